@@ -1,0 +1,3 @@
+"""Public numbers and names of the libvirt API: backups."""
+
+BEGIN_REUSE_EXTERNAL = 1

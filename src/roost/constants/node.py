@@ -1,0 +1,36 @@
+"""Public numbers and names of the libvirt API: the host: CPU, memory, suspend, security model."""
+
+ALLOC_PAGES_ADD = 0
+ALLOC_PAGES_SET = 1
+CPU_STATS_IDLE = "idle"
+CPU_STATS_INTR = "intr"
+CPU_STATS_IOWAIT = "iowait"
+CPU_STATS_KERNEL = "kernel"
+CPU_STATS_USER = "user"
+CPU_STATS_UTILIZATION = "utilization"
+CPU_STATS_ALL_CPUS = -1
+MEMORY_SHARED_FULL_SCANS = "shm_full_scans"
+MEMORY_SHARED_MERGE_ACROSS_NODES = "shm_merge_across_nodes"
+MEMORY_SHARED_PAGES_SHARED = "shm_pages_shared"
+MEMORY_SHARED_PAGES_SHARING = "shm_pages_sharing"
+MEMORY_SHARED_PAGES_UNSHARED = "shm_pages_unshared"
+MEMORY_SHARED_PAGES_VOLATILE = "shm_pages_volatile"
+MEMORY_SHARED_PAGES_TO_SCAN = "shm_pages_to_scan"
+MEMORY_SHARED_SLEEP_MILLISECS = "shm_sleep_millisecs"
+MEMORY_STATS_BUFFERS = "buffers"
+MEMORY_STATS_CACHED = "cached"
+MEMORY_STATS_FREE = "free"
+MEMORY_STATS_TOTAL = "total"
+MEMORY_STATS_ALL_CELLS = -1
+SEV_CBITPOS = "cbitpos"
+SEV_PDH = "pdh"
+SEV_CERT_CHAIN = "cert-chain"
+SEV_CPU0_ID = "cpu0-id"
+SEV_MAX_GUESTS = "max-guests"
+SEV_MAX_ES_GUESTS = "max-es-guests"
+SEV_REDUCED_PHYS_BITS = "reduced-phys-bits"
+SUSPEND_TARGET_MEM = 0
+SUSPEND_TARGET_DISK = 1
+SUSPEND_TARGET_HYBRID = 2
+MEMORY_VIRTUAL = 1
+MEMORY_PHYSICAL = 2
