@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
+from roost.contract.events import EventSource
 from roost.errors import NoSupport
 
 P = ParamSpec("P")
@@ -52,12 +53,21 @@ class Backend:
     error_domain: one of errors.From, for errors raised without a domain.
     interfaces: interface class -> object that implements it. An interface left
         out answers NO_SUPPORT for all its methods.
+    events: where the backend publishes; None when it never does.
     """
 
-    def __init__(self, name: str, uri: str, error_domain: int, interfaces: Mapping[type[Interface], Interface]) -> None:
+    def __init__(
+        self,
+        name: str,
+        uri: str,
+        error_domain: int,
+        interfaces: Mapping[type[Interface], Interface],
+        events: EventSource | None = None,
+    ) -> None:
         self.name = name
         self.uri = uri
         self.error_domain = error_domain
+        self.events = events
         self._interfaces: dict[type[Interface], Interface] = dict(interfaces)
 
     def get(self, kind: type[I]) -> I:
