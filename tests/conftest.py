@@ -1,0 +1,86 @@
+"""What every test gets: skips for what this machine lacks, bounded fuzzing, and a guard against leaks."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+SOAK = bool(os.environ.get("ROOST_SOAK"))
+
+# No deadline: on a shared machine a slow example says nothing about the code. The same examples every time, so that
+# a change is judged by what it changed; the soak looks for new ones.
+settings.register_profile("usual", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", parent=settings.get_profile("usual"), derandomize=False, max_examples=5000)
+settings.load_profile("soak" if SOAK else "usual")
+
+
+def lacking(mark: str) -> str | None:
+    """Why tests with this mark cannot run here; None when they can."""
+    if mark == "root" and os.geteuid() != 0:
+        return "needs root"
+    if mark == "guest" and shutil.which("qemu-system-x86_64") is None:
+        return "qemu-system-x86_64 is not installed"
+    if mark == "peer":
+        where = f"{os.environ['PATH']}:/usr/sbin"
+        absent = [tool for tool in ("virsh", "libvirtd") if shutil.which(tool, path=where) is None]
+        return f"not installed: {', '.join(absent)}" if absent else None
+    if mark == "soak" and not SOAK:
+        return "takes long: ./dev soak runs it"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reasons = {mark: lacking(mark) for mark in ("root", "guest", "peer", "soak")}
+    for item in items:
+        for mark, reason in reasons.items():
+            if reason is not None and item.get_closest_marker(mark) is not None:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def open_descriptors() -> dict[str, str]:
+    """Number and target of this process's descriptors."""
+    found = {}
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            found[entry] = os.readlink(f"/proc/self/fd/{entry}")
+        except FileNotFoundError:
+            continue  # the one that listdir itself used
+    return found
+
+
+def child_processes() -> set[str]:
+    """Process ids of this process's children."""
+    return {pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
+
+
+def left_behind(descriptors: dict[str, str], children: set[str]) -> list[str]:
+    """What is there now and was not before."""
+    now = open_descriptors()
+    left = [f"descriptor {number} -> {target}" for number, target in now.items() if descriptors.get(number) != target]
+    for pid in child_processes() - children:
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        left.append(f"process {pid}: {command[:200] or '(not waited for)'}")
+    return left
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind() -> Iterator[None]:
+    """Fail a test that leaves descriptors open or processes running.
+
+    Fixtures of a wider scope are set up before this one, so what they hold is not counted.
+    """
+    descriptors, children = open_descriptors(), child_processes()
+    yield
+    if left_behind(descriptors, children):
+        gc.collect()
+        left = left_behind(descriptors, children)
+        assert not left, "the test left behind: " + "; ".join(left)
