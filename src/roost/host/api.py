@@ -1,0 +1,221 @@
+"""What drivers may ask of the host."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from roost.contract.node import NodeInfo
+
+
+class Account(NamedTuple):
+    """A user that processes run as. groups: the supplementary ones."""
+
+    user: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+class Command(NamedTuple):
+    """A program to start.
+
+    env: its whole environment. descriptors: inherited under the same numbers.
+    output: descriptor for its standard output and error.
+    account: whom it runs as; None for the daemon's own user.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    output: int
+    descriptors: Sequence[int] = ()
+    account: Account | None = None
+    umask: int = 0o002
+    directory: str = "/"
+
+
+class ProcessUsage(NamedTuple):
+    """user, system: nanoseconds of CPU. resident: KiB."""
+
+    user: int
+    system: int
+    resident: int
+
+
+class Process(Protocol):
+    """A process, watched through a pidfd: its number is never mistaken for a later one's.
+
+    started: clock ticks after the host's boot; with `pid` it names the process for good.
+    """
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def started(self) -> int: ...
+    @property
+    def exited(self) -> bool: ...
+    @property
+    def returncode(self) -> int | None:
+        """As of subprocess; None while it runs, and for ever when it is not our child."""
+        ...
+
+    def signal(self, number: int) -> None:
+        """Send a signal; nothing happens when it has exited."""
+        ...
+
+    async def wait(self) -> int | None:
+        """Until it has exited; the returncode."""
+        ...
+
+    def on_exit(self, callback: Callable[[], None]) -> None:
+        """Call once, on the loop, when it has exited."""
+        ...
+
+    def usage(self) -> ProcessUsage | None:
+        """What it used so far, None when it has exited."""
+        ...
+
+    def threads(self) -> Sequence[tuple[int, int, int]]:
+        """(thread id, nanoseconds of CPU, nanoseconds runnable without a CPU) of each thread."""
+        ...
+
+    def release(self) -> None:
+        """Stop watching; the process goes on."""
+        ...
+
+
+class Processes(Protocol):
+    def spawn(self, command: Command) -> Process:
+        """Start it in a session of its own. Raises SystemCallError."""
+        ...
+
+    def attach(self, pid: int, started: int) -> Process | None:
+        """A process started in another life; None when it is gone, whoever has its number now."""
+        ...
+
+
+class Owner(NamedTuple):
+    """Whom a path belonged to before a guest took it."""
+
+    path: str
+    uid: int
+    gid: int
+
+
+class Ownership(Protocol):
+    """Files that a guest's process must reach."""
+
+    def check(self, path: str, *, write: bool) -> None:
+        """Refuse a path the account could not reach. Raises SystemCallError naming the component and the cure."""
+        ...
+
+    def owner(self, path: str) -> Owner | None:
+        """The owner to remember; None when there is nothing to give (not root, not a file that changes hands)."""
+        ...
+
+    def take(self, owner: Owner) -> None:
+        """Give the path to the account. Counted: several guests may hold one path."""
+        ...
+
+    def adopt(self, owner: Owner) -> None:
+        """Count a hold that an earlier life of the daemon took."""
+        ...
+
+    def restore(self, owner: Owner) -> None:
+        """End one hold; the last one gives the path back."""
+        ...
+
+    def directory(self, path: Path) -> None:
+        """Make a directory (and its parents) that only the account may enter."""
+        ...
+
+
+class Tap(NamedTuple):
+    """descriptor: open tap device; closing the last one removes the interface."""
+
+    name: str
+    descriptor: int
+
+
+class Network(Protocol):
+    def tap(self, name: str, *, mac: str, bridge: str | None, mtu: int | None = None) -> Tap:
+        """Make a tap interface, up and attached to `bridge`.
+
+        name: "" picks `vnetN`. mac: the guest's; the host's side gets it with
+        a first octet of fe. Raises SystemCallError or OperationFailed.
+        """
+        ...
+
+    def counters(self, interface: str) -> tuple[int, int, int, int, int, int, int, int]:
+        """rx bytes, packets, errors, drops, then tx, as the guest sees them. Raises SystemCallError."""
+        ...
+
+    def claim_port(self, first: int, last: int, address: str = "") -> int:
+        """A TCP port nothing listens on, ours until released. Raises InternalError when all are taken."""
+        ...
+
+    def hold_port(self, port: int) -> None:
+        """Keep others from claiming a port chosen by hand or in an earlier life."""
+        ...
+
+    def release_port(self, port: int) -> None: ...
+
+    def listen(self, path: Path) -> socket.socket:
+        """A listening unix socket at `path`, replacing what was there. Raises SystemCallError."""
+        ...
+
+
+class Topology(NamedTuple):
+    """One CPU's place in the host. ids are the kernel's."""
+
+    cpu: int
+    socket: int
+    die: int
+    core: int
+    siblings: str
+
+
+class NodeFacts(Protocol):
+    """What the host is and how busy it is, read from /proc and /sys."""
+
+    def hostname(self) -> str: ...
+    def machine(self) -> str: ...
+    def kernel(self) -> str: ...
+    def boot_id(self) -> str: ...
+    def uuid(self) -> str: ...
+    def info(self) -> NodeInfo: ...
+    def topology(self) -> Sequence[Topology]: ...
+    def memory(self) -> Mapping[str, int]:
+        """/proc/meminfo, KiB by name."""
+        ...
+
+    def cells_memory(self) -> Sequence[Mapping[str, int]]:
+        """The same of each NUMA cell; one cell, the host's, where there is no NUMA."""
+        ...
+
+    def cpu_times(self, cpu: int) -> Mapping[str, int]:
+        """Nanoseconds by kind of /proc/stat; -1 is the sum. Raises InvalidArg."""
+        ...
+
+    def cpu_map(self) -> tuple[bytes, int, int]:
+        """(bitmap of online CPUs, number online, number present)."""
+        ...
+
+    def cpu_identity(self) -> Mapping[str, str]:
+        """The first processor's lines of /proc/cpuinfo."""
+        ...
+
+
+class Host(Protocol):
+    """All of it."""
+
+    @property
+    def processes(self) -> Processes: ...
+    @property
+    def ownership(self) -> Ownership: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def node(self) -> NodeFacts: ...

@@ -1,0 +1,176 @@
+"""A host that exists only in memory, for unit tests of drivers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from roost.contract.node import NodeInfo
+from roost.host.api import Command, Owner, ProcessUsage, Tap, Topology
+
+
+class FakeProcess:
+    """See host.api.Process. `end` makes it exit."""
+
+    def __init__(self, pid: int, command: Command | None = None) -> None:
+        self.pid = pid
+        self.started = pid * 100
+        self.command = command
+        self.exited = False
+        self.returncode: int | None = None
+        self.signals: list[int] = []
+        self._callbacks: list[Callable[[], None]] = []
+
+    def signal(self, number: int) -> None:
+        self.signals.append(number)
+
+    async def wait(self) -> int | None:
+        return self.returncode
+
+    def on_exit(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+    def end(self, returncode: int = 0) -> None:
+        self.exited, self.returncode = True, returncode
+        for callback in self._callbacks:
+            callback()
+        self._callbacks.clear()
+
+    def usage(self) -> ProcessUsage | None:
+        return None if self.exited else ProcessUsage(2_000_000_000, 1_000_000_000, 4096)
+
+    def threads(self) -> Sequence[tuple[int, int, int]]:
+        return [(self.pid, 3_000_000_000, 0)]
+
+    def release(self) -> None:
+        self._callbacks.clear()
+
+
+class FakeProcesses:
+    """See host.api.Processes. spawned: every process, in order."""
+
+    def __init__(self) -> None:
+        self.spawned: list[FakeProcess] = []
+
+    def spawn(self, command: Command) -> FakeProcess:
+        process = FakeProcess(1000 + len(self.spawned), command)
+        self.spawned.append(process)
+        return process
+
+    def attach(self, pid: int, started: int) -> FakeProcess | None:
+        for process in self.spawned:
+            if (process.pid, process.started) == (pid, started) and not process.exited:
+                return process
+        return None
+
+
+class FakeOwnership:
+    """See host.api.Ownership. held: the paths taken, as often as they were."""
+
+    def __init__(self) -> None:
+        self.held: list[str] = []
+
+    def check(self, path: str, *, write: bool) -> None:
+        """Every path is reachable."""
+
+    def owner(self, path: str) -> Owner | None:
+        return Owner(path, 0, 0)
+
+    def take(self, owner: Owner) -> None:
+        self.held.append(owner.path)
+
+    def adopt(self, owner: Owner) -> None:
+        self.held.append(owner.path)
+
+    def restore(self, owner: Owner) -> None:
+        self.held.remove(owner.path)
+
+    def directory(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+
+
+class FakeNetwork:
+    """See host.api.Network. Taps are socket pairs' ends, sockets are real."""
+
+    def __init__(self) -> None:
+        self.ports: set[int] = set()
+        self.taps: list[Tap] = []
+        self._peers: list[socket.socket] = []
+
+    def tap(self, name: str, *, mac: str, bridge: str | None, mtu: int | None = None) -> Tap:
+        ours, theirs = socket.socketpair()
+        self._peers.append(theirs)
+        made = Tap(name or f"vnet{len(self.taps)}", ours.detach())
+        self.taps.append(made)
+        return made
+
+    def counters(self, interface: str) -> tuple[int, int, int, int, int, int, int, int]:
+        return 1, 2, 3, 4, 5, 6, 7, 8
+
+    def claim_port(self, first: int, last: int, address: str = "") -> int:
+        port = next(port for port in range(first, last + 1) if port not in self.ports)
+        self.ports.add(port)
+        return port
+
+    def hold_port(self, port: int) -> None:
+        self.ports.add(port)
+
+    def release_port(self, port: int) -> None:
+        self.ports.discard(port)
+
+    def listen(self, path: Path) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen()
+        return listener
+
+
+class FakeNode:
+    """See host.api.NodeFacts: two CPUs, 4 GiB."""
+
+    def hostname(self) -> str:
+        return "fake.example"
+
+    def machine(self) -> str:
+        return "x86_64"
+
+    def kernel(self) -> str:
+        return "6.0.0-fake"
+
+    def boot_id(self) -> str:
+        return "00000000-0000-4000-8000-000000000001"
+
+    def uuid(self) -> str:
+        return "00000000-0000-4000-8000-000000000002"
+
+    def info(self) -> NodeInfo:
+        return NodeInfo("x86_64", 4 << 20, 2, 2000, 1, 1, 2, 1)
+
+    def topology(self) -> Sequence[Topology]:
+        return [Topology(0, 0, 0, 0, "0"), Topology(1, 0, 0, 1, "1")]
+
+    def memory(self) -> Mapping[str, int]:
+        return {"MemTotal": 4 << 20, "MemFree": 3 << 20, "Buffers": 16, "Cached": 32, "SReclaimable": 8}
+
+    def cells_memory(self) -> Sequence[Mapping[str, int]]:
+        return [self.memory()]
+
+    def cpu_times(self, cpu: int) -> Mapping[str, int]:
+        return dict.fromkeys(("user", "nice", "system", "idle", "iowait", "irq", "softirq"), 1_000_000_000)
+
+    def cpu_map(self) -> tuple[bytes, int, int]:
+        return b"\x03", 2, 2
+
+    def cpu_identity(self) -> Mapping[str, str]:
+        return {"vendor_id": "FakeVendor", "cpu family": "6", "model": "1", "stepping": "1"}
+
+
+class FakeHost:
+    """See host.api.Host."""
+
+    def __init__(self) -> None:
+        self.processes = FakeProcesses()
+        self.ownership = FakeOwnership()
+        self.network = FakeNetwork()
+        self.node = FakeNode()

@@ -1,0 +1,6 @@
+"""The host as Linux: processes by pidfd, interfaces by ioctl, facts from /proc and /sys."""
+
+from roost.host.linux.host import LinuxHost as LinuxHost
+from roost.host.linux.ownership import find_account as find_account
+
+__all__ = ["LinuxHost", "find_account"]

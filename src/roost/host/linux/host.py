@@ -1,0 +1,19 @@
+"""The bundle of everything that Linux offers to drivers."""
+
+from __future__ import annotations
+
+from roost.host.api import Account
+from roost.host.linux.network import LinuxNetwork
+from roost.host.linux.node import LinuxNode
+from roost.host.linux.ownership import FileOwnership
+from roost.host.linux.processes import LinuxProcesses
+
+
+class LinuxHost:
+    """See host.api.Host. account: whom guests run as; None for the daemon's own user."""
+
+    def __init__(self, account: Account | None = None) -> None:
+        self.processes = LinuxProcesses()
+        self.ownership = FileOwnership(account)
+        self.network = LinuxNetwork()
+        self.node = LinuxNode()

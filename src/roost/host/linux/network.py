@@ -1,0 +1,149 @@
+"""Tap interfaces, ports and sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import struct
+from pathlib import Path
+
+from roost.errors import InternalError, OperationFailed
+from roost.host.api import Tap
+from roost.host.linux.system import system_error
+
+_TUNSETIFF = 0x400454CA
+_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSIFMTU, _SIOCSIFHWADDR = 0x8913, 0x8914, 0x8922, 0x8924
+_SIOCBRADDIF = 0x89A2
+_IFF_UP = 0x1
+_ARPHRD_ETHER = 1
+_NAME_MAX = 15
+_COUNTERS = ("bytes", "packets", "errors", "dropped")
+
+
+def _request(name: str, payload: bytes = b"") -> bytes:
+    """A struct ifreq."""
+    return struct.pack("16s24s", name.encode(), payload)
+
+
+class LinuxNetwork:
+    """See host.api.Network."""
+
+    def __init__(self) -> None:
+        self._ports: set[int] = set()
+
+    def tap(self, name: str, *, mac: str, bridge: str | None, mtu: int | None = None) -> Tap:
+        if len(name) > _NAME_MAX:
+            raise OperationFailed(f"interface name '{name}' is longer than {_NAME_MAX} characters")
+        try:
+            descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise system_error(
+                "Unable to open /dev/net/tun, is tun module loaded?", error, hint="load it: modprobe tun"
+            ) from error
+        try:
+            return Tap(self._configure(descriptor, name, mac, bridge, mtu), descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _configure(self, descriptor: int, wanted: str, mac: str, bridge: str | None, mtu: int | None) -> str:
+        request = struct.pack("16sH22x", (wanted or "vnet%d").encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR)
+        try:
+            made = fcntl.ioctl(descriptor, _TUNSETIFF, request)
+        except OSError as error:
+            raise system_error(f"Unable to create tap device {wanted or 'vnet%d'}", error) from error
+        name = made[:16].rstrip(b"\0").decode()
+        address = bytes.fromhex(mac.replace(":", ""))
+        # A high first octet, so that a bridge does not take the guest's address for its own.
+        hardware = struct.pack("H", _ARPHRD_ETHER) + b"\xfe" + address[1:]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            try:
+                fcntl.ioctl(control, _SIOCSIFHWADDR, _request(name, hardware))
+                if mtu:
+                    fcntl.ioctl(control, _SIOCSIFMTU, _request(name, struct.pack("i", mtu)))
+            except OSError as error:
+                raise system_error(f"Cannot set up interface '{name}'", error) from error
+            if bridge:
+                self._attach(control, name, bridge)
+            try:
+                flags = struct.unpack_from("H", fcntl.ioctl(control, _SIOCGIFFLAGS, _request(name)), 16)[0]
+                fcntl.ioctl(control, _SIOCSIFFLAGS, _request(name, struct.pack("H", flags | _IFF_UP)))
+            except OSError as error:
+                raise system_error(f"Cannot set interface flags on '{name}'", error) from error
+        return name
+
+    def _attach(self, control: socket.socket, name: str, bridge: str) -> None:
+        if not os.path.isdir(f"/sys/class/net/{bridge}/bridge"):
+            raise system_error(
+                f"Cannot get interface MTU on '{bridge}'",
+                OSError(errno.ENODEV, ""),
+                hint=f"there is no bridge '{bridge}' on this host: make it, or name another in <source bridge=…>",
+            )
+        try:
+            fcntl.ioctl(control, _SIOCBRADDIF, _request(bridge, struct.pack("i", socket.if_nametoindex(name))))
+        except OSError as error:
+            raise system_error(f"Unable to add bridge {bridge} port {name}", error) from error
+
+    def counters(self, interface: str) -> tuple[int, int, int, int, int, int, int, int]:
+        base = f"/sys/class/net/{interface}/statistics/"
+        values = []
+        try:
+            # What the host receives on a tap is what the guest sent.
+            for direction in ("tx", "rx"):
+                for counter in _COUNTERS:
+                    with open(f"{base}{direction}_{counter}", "rb", buffering=0) as file:
+                        values.append(int(file.read(32)))
+        except OSError as error:
+            raise system_error(f"cannot read counters of interface '{interface}'", error) from error
+        rxb, rxp, rxe, rxd, txb, txp, txe, txd = values
+        return rxb, rxp, rxe, rxd, txb, txp, txe, txd
+
+    def claim_port(self, first: int, last: int, address: str = "") -> int:
+        for port in range(first, last + 1):
+            if port not in self._ports and _is_free(port):
+                self._ports.add(port)
+                return port
+        raise InternalError(
+            f"Unable to find an unused port in range '{first}-{last}'",
+            hint="end a guest or widen the range in qemu.conf",
+        )
+
+    def hold_port(self, port: int) -> None:
+        self._ports.add(port)
+
+    def release_port(self, port: int) -> None:
+        self._ports.discard(port)
+
+    def listen(self, path: Path) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            listener.bind(str(path))
+            path.chmod(0o600)
+            listener.listen(8)
+        except OSError as error:
+            listener.close()
+            hint = "a unix socket's path has at most 107 bytes" if len(os.fsencode(path)) > 107 else ""
+            raise system_error(f"Unable to listen on socket '{path}'", error, hint) from error
+        return listener
+
+
+def _is_free(port: int) -> bool:
+    """Whether the port can be bound on every address, IPv6 too where there is any."""
+    for family, address in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                continue
+            return False
+    return True

@@ -1,0 +1,172 @@
+"""Processes: spawned, watched through a pidfd, found again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+
+from roost.host.api import Command, ProcessUsage
+from roost.host.linux.system import system_error
+
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def _stat_fields(data: bytes) -> list[bytes]:
+    """/proc/PID/stat from the third field on; the second, the name, may hold anything."""
+    return data[data.rindex(b")") + 2 :].split()
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks after boot at which `pid` was started; None when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            return int(_stat_fields(file.read(4096))[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+class LinuxProcess:
+    """See host.api.Process. Made by `LinuxProcesses`, on the running loop."""
+
+    def __init__(self, pid: int, started: int, pidfd: int, child: subprocess.Popen[bytes] | None) -> None:
+        self.pid = pid
+        self.started = started
+        self._pidfd = pidfd
+        self._child = child
+        self._stat = -1
+        self._callbacks: list[Callable[[], None]] = []
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(pidfd, self._on_exit)
+
+    @property
+    def exited(self) -> bool:
+        """Asks the kernel: true as soon as it is so, before the callbacks have run."""
+        if self._pidfd == -1:
+            return True
+        poller = select.poll()
+        poller.register(self._pidfd, select.POLLIN)
+        return bool(poller.poll(0))
+
+    @property
+    def returncode(self) -> int | None:
+        if self._child is None:
+            return None
+        return self._child.poll()
+
+    def signal(self, number: int) -> None:
+        if self._pidfd != -1:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    async def wait(self) -> int | None:
+        if self._pidfd != -1:
+            ended = asyncio.Event()
+            self.on_exit(ended.set)
+            await ended.wait()
+        return self.returncode
+
+    def on_exit(self, callback: Callable[[], None]) -> None:
+        if self._pidfd == -1:
+            self._loop.call_soon(callback)
+        else:
+            self._callbacks.append(callback)
+
+    def _on_exit(self) -> None:
+        if self._child is not None:
+            self._child.wait()
+        self._close()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def _close(self) -> None:
+        if self._pidfd != -1:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+        if self._stat != -1:
+            os.close(self._stat)
+            self._stat = -1
+
+    def release(self) -> None:
+        self._close()
+        self._callbacks.clear()
+        if self._child is not None and self._child.returncode is None:
+            # Popen warns of a child left running; leaving it is what this is for.
+            self._child.returncode = 0
+
+    def usage(self) -> ProcessUsage | None:
+        if self._pidfd == -1:
+            return None
+        try:
+            if self._stat == -1:
+                self._stat = os.open(f"/proc/{self.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+            fields = _stat_fields(os.pread(self._stat, 4096, 0))
+        except OSError:
+            return None
+        return ProcessUsage(int(fields[11]) * _TICK, int(fields[12]) * _TICK, int(fields[21]) * _PAGE_KIB)
+
+    def threads(self) -> Sequence[tuple[int, int, int]]:
+        found = []
+        with contextlib.suppress(OSError):
+            for name in os.listdir(f"/proc/{self.pid}/task"):
+                usage = _thread_usage(self.pid, name)
+                if usage is not None:
+                    found.append((int(name), *usage))
+        return found
+
+
+def _thread_usage(pid: int, thread: str) -> tuple[int, int] | None:
+    """(CPU, run-queue delay) in nanoseconds of one thread."""
+    try:
+        with open(f"/proc/{pid}/task/{thread}/stat", "rb", buffering=0) as file:
+            fields = _stat_fields(file.read(4096))
+        with open(f"/proc/{pid}/task/{thread}/schedstat", "rb", buffering=0) as file:
+            delay = int(file.read(256).split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return (int(fields[11]) + int(fields[12])) * _TICK, delay
+
+
+class LinuxProcesses:
+    """See host.api.Processes."""
+
+    def spawn(self, command: Command) -> LinuxProcess:
+        account = command.account
+        try:
+            child = subprocess.Popen(
+                command.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=command.output,
+                stderr=command.output,
+                env=command.env,
+                cwd=command.directory,
+                pass_fds=command.descriptors,
+                start_new_session=True,
+                umask=command.umask,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=account.groups if account else None,
+            )
+        except OSError as error:
+            raise system_error(f"Cannot run '{command.argv[0]}'", error) from error
+        # Not reaped before the pidfd is ours, so the number cannot be another's.
+        pidfd = os.pidfd_open(child.pid)
+        return LinuxProcess(child.pid, start_time(child.pid) or 0, pidfd, child)
+
+    def attach(self, pid: int, started: int) -> LinuxProcess | None:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            return None
+        # In this order: if the start time matches now, it is what the pidfd holds.
+        if start_time(pid) != started:
+            os.close(pidfd)
+            return None
+        return LinuxProcess(pid, started, pidfd, None)
