@@ -1,0 +1,272 @@
+"""Network interfaces: <interface>."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from roost.model.domain.device import BootableDevice, Reconnect, Rom, VirtioOptions
+from roost.xml import Integer, Mac, OnOff, Record, UInt, ULong, Uuid, YesNo, at, inline, tag_of
+
+Family = Literal["ipv4", "ipv6"]
+
+
+class Ip(Record):
+    address: str
+    family: Family | None = None
+    prefix: UInt | None = None
+    peer: str | None = None
+
+
+class Route(Record):
+    family: Family | None = None
+    address: str
+    netmask: str | None = None
+    prefix: UInt | None = None
+    gateway: str | None = None
+    metric: UInt | None = None
+
+
+class InterfaceSource(Record, tag_field="type"):
+    """Where an interface leads; `AnyInterfaceSource` is the union of its members."""
+
+    host_ips: Annotated[tuple[Ip, ...], at("source/ip", order=1)] = ()
+    host_routes: Annotated[tuple[Route, ...], at("source/route", order=1)] = ()
+
+
+class UserNet(InterfaceSource, tag="user"):
+    dev: Annotated[str | None, at("source/@dev")] = None
+
+
+class EthernetNet(InterfaceSource, tag="ethernet"):
+    pass
+
+
+class BridgeNet(InterfaceSource, tag="bridge"):
+    bridge: Annotated[str, at("source/@bridge")]
+    mac_table_manager: Annotated[Literal["kernel", "libvirt"] | None, at("source/@macTableManager")] = None
+
+
+class NetworkNet(InterfaceSource, tag="network"):
+    network: Annotated[str, at("source/@network")]
+    portgroup: Annotated[str | None, at("source/@portgroup")] = None
+    portid: Annotated[Uuid | None, at("source/@portid", live=True)] = None
+    bridge: Annotated[str | None, at("source/@bridge", live=True)] = None
+
+
+class DirectNet(InterfaceSource, tag="direct"):
+    dev: Annotated[str, at("source/@dev")]
+    mode: Annotated[Literal["vepa", "private", "bridge", "passthrough"], at("source/@mode")] = "vepa"
+
+
+class SocketNet(InterfaceSource):
+    address: Annotated[str | None, at("source/@address")] = None
+    port: Annotated[UInt | None, at("source/@port")] = None
+
+
+class ServerNet(SocketNet, tag="server"):
+    pass
+
+
+class ClientNet(SocketNet, tag="client"):
+    pass
+
+
+class McastNet(SocketNet, tag="mcast"):
+    pass
+
+
+class UdpNet(SocketNet, tag="udp"):
+    local_address: Annotated[str | None, at("source/local/@address")] = None
+    local_port: Annotated[UInt | None, at("source/local/@port")] = None
+
+
+class InternalNet(InterfaceSource, tag="internal"):
+    name: Annotated[str, at("source/@name")]
+
+
+class VhostUserNet(InterfaceSource, tag="vhostuser"):
+    socket_type: Annotated[Literal["unix"], at("source/@type")] = "unix"
+    path: Annotated[str, at("source/@path")]
+    mode: Annotated[Literal["server", "client"], at("source/@mode")]
+    reconnect: Annotated[Reconnect | None, at("source/reconnect")] = None
+
+
+class VdpaNet(InterfaceSource, tag="vdpa"):
+    dev: Annotated[str, at("source/@dev")]
+
+
+AnyInterfaceSource = (
+    UserNet
+    | EthernetNet
+    | BridgeNet
+    | NetworkNet
+    | DirectNet
+    | ServerNet
+    | ClientNet
+    | McastNet
+    | UdpNet
+    | InternalNet
+    | VhostUserNet
+    | VdpaNet
+)
+
+
+class VirtualPortParameters(Record):
+    managerid: UInt | None = None
+    typeid: UInt | None = None
+    typeidversion: UInt | None = None
+    instanceid: Uuid | None = None
+    interfaceid: Uuid | None = None
+    profileid: str | None = None
+
+
+class VirtualPort(Record):
+    type: Literal["802.1Qbg", "802.1Qbh", "openvswitch", "midonet"] | None = None
+    parameters: VirtualPortParameters | None = None
+
+
+class VlanTag(Record):
+    id: Annotated[int, Integer(0, 4095)]
+    native_mode: Annotated[Literal["tagged", "untagged"] | None, at("@nativeMode")] = None
+
+
+class Vlan(Record):
+    trunk: YesNo | None = None
+    tags: Annotated[tuple[VlanTag, ...], at("tag")] = ()
+
+
+class Rate(Record):
+    """Traffic shaping: kilobytes a second, and kilobytes for a burst."""
+
+    average: ULong | None = None
+    peak: ULong | None = None
+    floor: ULong | None = None
+    burst: ULong | None = None
+
+
+class Bandwidth(Record):
+    class_id: Annotated[UInt | None, at("@classID", live=True)] = None
+    inbound: Rate | None = None
+    outbound: Rate | None = None
+
+
+class PortRange(Record):
+    start: UInt
+    end: UInt | None = None
+    to: UInt | None = None
+    exclude: YesNo | None = None
+
+
+class PortForward(Record):
+    proto: Literal["tcp", "udp"]
+    address: str | None = None
+    dev: str | None = None
+    ranges: Annotated[tuple[PortRange, ...], at("range")] = ()
+
+
+class InterfaceTarget(Record):
+    """The host's end; `dev` is generated (vnet0) for a running guest unless given."""
+
+    dev: Annotated[
+        str | None, at("@dev", live=lambda name: name.startswith(("vnet", "macvtap", "macvlan")))
+    ] = None  # fmt: skip
+    managed: YesNo | None = None
+
+
+class HostOffload(Record):
+    csum: OnOff | None = None
+    gso: OnOff | None = None
+    tso4: OnOff | None = None
+    tso6: OnOff | None = None
+    ecn: OnOff | None = None
+    ufo: OnOff | None = None
+    mrg_rxbuf: OnOff | None = None
+
+
+class GuestOffload(Record):
+    csum: OnOff | None = None
+    tso4: OnOff | None = None
+    tso6: OnOff | None = None
+    ecn: OnOff | None = None
+    ufo: OnOff | None = None
+
+
+class InterfaceDriver(VirtioOptions):
+    name: Literal["qemu", "vhost"] | None = None
+    txmode: Literal["iothread", "timer"] | None = None
+    ioeventfd: OnOff | None = None
+    event_idx: OnOff | None = None
+    queues: Annotated[UInt | None, at("@queues", unset=("0",))] = None
+    rx_queue_size: Annotated[UInt | None, at("@rx_queue_size", unset=("0",))] = None
+    tx_queue_size: Annotated[UInt | None, at("@tx_queue_size", unset=("0",))] = None
+    rss: OnOff | None = None
+    rss_hash_report: OnOff | None = None
+    host: HostOffload | None = None
+    guest: GuestOffload | None = None
+
+
+class InterfaceBackend(Record):
+    type: Literal["passt"] | None = None
+    tap: str | None = None
+    vhost: str | None = None
+    log_file: Annotated[str | None, at("@logFile")] = None
+
+
+class FilterParameter(Record):
+    name: str
+    value: str
+
+
+class FilterRef(Record):
+    filter: str
+    parameters: Annotated[tuple[FilterParameter, ...], at("parameter")] = ()
+
+
+class Teaming(Record):
+    type: Literal["persistent", "transient"]
+    persistent: str | None = None
+
+
+class Interface(BootableDevice):
+    managed: YesNo | None = None
+    trust_guest_rx_filters: Annotated[YesNo | None, at("@trustGuestRxFilters")] = None
+    mac: Annotated[Mac | None, at("mac/@address")] = None
+    mac_type: Annotated[Literal["generated", "static"] | None, at("mac/@type")] = None
+    mac_check: Annotated[YesNo | None, at("mac/@check")] = None
+    source: Annotated[AnyInterfaceSource, inline()]
+    vlan: Vlan | None = None
+    virtualport: VirtualPort | None = None
+    bandwidth: Bandwidth | None = None
+    port_isolated: Annotated[YesNo | None, at("port/@isolated")] = None
+    ips: Annotated[tuple[Ip, ...], at("ip")] = ()
+    routes: Annotated[tuple[Route, ...], at("route")] = ()
+    port_forwards: Annotated[tuple[PortForward, ...], at("portForward")] = ()
+    script: Annotated[str | None, at("script/@path")] = None
+    downscript: Annotated[str | None, at("downscript/@path")] = None
+    target: InterfaceTarget | None = None
+    guest_dev: Annotated[str | None, at("guest/@dev")] = None
+    guest_actual: Annotated[str | None, at("guest/@actual", live=True)] = None
+    model: Annotated[str | None, at("model/@type")] = None
+    driver: InterfaceDriver | None = None
+    backend: InterfaceBackend | None = None
+    filterref: FilterRef | None = None
+    sndbuf: Annotated[ULong | None, at("tune/sndbuf")] = None
+    teaming: Teaming | None = None
+    link_state: Annotated[Literal["up", "down"] | None, at("link/@state")] = None
+    mtu: Annotated[UInt | None, at("mtu/@size", unset=("0",))] = None
+    coalesce_rx_frames_max: Annotated[UInt | None, at("coalesce/rx/frames/@max", unset=("0",))] = None
+    rom: Annotated[Rom | None, at("rom", order=5)] = None
+
+    @property
+    def type(self) -> str:
+        """The kind of connection: user, ethernet, bridge, network, ..."""
+        return tag_of(self.source)
+
+
+__all__ = [
+    "AnyInterfaceSource", "Bandwidth", "BridgeNet", "ClientNet", "DirectNet", "EthernetNet", "FilterParameter",
+    "FilterRef", "GuestOffload", "HostOffload", "Interface", "InterfaceBackend", "InterfaceDriver", "InterfaceSource",
+    "InterfaceTarget", "InternalNet", "Ip", "McastNet", "NetworkNet", "PortForward", "PortRange", "Rate", "Route",
+    "ServerNet", "SocketNet", "Teaming", "UdpNet", "UserNet", "VdpaNet", "VhostUserNet", "VirtualPort",
+    "VirtualPortParameters", "Vlan", "VlanTag",
+]  # fmt: skip

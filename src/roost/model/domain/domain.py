@@ -1,0 +1,80 @@
+"""The domain document's root: <domain>."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from roost.model.domain.clock import Clock
+from roost.model.domain.cpu import Cpu
+from roost.model.domain.devices import Devices
+from roost.model.domain.features import Features
+from roost.model.domain.general import (
+    AnySysinfo,
+    DefaultIoThread,
+    IoThread,
+    LifecycleAction,
+    LockFailureAction,
+    MaxMemory,
+    MemoryBacking,
+    Pm,
+    QemuCapabilities,
+    QemuCommandline,
+    QemuDeprecation,
+    Resource,
+    Seclabel,
+    Vcpu,
+    VcpuState,
+)
+from roost.model.domain.os import Os
+from roost.xml import Child, Int, KiB, OnOff, RawXml, Record, UInt, Uuid, at
+
+DomainType = Literal[
+    "qemu", "kqemu", "kvm", "xen", "lxc", "uml", "openvz", "test", "vmware", "hyperv", "vbox", "phyp", "parallels",
+    "bhyve", "vz", "hvf",
+]  # fmt: skip
+
+
+class Domain(Record):
+    """A virtual machine. Sizes are in KiB; `id` is set in live documents only."""
+
+    namespaces: ClassVar[dict[str, str]] = {"qemu": "http://libvirt.org/schemas/domain/qemu/1.0"}
+
+    type: DomainType
+    id: Annotated[Int | None, at("@id", live=True)] = None
+    name: Child[str]
+    uuid: Child[Uuid | None] = None
+    genid: Child[Uuid | None] = None
+    title: Child[str | None] = None
+    description: Child[str | None] = None
+    metadata: RawXml | None = None
+    max_memory: Annotated[MaxMemory | None, at("maxMemory")] = None
+    dump_core: Annotated[OnOff | None, at("memory/@dumpCore")] = None
+    memory: Annotated[KiB, at("memory")] = 0
+    current_memory: Annotated[KiB | None, at("currentMemory")] = None
+    memory_backing: Annotated[MemoryBacking | None, at("memoryBacking")] = None
+    vcpu: Vcpu | None = None
+    vcpus: Annotated[tuple[VcpuState, ...], at("vcpus/vcpu")] = ()
+    iothreads: Child[UInt | None] = None
+    iothread_ids: Annotated[tuple[IoThread, ...], at("iothreadids/iothread")] = ()
+    default_iothread: Annotated[DefaultIoThread | None, at("defaultiothread")] = None
+    resource: Resource | None = None
+    sysinfo: Annotated[tuple[AnySysinfo, ...], at("sysinfo")] = ()
+    bootloader: Child[str | None] = None
+    bootloader_args: Child[str | None] = None
+    os: Os
+    features: Features | None = None
+    cpu: Cpu | None = None
+    clock: Clock | None = None
+    on_poweroff: Child[LifecycleAction | None] = None
+    on_reboot: Child[LifecycleAction | None] = None
+    on_crash: Child[LifecycleAction | None] = None
+    on_lockfailure: Annotated[LockFailureAction | None, at("on_lockfailure", unset=("default",))] = None
+    pm: Pm | None = None
+    devices: Annotated[Devices, at("devices", keep_empty=True, opened=True)] = Devices()
+    seclabels: Annotated[tuple[Seclabel, ...], at("seclabel")] = ()
+    qemu_commandline: Annotated[QemuCommandline | None, at("qemu:commandline")] = None
+    qemu_capabilities: Annotated[QemuCapabilities | None, at("qemu:capabilities")] = None
+    qemu_deprecation: Annotated[QemuDeprecation | None, at("qemu:deprecation")] = None
+
+
+__all__ = ["Domain", "DomainType"]

@@ -1,0 +1,38 @@
+"""The declarative binding between typed records and XML: dry, and ignorant of any particular document.
+
+A record class declares each field once; parser, writer, defaults, enums, JSON
+and schema are derived. Parsers and writers are compiled on first use.
+May enter: what holds for every document type.
+"""
+
+from roost.xml.record import (
+    Bytes,
+    Child,
+    Flag,
+    Hex2,
+    Hex4,
+    Int,
+    KiB,
+    Long,
+    Mac,
+    OnOff,
+    Port,
+    Positive,
+    RawXml,
+    Record,
+    Text,
+    UInt,
+    ULong,
+    Uuid,
+    YesNo,
+    at,
+    inline,
+    tag_of,
+)
+from roost.xml.values import Choice, Hex, Integer, Pattern, Size, Switch, Value
+
+__all__ = [
+    "Bytes", "Child", "Choice", "Flag", "Hex", "Hex2", "Hex4", "Int", "Integer", "KiB", "Long", "Mac", "OnOff",
+    "Pattern", "Port", "Positive", "RawXml", "Record", "Size", "Switch", "Text", "UInt", "ULong", "Uuid", "Value",
+    "YesNo", "at", "inline", "tag_of",
+]  # fmt: skip
