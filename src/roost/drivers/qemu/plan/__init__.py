@@ -1,0 +1,15 @@
+"""From a domain document to a QEMU launch: dry, data in, data out.
+
+`needs` lists what the host must provide, `argv` makes the command line from
+the document and what was granted. Each class of device has a file whose
+functions give `Piece`s; the command line and hotplug render the same pieces.
+No files, sockets, clock or processes may enter.
+"""
+
+from roost.drivers.qemu.plan.caps import Capabilities, Machine
+from roost.drivers.qemu.plan.launch import Launch, argv
+from roost.drivers.qemu.plan.resources import File, Grants, Listener, Log, Needs, Port, Tap, needs
+
+__all__ = [
+    "Capabilities", "File", "Grants", "Launch", "Listener", "Log", "Machine", "Needs", "Port", "Tap", "argv", "needs",
+]  # fmt: skip
