@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.peer import Peer
+
 SOAK = bool(os.environ.get("ROOST_SOAK"))
 
 # No deadline: on a shared machine a slow example says nothing about the code. The same examples every time, so that
@@ -26,6 +28,8 @@ def lacking(mark: str) -> str | None:
         return "needs root"
     if mark == "guest" and shutil.which("qemu-system-x86_64") is None:
         return "qemu-system-x86_64 is not installed"
+    if mark == "peer" and os.geteuid() != 0:
+        return "needs root, to start a libvirtd apart from the machine's"
     if mark == "peer":
         where = f"{os.environ['PATH']}:/usr/sbin"
         absent = [tool for tool in ("virsh", "libvirtd") if shutil.which(tool, path=where) is None]
@@ -33,6 +37,13 @@ def lacking(mark: str) -> str | None:
     if mark == "soak" and not SOAK:
         return "takes long: ./dev soak runs it"
     return None
+
+
+@pytest.fixture(scope="session")
+def peer() -> Iterator[Peer]:
+    """A libvirtd to compare with, shared by the tests of one process: use names of your own in it."""
+    with Peer() as daemon:
+        yield daemon
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

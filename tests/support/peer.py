@@ -1,0 +1,178 @@
+"""libvirt as the other side: its daemon to compare with, its clients to be driven by."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+SECONDS = 120.0
+
+# Debian's binding belongs to Debian's interpreter, not to the one the tests run under.
+BINDING_PYTHON = "/usr/bin/python3"
+
+
+class Answer(subprocess.CompletedProcess[str]):
+    """What a client printed, and how it ended."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return self.returncode == 0
+
+
+def run(command: Sequence[str], *, input: str | None = None, seconds: float = SECONDS) -> Answer:
+    """Run a client to its end, with messages in English; a client that hangs fails the test."""
+    environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"}
+    stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
+    done = subprocess.run(list(command), capture_output=True, text=True, timeout=seconds, env=environment, **stdin)
+    return Answer(done.args, done.returncode, done.stdout, done.stderr)
+
+
+def virsh(uri: str, *words: str, input: str | None = None, readonly: bool = False, seconds: float = SECONDS) -> Answer:
+    """One virsh command against a daemon: `virsh(daemon.uri, "list", "--all")`."""
+    options = ["-r"] if readonly else []
+    return run(["virsh", "-q", "-c", uri, *options, *words], input=input, seconds=seconds)
+
+
+def virsh_ok(uri: str, *words: str, input: str | None = None) -> str:
+    """The same, for commands that must succeed: the output."""
+    answer = virsh(uri, *words, input=input)
+    assert answer.ok, f"virsh {' '.join(words)}: {answer.stderr}{answer.stdout}"
+    return answer.stdout
+
+
+def libvirt_script(code: str, *arguments: str, seconds: float = SECONDS) -> Answer:
+    """Run Python code with `import libvirt` (the C binding) and `sys.argv[1:]` as given."""
+    if not has_binding():
+        pytest.skip("python3-libvirt is not installed")
+    # The binding prints every error to stderr unless a handler is set, and scripts print what they want compared.
+    prelude = "import json, sys, libvirt\nlibvirt.registerErrorHandler(lambda *_: None, None)\n"
+    return run([BINDING_PYTHON, "-c", prelude + code, *arguments], seconds=seconds)
+
+
+def libvirt_result(code: str, *arguments: str) -> Any:
+    """Run a script that must succeed and ends with `print(json.dumps(…))`; what it printed last, decoded."""
+    answer = libvirt_script(code, *arguments)
+    assert answer.ok, answer.stderr
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+@functools.cache
+def has_binding() -> bool:
+    """Whether Debian's python3-libvirt is there."""
+    return shutil.which(BINDING_PYTHON) is not None and run([BINDING_PYTHON, "-c", "import libvirt"]).ok
+
+
+class Peer:
+    """A libvirtd of the test's own: its directories, processes and mounts are not those of the machine's.
+
+    Its guests end with it. Needs root, and libvirt's daemon installed.
+    """
+
+    CONFIGURATION: ClassVar[dict[str, str]] = {
+        # The same client may connect here as to roostd, without polkit.
+        "libvirtd.conf": 'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0777"\n',
+        # No virtlogd beside it, and no mount namespace for each guest inside this one.
+        "qemu.conf": 'stdio_handler = "file"\nnamespaces = []\n',
+    }
+    DIRECTORIES: ClassVar[dict[str, str]] = {
+        "etc": "/etc/libvirt",
+        "run": "/run/libvirt",
+        "lib": "/var/lib/libvirt",
+        "cache": "/var/cache/libvirt",
+        "log": "/var/log/libvirt",
+    }
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="roost-peer-", dir="/tmp"))
+        self.root.chmod(0o755)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket_path(self) -> Path:
+        """The read-write socket, as seen from here."""
+        return self.root / "run" / "libvirt-sock"
+
+    @property
+    def uri(self) -> str:
+        """What a client opens."""
+        return f"qemu+unix:///system?socket={self.socket_path}"
+
+    @property
+    def log(self) -> str:
+        """What the daemon wrote to its output."""
+        path = self.root / "daemon.out"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self) -> None:
+        """Start it and return when it accepts clients."""
+        for name in self.DIRECTORIES:
+            (self.root / name).mkdir(exist_ok=True)
+            (self.root / name).chmod(0o755)
+        for name, text in self.CONFIGURATION.items():
+            (self.root / "etc" / name).write_text(text)
+        self.socket_path.unlink(missing_ok=True)
+        binds = "".join(
+            f"mkdir -p {there}; mount --bind {self.root}/{name} {there}; " for name, there in self.DIRECTORIES.items()
+        )
+        # The shell is the first process of the namespace: it reaps the guests, which libvirtd would take for alive.
+        script = f"set -e; {binds}/usr/sbin/libvirtd -p /run/libvirt/libvirtd.pid & wait"
+        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script]
+        with (self.root / "daemon.out").open("ab") as out:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/")
+        deadline = time.monotonic() + SECONDS
+        while not accepts(self.socket_path):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"libvirtd does not start:\n{self.log}")
+            time.sleep(0.005)
+
+    @property
+    def pid(self) -> int:
+        """The daemon's process id as seen from here."""
+        assert self._process is not None, "libvirtd is not running"
+        (shell,) = children(self._process.pid)
+        return next(pid for pid in children(shell) if b"libvirtd" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    def stop(self) -> None:
+        """End it, and with it every process in its namespace."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> Peer:
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of a process's children."""
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+def accepts(path: Path) -> bool:
+    """Whether somebody listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
