@@ -1,0 +1,313 @@
+"""A QMP client: commands pipelined, answered by deadline, events in order.
+
+The socket is ours, not a transport's: neither asyncio's nor uvloop's passes
+file descriptors, and a descriptor must leave with the very bytes of its command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from roost.drivers.qemu.qmp.messages import (
+    Event,
+    GreetingBody,
+    LineBuffer,
+    Message,
+    QmpClosed,
+    QmpCommandError,
+    decode,
+    encode,
+    to_event,
+)
+from roost.errors import From, OperationTimeout, RoostError
+
+log = logging.getLogger(__name__)
+
+#: Seconds a command may take unless its caller knows better.
+COMMAND_TIMEOUT = 30.0
+_READ_SIZE = 65536
+
+Command = tuple[str, Mapping[str, Any] | None]
+
+
+class _Pending:
+    """A command that waits for its answer. Its answer is the undecoded JSON."""
+
+    __slots__ = ("answer", "command", "timer")
+
+    def __init__(self, command: str, answer: asyncio.Future[msgspec.Raw], timer: asyncio.TimerHandle) -> None:
+        self.command = command
+        self.answer = answer
+        self.timer = timer
+
+
+class QmpClient:
+    """One connection to a monitor.
+
+    on_event: called for every event, in order, on the loop.
+    on_closed: called once when the connection ends, with the reason; not after `close`.
+    greeting: what QEMU said of itself, once `negotiate` is through.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        on_closed: Callable[[QmpClosed], None] | None = None,
+    ) -> None:
+        connection.setblocking(False)
+        self.on_event = on_event
+        self.on_closed = on_closed
+        self.greeting: GreetingBody | None = None
+        self.closed: QmpClosed | None = None
+        self._socket = connection
+        self._loop = asyncio.get_running_loop()
+        self._lines = LineBuffer()
+        self._pending: dict[str, _Pending] = {}
+        self._output: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._serial = 0
+        self._greeted: asyncio.Future[GreetingBody] = self._loop.create_future()
+        self._loop.add_reader(connection, self._on_readable)
+
+    @classmethod
+    def connect(cls, path: Path, **callbacks: Any) -> QmpClient:
+        """Connect to a listening socket. Raises OSError when nobody holds it.
+
+        The kernel queues the connection: this returns before QEMU has accepted it.
+        """
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            connection.connect(str(path))
+        except OSError:
+            connection.close()
+            raise
+        return cls(connection, **callbacks)
+
+    # -- commands --------------------------------------------------------------------------
+
+    async def greeted(self, deadline: float = COMMAND_TIMEOUT) -> GreetingBody:
+        """Wait for QEMU's greeting; send nothing yet. Raises QmpClosed, OperationTimeout."""
+        try:
+            async with asyncio.timeout(deadline):
+                return await asyncio.shield(self._greeted)
+        except TimeoutError:
+            raise _timed_out("the greeting of its monitor", deadline) from None
+
+    async def negotiate(self, deadline: float = COMMAND_TIMEOUT) -> GreetingBody:
+        """Wait for the greeting and leave capabilities negotiation."""
+        greeting = await self.greeted(deadline)
+        await self.execute("qmp_capabilities", deadline=deadline)
+        return greeting
+
+    async def execute(
+        self,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        deadline: float = COMMAND_TIMEOUT,
+        descriptors: Sequence[int] = (),
+    ) -> Any:
+        """The command's result, decoded.
+
+        descriptors: passed along with the command, for `getfd` and `add_client`.
+        Raises QmpCommandError, QmpClosed, OperationTimeout.
+        """
+        return msgspec.json.decode(await self.send(command, arguments, deadline=deadline, descriptors=descriptors))
+
+    async def batch(self, commands: Sequence[Command], *, deadline: float = COMMAND_TIMEOUT) -> list[Any]:
+        """Run commands in order, all sent at once. A refused one gives its QmpCommandError as its result."""
+        results = await asyncio.gather(*self.send_all(commands, deadline=deadline), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, QmpCommandError):
+                raise result
+        return [result if isinstance(result, BaseException) else msgspec.json.decode(result) for result in results]
+
+    def send(
+        self,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        deadline: float = COMMAND_TIMEOUT,
+        descriptors: Sequence[int] = (),
+    ) -> asyncio.Future[msgspec.Raw]:
+        """Send now; the future gets the result's JSON text."""
+        line, answer = self._prepare(command, arguments, deadline)
+        self._write(line, tuple(descriptors))
+        return answer
+
+    def send_all(
+        self, commands: Sequence[Command], *, deadline: float = COMMAND_TIMEOUT
+    ) -> list[asyncio.Future[msgspec.Raw]]:
+        """The same for several commands, in one write."""
+        prepared = [self._prepare(command, arguments, deadline) for command, arguments in commands]
+        self._write(b"".join(line for line, _ in prepared), ())
+        return [answer for _, answer in prepared]
+
+    async def execute_text(self, text: str, *, deadline: float = COMMAND_TIMEOUT) -> str:
+        """A client's own JSON command; QEMU's whole answer as JSON, refusals too.
+
+        Raises QmpClosed, OperationTimeout, and msgspec.MsgspecError for text that is not a JSON object.
+        """
+        request = msgspec.json.decode(text, type=dict[str, Any])
+        self._serial += 1
+        identity = f"libvirt-{self._serial}"
+        request["id"] = identity
+        answer = self._await_answer(identity, str(request.get("execute", "")), deadline)
+        self._write(msgspec.json.encode(request) + b"\r\n", ())
+        try:
+            body: dict[str, Any] = {"return": await answer}
+        except QmpCommandError as error:
+            body = {"error": {"class": error.kind, "desc": error.desc}}
+            return msgspec.json.encode({"id": identity, **body}).decode()
+        return msgspec.json.encode({**body, "id": identity}).decode()
+
+    def _prepare(
+        self, command: str, arguments: Mapping[str, Any] | None, deadline: float
+    ) -> tuple[bytes, asyncio.Future[msgspec.Raw]]:
+        self._serial += 1
+        identity = f"libvirt-{self._serial}"
+        line = encode(command, arguments, identity)
+        return line, self._await_answer(identity, command, deadline)
+
+    def _await_answer(self, identity: str, command: str, deadline: float) -> asyncio.Future[msgspec.Raw]:
+        answer: asyncio.Future[msgspec.Raw] = self._loop.create_future()
+        # A batch is abandoned at its first failure; the rest need no reader.
+        answer.add_done_callback(_retrieve)
+        if self.closed is not None:
+            answer.set_exception(self.closed)
+            return answer
+        timer = self._loop.call_later(deadline, self._expire, identity, deadline)
+        self._pending[identity] = _Pending(command, answer, timer)
+        return answer
+
+    def _expire(self, identity: str, deadline: float) -> None:
+        pending = self._pending.pop(identity, None)
+        if pending is not None and not pending.answer.done():
+            pending.answer.set_exception(_timed_out(f"command '{pending.command}'", deadline))
+
+    # -- the socket ------------------------------------------------------------------------
+
+    def _write(self, data: bytes, descriptors: tuple[int, ...]) -> None:
+        if self.closed is not None:
+            return
+        waiting = bool(self._output)
+        self._output.append((data, descriptors))
+        if not waiting:
+            self._flush()
+            if self._output:
+                self._loop.add_writer(self._socket, self._on_writable)
+
+    def _flush(self) -> None:
+        try:
+            while self._output:
+                data, descriptors = self._output[0]
+                if descriptors:
+                    sent = socket.send_fds(self._socket, [data], list(descriptors))
+                else:
+                    sent = self._socket.send(data)
+                if sent < len(data):
+                    self._output[0] = (data[sent:], ())
+                else:
+                    self._output.popleft()
+        except BlockingIOError:
+            return
+        except OSError:
+            # What QEMU said before it left is still to be read; reading finds the end.
+            self._output.clear()
+
+    def _on_writable(self) -> None:
+        self._flush()
+        if not self._output:
+            self._loop.remove_writer(self._socket)
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._socket.recv(_READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(QmpClosed(f"Unable to read from monitor: {error.strerror}"))
+            return
+        if not data:
+            self._end(QmpClosed())
+            return
+        try:
+            for line in self._lines.feed(data):
+                if line.strip():
+                    self._on_message(decode(line))
+        except QmpClosed as error:
+            self._end(error)
+
+    def _on_message(self, message: Message) -> None:
+        if message.event is not msgspec.UNSET:
+            if self.on_event is not None and self.closed is None:
+                try:
+                    self.on_event(to_event(message))
+                except Exception:
+                    log.exception("handling event %s failed", message.event)
+        elif message.QMP is not msgspec.UNSET:
+            self.greeting = message.QMP
+            if not self._greeted.done():
+                self._greeted.set_result(message.QMP)
+        else:
+            self._on_answer(message)
+
+    def _on_answer(self, message: Message) -> None:
+        pending = self._pending.pop(str(message.id), None)
+        if pending is None:
+            log.debug("an answer to nothing, or too late: %s", message.id)
+            return
+        pending.timer.cancel()
+        if pending.answer.done():
+            return
+        if message.error is not msgspec.UNSET:
+            failure = message.error
+            pending.answer.set_exception(QmpCommandError(pending.command, failure.kind, failure.desc))
+        else:
+            pending.answer.set_result(msgspec.Raw(bytes(message.result) or b"{}"))
+
+    def close(self) -> None:
+        """Let go of the connection. Commands under way fail with QmpClosed."""
+        self.on_closed = None
+        self._end(QmpClosed("the monitor was closed"))
+
+    def _end(self, reason: QmpClosed) -> None:
+        if self.closed is not None:
+            return
+        self.closed = reason
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        self._output.clear()
+        if not self._greeted.done():
+            self._greeted.add_done_callback(_retrieve)
+            self._greeted.set_exception(reason)
+        pending, self._pending = self._pending, {}
+        for waiting in pending.values():
+            waiting.timer.cancel()
+            if not waiting.answer.done():
+                waiting.answer.set_exception(reason)
+        if self.on_closed is not None:
+            self.on_closed(reason)
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+def _timed_out(what: str, deadline: float) -> RoostError:
+    return OperationTimeout(
+        f"QEMU did not answer {what} within {deadline:g} s",
+        domain=From.QEMU,
+        hint="the guest's QEMU hangs, often on storage that does not answer; see its log",
+    )
