@@ -1,0 +1,64 @@
+"""Writing files so that a crash leaves the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from roost.errors import SystemCallError
+
+_TEMPORARY = ".new"
+
+
+def failed(action: str, path: Path, error: OSError, domain: int | None = None) -> SystemCallError:
+    """libvirt's form of a failed system call: the action, the path, the reason; int1 is the errno."""
+    text = error.strerror or str(error)
+    return SystemCallError(
+        f"{action} '{path}': {text}", domain=domain, int1=error.errno or 0, str1="%s", str2=f"{action} '{path}': {text}"
+    )
+
+
+def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o600) -> None:
+    """Replace `path` by `data` through a temporary file beside it.
+
+    sync: survive a power failure too: the file is synced before the rename and
+        the directory after it. Without it the file survives a killed daemon.
+    Raises SystemCallError; then the old file is as it was.
+    """
+    temporary = path.with_name(path.name + _TEMPORARY)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            if sync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+        if sync:
+            sync_directory(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise failed("cannot write file", path, error) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames and removals in `path` survive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Delete the temporary files of writes that a killed daemon did not finish."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(directory):
+            if entry.name.endswith(_TEMPORARY):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)

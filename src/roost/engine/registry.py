@@ -1,0 +1,173 @@
+"""contract.Domains over a table and a store: what is the same for every driver."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Generic
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.contract import flags as F
+from roost.contract.domains import Domains
+from roost.contract.events import DomainEvent
+from roost.contract.references import DomainIdentity, DomainRef
+from roost.engine.bus import EventBus
+from roost.engine.record import Definition, Record, RuntimeT
+from roost.engine.store import DefinitionStore, Store
+from roost.engine.table import LIST_FLAGS, DomainTable, uuid_bytes
+from roost.errors import OperationInvalid
+from roost.model import domain as model
+from roost.model.domain import Domain
+
+log = logging.getLogger(__name__)
+
+
+def load_definitions(table: DomainTable[RuntimeT], store: Store) -> None:
+    """Fill an empty table with the definitions on disk. A UUID that stands in two files is logged, the second ignored."""
+    for loaded in store.load_definitions():
+        if table.knows(loaded.ref):
+            log.error("ignoring the definition of '%s': its UUID belongs to another domain", loaded.ref.name)
+            continue
+        record = table.add(loaded.ref.name, loaded.ref.uuid)
+        record.definition = Definition(loaded.text)
+        record.autostart = loaded.autostart
+
+
+class RegistryDomains(Domains, Generic[RuntimeT]):
+    """Lookup, lists, definitions. A driver subclasses it and gives `prepare` and `launch`.
+
+    prefix: how the driver's functions are called in libvirt's flag refusals
+        ("qemu" makes `qemuDomainUndefineFlags`).
+    """
+
+    prefix = ""
+    #: Flags that the driver's undefine, create and XML calls accept.
+    undefine_flags = 0
+    create_flags = D.START_PAUSED | D.START_AUTODESTROY | D.START_VALIDATE
+    xml_flags = D.XML_SECURE | D.XML_INACTIVE | D.XML_UPDATE_CPU | D.XML_MIGRATABLE
+
+    def __init__(self, table: DomainTable[RuntimeT], store: DefinitionStore, bus: EventBus) -> None:
+        self.table: DomainTable[RuntimeT] = table
+        self.store = store
+        self.bus = bus
+
+    # -- what a driver adds ----------------------------------------------------------------
+
+    async def prepare(self, document: Domain) -> Domain:
+        """Complete and validate a client's document."""
+        raise NotImplementedError
+
+    async def launch(self, record: Record[RuntimeT], document: Domain, flags: int) -> None:
+        """Start `record` from `document`, inside its job; on failure the record is as before."""
+        raise NotImplementedError
+
+    def check_flags(self, flags: int, allowed: int, function: str) -> None:
+        F.check(flags, allowed, self.prefix + function, self.table.error_domain)
+
+    # -- finding ---------------------------------------------------------------------------
+
+    def lookup_by_id(self, id: int) -> DomainRef:
+        return self.table.by_id(id).ref
+
+    def lookup_by_uuid(self, uuid: bytes) -> DomainRef:
+        return self.table.by_uuid(uuid).ref
+
+    def lookup_by_name(self, name: str) -> DomainRef:
+        return self.table.by_name(name).ref
+
+    def list_all(self, flags: int) -> Sequence[DomainRef]:
+        self.check_flags(flags, LIST_FLAGS, "ConnectListAllDomains")
+        return self.table.list(flags)
+
+    def count_active(self) -> int:
+        return len(self.table.active)
+
+    def active_ids(self, limit: int) -> Sequence[int]:
+        return [record.id for record in self.table.active[:limit]]
+
+    def count_defined(self) -> int:
+        return sum(not record.is_active for record in self.table)
+
+    def defined_names(self, limit: int) -> Sequence[str]:
+        return [record.name for record in self.table if not record.is_active][:limit]
+
+    # -- defining --------------------------------------------------------------------------
+
+    async def define(self, xml: str, flags: int) -> DomainRef:
+        self.check_flags(flags, D.DEFINE_VALIDATE, "DomainDefineXMLFlags")
+        document = await self.prepare(model.parse(xml, validate=bool(flags & D.DEFINE_VALIDATE)))
+        text = model.format(document, secure=True)
+        async with self.store.lock:
+            known = self.table.check_new(document)
+            detail = E.DEFINED_UPDATED if known is not None and known.is_persistent else E.DEFINED_ADDED
+            await self.store.save_definition(document.name, text)
+            # A transient domain of that name may have ended during the write.
+            record = self.table.check_new(document) or self.table.add(document.name, uuid_bytes(document.uuid or ""))
+            record.definition = Definition(text, document)
+        self.publish(record, E.DEFINED, detail)
+        return record.ref
+
+    async def create_xml(self, xml: str, flags: int) -> DomainRef:
+        self.check_flags(flags, self.create_flags, "DomainCreateXML")
+        document = await self.prepare(model.parse(xml, validate=bool(flags & D.START_VALIDATE)))
+        async with self.store.lock:
+            record = self.table.check_new(document, live=True)
+            if record is None:
+                record = self.table.add(document.name, uuid_bytes(document.uuid or ""))
+        try:
+            async with record.job("create"):
+                if record.is_active:
+                    raise OperationInvalid(f"domain '{record.name}' is already active", domain=self.table.error_domain)
+                await self.launch(record, document, flags)
+                return record.ref
+        finally:
+            if not record.is_active and not record.is_persistent:
+                self.table.remove(record)
+
+    async def undefine(self, domain: DomainIdentity, flags: int) -> None:
+        self.check_flags(flags, self.undefine_flags, "DomainUndefineFlags")
+        record = self.table.get(domain)
+        async with record.job("undefine"), self.store.lock:
+            if not record.is_persistent:
+                raise OperationInvalid("cannot undefine transient domain", domain=self.table.error_domain)
+            await self.store.remove_definition(record.name)
+            record.autostart = False
+            record.definition = None
+            if not record.is_active:
+                self.table.remove(record)
+        self.publish(record, E.UNDEFINED, E.UNDEFINED_REMOVED)
+
+    # -- properties of the definition ------------------------------------------------------
+
+    def describe(self, domain: DomainIdentity, flags: int) -> str:
+        self.check_flags(flags, self.xml_flags, "DomainGetXMLDesc")
+        record = self.table.get(domain)
+        return record.describe(inactive=bool(flags & D.XML_INACTIVE), secure=bool(flags & D.XML_SECURE))
+
+    def is_active(self, domain: DomainIdentity) -> bool:
+        return self.table.get(domain).is_active
+
+    def is_persistent(self, domain: DomainIdentity) -> bool:
+        return self.table.get(domain).is_persistent
+
+    def is_updated(self, domain: DomainIdentity) -> bool:
+        self.table.get(domain)
+        return False
+
+    def autostart(self, domain: DomainIdentity) -> bool:
+        return self.table.get(domain).autostart
+
+    async def set_autostart(self, domain: DomainIdentity, autostart: bool) -> None:
+        record = self.table.get(domain)
+        async with record.job("set autostart"), self.store.lock:
+            if not record.is_persistent:
+                raise OperationInvalid("cannot set autostart for transient domain", domain=self.table.error_domain)
+            if record.autostart == autostart:
+                return
+            await self.store.set_autostart(record.name, autostart)
+            record.autostart = autostart
+
+    def publish(self, record: Record[RuntimeT], event: int, detail: int) -> None:
+        """Tell subscribers of a lifecycle event."""
+        self.bus.publish(DomainEvent(E.ID_LIFECYCLE, record.ref, (event, detail)))

@@ -1,0 +1,45 @@
+"""Whole files or the old ones."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from roost.engine.files import remove_leftovers, write_atomically
+from roost.errors import SystemCallError
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_the_new_content_replaces_the_old(tmp_path: Path, sync: bool) -> None:
+    path = tmp_path / "guest.xml"
+    write_atomically(path, b"old", sync=sync)
+    write_atomically(path, b"new", sync=sync)
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["guest.xml"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_leftover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "guest.xml"
+    write_atomically(path, b"old", sync=True)
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(SystemCallError, match="No space left on device") as raised:
+        write_atomically(path, b"new", sync=True)
+    assert raised.value.int1 == errno.ENOSPC
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["guest.xml"]
+
+
+def test_leftovers_of_a_killed_daemon_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "guest.xml").write_text("whole")
+    (tmp_path / "guest.xml.new").write_text("ha")
+    remove_leftovers(tmp_path)
+    remove_leftovers(tmp_path / "missing")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["guest.xml"]
