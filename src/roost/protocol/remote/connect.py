@@ -1,0 +1,167 @@
+"""The connection itself, the CPU models of its hypervisor, its close callback."""
+
+from __future__ import annotations
+
+from roost.protocol import limits
+from roost.protocol.procedure import Procedure
+from roost.protocol.types import OPTIONAL_STRING, STRING, TYPED_PARAM
+from roost.wire.types import INT, UHYPER, UINT, Array
+
+PROCEDURES = (
+    Procedure(
+        1,
+        "CONNECT_OPEN",
+        "virConnectOpen",
+        args=(("name", OPTIONAL_STRING), ("flags", UINT)),
+        acl=("connect:getattr",),
+        high_priority=True,
+    ),
+    Procedure(2, "CONNECT_CLOSE", "virConnectClose", high_priority=True),
+    Procedure(
+        3,
+        "CONNECT_GET_TYPE",
+        "virConnectGetType",
+        ret=(("type", STRING),),
+        acl=("connect:getattr",),
+        high_priority=True,
+    ),
+    Procedure(
+        4,
+        "CONNECT_GET_VERSION",
+        "virConnectGetVersion",
+        ret=(("hv_ver", UHYPER),),
+        acl=("connect:getattr",),
+        high_priority=True,
+    ),
+    Procedure(
+        5,
+        "CONNECT_GET_MAX_VCPUS",
+        "virConnectGetMaxVcpus",
+        args=(("type", OPTIONAL_STRING),),
+        ret=(("max_vcpus", INT),),
+        acl=("connect:read",),
+        high_priority=True,
+    ),
+    Procedure(
+        7,
+        "CONNECT_GET_CAPABILITIES",
+        "virConnectGetCapabilities",
+        ret=(("capabilities", STRING),),
+        acl=("connect:read",),
+    ),
+    Procedure(
+        59,
+        "CONNECT_GET_HOSTNAME",
+        "virConnectGetHostname",
+        ret=(("hostname", STRING),),
+        acl=("connect:getattr",),
+        high_priority=True,
+    ),
+    Procedure(
+        60,
+        "CONNECT_SUPPORTS_FEATURE",
+        "virConnectSupportsFeature",
+        args=(("feature", INT),),
+        ret=(("supported", INT),),
+        acl=("connect:getattr",),
+        high_priority=True,
+    ),
+    Procedure(
+        110, "CONNECT_GET_URI", "virConnectGetURI", ret=(("uri", STRING),), acl=("connect:getattr",), high_priority=True
+    ),
+    Procedure(149, "CONNECT_IS_SECURE", "virConnectIsSecure", ret=(("secure", INT),), high_priority=True),
+    Procedure(
+        157,
+        "CONNECT_GET_LIB_VERSION",
+        "virConnectGetLibVersion",
+        ret=(("lib_ver", UHYPER),),
+        acl=("connect:getattr",),
+        high_priority=True,
+    ),
+    Procedure(
+        158,
+        "CONNECT_COMPARE_CPU",
+        "virConnectCompareCPU",
+        args=(("xml", STRING), ("flags", UINT)),
+        ret=(("result", INT),),
+        acl=("connect:read",),
+        high_priority=True,
+    ),
+    Procedure(
+        162,
+        "CONNECT_BASELINE_CPU",
+        "virConnectBaselineCPU",
+        args=(("xml_cpus", Array(STRING, limits.CPU_BASELINE)), ("flags", UINT)),
+        ret=(("cpu", STRING),),
+        acl=("connect:read",),
+    ),
+    Procedure(
+        203,
+        "CONNECT_GET_SYSINFO",
+        "virConnectGetSysinfo",
+        args=(("flags", UINT),),
+        ret=(("sysinfo", STRING),),
+        acl=("connect:read",),
+        high_priority=True,
+    ),
+    Procedure(
+        312,
+        "CONNECT_GET_CPU_MODEL_NAMES",
+        "virConnectGetCPUModelNames",
+        args=(("arch", STRING), ("need_results", INT), ("flags", UINT)),
+        ret=(("models", Array(STRING, limits.CONNECT_CPU_MODELS)), ("ret", INT)),
+        acl=("connect:read",),
+    ),
+    Procedure(
+        360,
+        "CONNECT_REGISTER_CLOSE_CALLBACK",
+        "virConnectRegisterCloseCallback",
+        acl=("connect:getattr",),
+        high_priority=True,
+    ),
+    Procedure(
+        361,
+        "CONNECT_UNREGISTER_CLOSE_CALLBACK",
+        "virConnectUnregisterCloseCallback",
+        acl=("connect:getattr",),
+        high_priority=True,
+    ),
+    Procedure(362, "CONNECT_EVENT_CONNECTION_CLOSED", msg=(("reason", INT),)),
+    Procedure(
+        393,
+        "CONNECT_COMPARE_HYPERVISOR_CPU",
+        "virConnectCompareHypervisorCPU",
+        args=(
+            ("emulator", OPTIONAL_STRING),
+            ("arch", OPTIONAL_STRING),
+            ("machine", OPTIONAL_STRING),
+            ("virttype", OPTIONAL_STRING),
+            ("xml_cpu", STRING),
+            ("flags", UINT),
+        ),
+        ret=(("result", INT),),
+        acl=("connect:write",),
+    ),
+    Procedure(
+        394,
+        "CONNECT_BASELINE_HYPERVISOR_CPU",
+        "virConnectBaselineHypervisorCPU",
+        args=(
+            ("emulator", OPTIONAL_STRING),
+            ("arch", OPTIONAL_STRING),
+            ("machine", OPTIONAL_STRING),
+            ("virttype", OPTIONAL_STRING),
+            ("xml_cpus", Array(STRING, limits.CPU_BASELINE)),
+            ("flags", UINT),
+        ),
+        ret=(("cpu", STRING),),
+        acl=("connect:write",),
+    ),
+    Procedure(
+        419,
+        "CONNECT_SET_IDENTITY",
+        "virConnectSetIdentity",
+        args=(("params", Array(TYPED_PARAM, limits.CONNECT_IDENTITY_PARAMS)), ("flags", UINT)),
+        acl=("connect:write",),
+    ),
+)

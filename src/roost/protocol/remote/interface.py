@@ -1,0 +1,142 @@
+"""Host interfaces."""
+
+from __future__ import annotations
+
+from roost.protocol import limits
+from roost.protocol.procedure import Procedure
+from roost.protocol.types import INTERFACE, STRING
+from roost.wire.types import INT, UINT, Array
+
+PROCEDURES = (
+    Procedure(
+        126,
+        "CONNECT_NUM_OF_INTERFACES",
+        "virConnectNumOfInterfaces",
+        ret=(("num", INT),),
+        acl=("connect:search_interfaces",),
+        high_priority=True,
+    ),
+    Procedure(
+        127,
+        "CONNECT_LIST_INTERFACES",
+        "virConnectListInterfaces",
+        args=(("maxnames", INT),),
+        ret=(("names", Array(STRING, limits.INTERFACE_LIST)),),
+        acl=("connect:search_interfaces",),
+        high_priority=True,
+    ),
+    Procedure(
+        128,
+        "INTERFACE_LOOKUP_BY_NAME",
+        "virInterfaceLookupByName",
+        args=(("name", STRING),),
+        ret=(("iface", INTERFACE),),
+        acl=("interface:getattr",),
+        high_priority=True,
+    ),
+    Procedure(
+        129,
+        "INTERFACE_LOOKUP_BY_MAC_STRING",
+        "virInterfaceLookupByMACString",
+        args=(("mac", STRING),),
+        ret=(("iface", INTERFACE),),
+        acl=("interface:getattr",),
+        high_priority=True,
+    ),
+    Procedure(
+        130,
+        "INTERFACE_GET_XML_DESC",
+        "virInterfaceGetXMLDesc",
+        args=(("iface", INTERFACE), ("flags", UINT)),
+        ret=(("xml", STRING),),
+        acl=("interface:read",),
+    ),
+    Procedure(
+        131,
+        "INTERFACE_DEFINE_XML",
+        "virInterfaceDefineXML",
+        args=(("xml", STRING), ("flags", UINT)),
+        ret=(("iface", INTERFACE),),
+        acl=("interface:write", "interface:save"),
+        high_priority=True,
+    ),
+    Procedure(
+        132,
+        "INTERFACE_UNDEFINE",
+        "virInterfaceUndefine",
+        args=(("iface", INTERFACE),),
+        acl=("interface:delete",),
+        high_priority=True,
+    ),
+    Procedure(
+        133,
+        "INTERFACE_CREATE",
+        "virInterfaceCreate",
+        args=(("iface", INTERFACE), ("flags", UINT)),
+        acl=("interface:start",),
+    ),
+    Procedure(
+        134,
+        "INTERFACE_DESTROY",
+        "virInterfaceDestroy",
+        args=(("iface", INTERFACE), ("flags", UINT)),
+        acl=("interface:stop",),
+        high_priority=True,
+    ),
+    Procedure(
+        137,
+        "CONNECT_NUM_OF_DEFINED_INTERFACES",
+        "virConnectNumOfDefinedInterfaces",
+        ret=(("num", INT),),
+        acl=("connect:search_interfaces",),
+        high_priority=True,
+    ),
+    Procedure(
+        138,
+        "CONNECT_LIST_DEFINED_INTERFACES",
+        "virConnectListDefinedInterfaces",
+        args=(("maxnames", INT),),
+        ret=(("names", Array(STRING, limits.INTERFACE_LIST)),),
+        acl=("connect:search_interfaces",),
+        high_priority=True,
+    ),
+    Procedure(
+        156,
+        "INTERFACE_IS_ACTIVE",
+        "virInterfaceIsActive",
+        args=(("iface", INTERFACE),),
+        ret=(("active", INT),),
+        acl=("interface:read",),
+        high_priority=True,
+    ),
+    Procedure(
+        220,
+        "INTERFACE_CHANGE_BEGIN",
+        "virInterfaceChangeBegin",
+        args=(("flags", UINT),),
+        acl=("connect:interface_transaction",),
+    ),
+    Procedure(
+        221,
+        "INTERFACE_CHANGE_COMMIT",
+        "virInterfaceChangeCommit",
+        args=(("flags", UINT),),
+        acl=("connect:interface_transaction",),
+    ),
+    Procedure(
+        222,
+        "INTERFACE_CHANGE_ROLLBACK",
+        "virInterfaceChangeRollback",
+        args=(("flags", UINT),),
+        acl=("connect:interface_transaction",),
+    ),
+    Procedure(
+        284,
+        "CONNECT_LIST_ALL_INTERFACES",
+        "virConnectListAllInterfaces",
+        args=(("need_results", INT), ("flags", UINT)),
+        ret=(("ifaces", Array(INTERFACE, limits.INTERFACE_LIST)), ("ret", UINT)),
+        acl=("connect:search_interfaces",),
+        high_priority=True,
+    ),
+)

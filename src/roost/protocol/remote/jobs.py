@@ -1,0 +1,153 @@
+"""Long work on a domain: save, restore, core dump, job statistics."""
+
+from __future__ import annotations
+
+from roost.protocol import limits
+from roost.protocol.procedure import Procedure
+from roost.protocol.types import DOMAIN, OPTIONAL_STRING, STRING, TYPED_PARAM
+from roost.wire.types import INT, UHYPER, UINT, Array
+
+PROCEDURES = (
+    Procedure(
+        53,
+        "DOMAIN_CORE_DUMP",
+        "virDomainCoreDump",
+        args=(("dom", DOMAIN), ("to", STRING), ("flags", UINT)),
+        acl=("domain:core_dump",),
+    ),
+    Procedure(54, "DOMAIN_RESTORE", "virDomainRestore", args=(("from", STRING),), acl=("domain:start", "domain:write")),
+    Procedure(55, "DOMAIN_SAVE", "virDomainSave", args=(("dom", DOMAIN), ("to", STRING)), acl=("domain:hibernate",)),
+    Procedure(
+        163,
+        "DOMAIN_GET_JOB_INFO",
+        "virDomainGetJobInfo",
+        args=(("dom", DOMAIN),),
+        ret=(
+            ("type", INT),
+            ("time_elapsed", UHYPER),
+            ("time_remaining", UHYPER),
+            ("data_total", UHYPER),
+            ("data_processed", UHYPER),
+            ("data_remaining", UHYPER),
+            ("mem_total", UHYPER),
+            ("mem_processed", UHYPER),
+            ("mem_remaining", UHYPER),
+            ("file_total", UHYPER),
+            ("file_processed", UHYPER),
+            ("file_remaining", UHYPER),
+        ),
+        acl=("domain:read",),
+    ),
+    Procedure(164, "DOMAIN_ABORT_JOB", "virDomainAbortJob", args=(("dom", DOMAIN),), acl=("domain:write",)),
+    Procedure(
+        182,
+        "DOMAIN_MANAGED_SAVE",
+        "virDomainManagedSave",
+        args=(("dom", DOMAIN), ("flags", UINT)),
+        acl=("domain:hibernate",),
+    ),
+    Procedure(
+        183,
+        "DOMAIN_HAS_MANAGED_SAVE_IMAGE",
+        "virDomainHasManagedSaveImage",
+        args=(("dom", DOMAIN), ("flags", UINT)),
+        ret=(("result", INT),),
+        acl=("domain:read",),
+    ),
+    Procedure(
+        184,
+        "DOMAIN_MANAGED_SAVE_REMOVE",
+        "virDomainManagedSaveRemove",
+        args=(("dom", DOMAIN), ("flags", UINT)),
+        acl=("domain:hibernate",),
+    ),
+    Procedure(
+        232,
+        "DOMAIN_SAVE_FLAGS",
+        "virDomainSaveFlags",
+        args=(("dom", DOMAIN), ("to", STRING), ("dxml", OPTIONAL_STRING), ("flags", UINT)),
+        acl=("domain:hibernate",),
+    ),
+    Procedure(
+        233,
+        "DOMAIN_RESTORE_FLAGS",
+        "virDomainRestoreFlags",
+        args=(("from", STRING), ("dxml", OPTIONAL_STRING), ("flags", UINT)),
+        acl=("domain:start", "domain:write"),
+    ),
+    Procedure(
+        235,
+        "DOMAIN_SAVE_IMAGE_GET_XML_DESC",
+        "virDomainSaveImageGetXMLDesc",
+        args=(("file", STRING), ("flags", UINT)),
+        ret=(("xml", STRING),),
+        acl=("domain:write",),
+        high_priority=True,
+    ),
+    Procedure(
+        236,
+        "DOMAIN_SAVE_IMAGE_DEFINE_XML",
+        "virDomainSaveImageDefineXML",
+        args=(("file", STRING), ("dxml", STRING), ("flags", UINT)),
+        acl=("domain:write", "domain:hibernate"),
+        high_priority=True,
+    ),
+    Procedure(
+        298,
+        "DOMAIN_GET_JOB_STATS",
+        "virDomainGetJobStats",
+        args=(("dom", DOMAIN), ("flags", UINT)),
+        ret=(("type", INT), ("params", Array(TYPED_PARAM, limits.DOMAIN_JOB_STATS))),
+        acl=("domain:read",),
+    ),
+    Procedure(
+        334,
+        "DOMAIN_CORE_DUMP_WITH_FORMAT",
+        "virDomainCoreDumpWithFormat",
+        args=(("dom", DOMAIN), ("to", STRING), ("dumpformat", UINT), ("flags", UINT)),
+        acl=("domain:core_dump",),
+    ),
+    Procedure(
+        388,
+        "DOMAIN_MANAGED_SAVE_GET_XML_DESC",
+        "virDomainManagedSaveGetXMLDesc",
+        args=(("dom", DOMAIN), ("flags", UINT)),
+        ret=(("xml", STRING),),
+        acl=("domain:read", "domain:read_secure:VIR_DOMAIN_SAVE_IMAGE_XML_SECURE"),
+    ),
+    Procedure(
+        389,
+        "DOMAIN_MANAGED_SAVE_DEFINE_XML",
+        "virDomainManagedSaveDefineXML",
+        args=(("dom", DOMAIN), ("dxml", OPTIONAL_STRING), ("flags", UINT)),
+        acl=("domain:write", "domain:hibernate"),
+    ),
+    Procedure(
+        427,
+        "DOMAIN_START_DIRTY_RATE_CALC",
+        "virDomainStartDirtyRateCalc",
+        args=(("dom", DOMAIN), ("seconds", INT), ("flags", UINT)),
+        acl=("domain:write",),
+    ),
+    Procedure(
+        440,
+        "DOMAIN_SAVE_PARAMS",
+        "virDomainSaveParams",
+        args=(("dom", DOMAIN), ("params", Array(TYPED_PARAM, limits.DOMAIN_SAVE_PARAMS)), ("flags", UINT)),
+        acl=("domain:hibernate",),
+    ),
+    Procedure(
+        441,
+        "DOMAIN_RESTORE_PARAMS",
+        "virDomainRestoreParams",
+        args=(("params", Array(TYPED_PARAM, limits.DOMAIN_SAVE_PARAMS)), ("flags", UINT)),
+        acl=("domain:start", "domain:write"),
+    ),
+    Procedure(
+        442,
+        "DOMAIN_ABORT_JOB_FLAGS",
+        "virDomainAbortJobFlags",
+        args=(("dom", DOMAIN), ("flags", UINT)),
+        acl=("domain:write",),
+    ),
+)

@@ -1,0 +1,69 @@
+"""Memory of a domain: size, balloon statistics, contents."""
+
+from __future__ import annotations
+
+from roost.protocol import limits
+from roost.protocol.procedure import Procedure
+from roost.protocol.types import DOMAIN, MEMORY_STAT
+from roost.wire.types import INT, UHYPER, UINT, Array, Opaque
+
+PROCEDURES = (
+    Procedure(
+        17,
+        "DOMAIN_GET_MAX_MEMORY",
+        "virDomainGetMaxMemory",
+        args=(("dom", DOMAIN),),
+        ret=(("memory", UHYPER),),
+        acl=("domain:read",),
+        high_priority=True,
+    ),
+    Procedure(
+        30,
+        "DOMAIN_SET_MAX_MEMORY",
+        "virDomainSetMaxMemory",
+        args=(("dom", DOMAIN), ("memory", UHYPER)),
+        acl=("domain:write",),
+        high_priority=True,
+    ),
+    Procedure(
+        31, "DOMAIN_SET_MEMORY", "virDomainSetMemory", args=(("dom", DOMAIN), ("memory", UHYPER)), acl=("domain:write",)
+    ),
+    Procedure(
+        104,
+        "DOMAIN_MEMORY_PEEK",
+        "virDomainMemoryPeek",
+        args=(("dom", DOMAIN), ("offset", UHYPER), ("size", UINT), ("flags", UINT)),
+        ret=(("buffer", Opaque(limits.DOMAIN_MEMORY_PEEK_BUFFER)),),
+        acl=("domain:mem_read",),
+    ),
+    Procedure(
+        159,
+        "DOMAIN_MEMORY_STATS",
+        "virDomainMemoryStats",
+        args=(("dom", DOMAIN), ("max_stats", UINT), ("flags", UINT)),
+        ret=(("stats", Array(MEMORY_STAT, limits.DOMAIN_MEMORY_STATS)),),
+        acl=("domain:read",),
+    ),
+    Procedure(
+        204,
+        "DOMAIN_SET_MEMORY_FLAGS",
+        "virDomainSetMemoryFlags",
+        args=(("dom", DOMAIN), ("memory", UHYPER), ("flags", UINT)),
+        acl=(
+            "domain:write",
+            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
+            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
+        ),
+    ),
+    Procedure(
+        308,
+        "DOMAIN_SET_MEMORY_STATS_PERIOD",
+        "virDomainSetMemoryStatsPeriod",
+        args=(("dom", DOMAIN), ("period", INT), ("flags", UINT)),
+        acl=(
+            "domain:write",
+            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
+            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
+        ),
+    ),
+)
