@@ -1,0 +1,45 @@
+"""The handler tables, one module an object family, gathered by program.
+
+A row is all that a pass-through procedure needs; a function stands here only
+where the protocol and the contract differ in more than the order of values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from roost.protocol import ADMIN, LXC, QEMU, REMOTE, Program
+from roost.rpc.handlers import (
+    admin,
+    auth,
+    connect,
+    consoles,
+    domains,
+    events,
+    inspection,
+    lifecycle,
+    monitor,
+    node,
+    statistics,
+)
+from roost.rpc.routes import Row
+
+#: What the read-write and read-only sockets serve.
+MAIN: Mapping[Program, Iterable[Row]] = {
+    REMOTE: (
+        *auth.ROWS,
+        *connect.ROWS,
+        *node.ROWS,
+        *domains.ROWS,
+        *lifecycle.ROWS,
+        *inspection.ROWS,
+        *statistics.ROWS,
+        *consoles.ROWS,
+        *events.ROWS,
+    ),
+    QEMU: monitor.ROWS,
+    LXC: (),
+}
+
+#: What the admin socket serves.
+ADMINISTRATION: Mapping[Program, Iterable[Row]] = {ADMIN: admin.ROWS}
