@@ -34,7 +34,9 @@ def writes(name: str, acl: tuple[str, ...]) -> bool:
     if name in _WRITES or name in _READS:
         return name in _WRITES
     for entry in acl:
-        permission = entry.split(":")[1]
+        _, permission, *condition = entry.split(":")
+        if condition:
+            continue  # the handler sees the flag
         if permission not in _LOOKING and not permission.startswith("search_"):
             return True
     return False
