@@ -1,11 +1,12 @@
 """The procedures of libvirt's RPC programs, as records: our own tables of the wire's facts.
 
-    REMOTE["DOMAIN_CREATE"]          one procedure, loading only its object family
-    REMOTE.by_number[9]              all of them; also by_name, and iteration
+    REMOTE.by_name["DOMAIN_CREATE"]  one procedure, loading only its object family
+    REMOTE.by_number[9]              all of them, as does `for procedure in REMOTE`
     procedure.args.decode(payload)   -> (Domain(name='web', uuid=b'…', id=-1),)
 
-PROGRAMS: all programs by number. `procedure` documents the attributes of a `Procedure`, `types` the
-records that values decode to, `limits` the longest lists, `readonly` what such a connection refuses.
+PROGRAMS: all programs by number. `procedure` documents the attributes of a `Procedure`; `types` and the
+families hold the records that values decode to, `limits` the longest lists, `acl` conditions of
+permissions, `readonly` what such a connection refuses.
 Event messages are flat: (callback_id, dom, …), and the older kind the same without callback_id.
 Enters: what the wire says of a procedure; nothing about how it is answered. Dry.
 Family modules are imported by name on first use, and codecs made likewise: start-up pays for none.
@@ -36,6 +37,7 @@ REMOTE = Program(
         "CONNECT": (
             _CONNECT,
             _DOMAIN,
+            "roost.protocol.remote.statistics",
             _EVENTS,
             _NETWORK,
             _STORAGE,
@@ -47,12 +49,14 @@ REMOTE = Program(
         "DOMAIN": (
             _DOMAIN,
             "roost.protocol.remote.devices",
+            "roost.protocol.remote.statistics",
             "roost.protocol.remote.blocks",
             "roost.protocol.remote.vcpus",
             "roost.protocol.remote.memory",
             "roost.protocol.remote.jobs",
             "roost.protocol.remote.agent",
             "roost.protocol.remote.tuning",
+            "roost.protocol.remote.security",
             "roost.protocol.remote.snapshot",
             "roost.protocol.remote.checkpoint",
             "roost.protocol.remote.migration",

@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from roost.protocol import limits
 from roost.protocol.procedure import Procedure
-from roost.protocol.types import CLIENT, OPTIONAL_STRING, SERVER, STRING, TYPED_PARAM
-from roost.wire.types import UHYPER, UINT, Array
+from roost.protocol.types import OPTIONAL_STRING, STRING, TYPED_PARAM
+from roost.wire.records import Record
+from roost.wire.types import HYPER, UHYPER, UINT, Array, Struct
+
+
+class Server(Record):
+    """A server inside the daemon, for the admin program."""
+
+    name: str
+
+
+class Client(Record):
+    """A client of such a server. timestamp: seconds since 1970 when it connected."""
+
+    srv: Server
+    id: int
+    timestamp: int
+    transport: int
+
+
+SERVER = Struct(Server, STRING)
+CLIENT = Struct(Client, SERVER, UHYPER, HYPER, UINT)
 
 PROCEDURES = (
     Procedure(1, "CONNECT_OPEN", "virAdmConnectOpen", args=(("flags", UINT),)),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from roost.protocol.readonly import writes
 from roost.wire.codec import Codec
 from roost.wire.types import Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Literal
+    from _collections_abc import dict_items, dict_keys, dict_values
+    from collections.abc import Callable, Iterator
+    from typing import Any, Literal
 
     Fields = tuple[tuple[str, Type], ...]
 
@@ -23,13 +23,13 @@ class Procedure:
     args, ret, msg: codecs of arguments, result, and event; None where there are
         none. An event message has `msg` only; where libvirt nests the older event
         in the newer one, the fields stand in one row after `callback_id`.
-    acl: permissions, "object:permission", with ":FLAG" when needed only if that
-        flag is set and ":!A|B" when needed only if none of these is.
+    acl: permissions, "object:permission"; with a condition after another colon when
+        not always needed, see roost.protocol.acl.
     high_priority: may be answered while ordinary calls wait.
     stream: who sends data on the stream the call opens, seen from the client.
     sparse: bit 0 of the call's flags allows holes in the stream.
     fds: which message carries descriptors.
-    writes: a read-only connection refuses it.
+    writes: a read-only connection refuses it, whatever the arguments.
     """
 
     __slots__ = (
@@ -101,6 +101,9 @@ class Procedure:
             elif name == "msg":
                 value = Codec(self._msg, f"{self.name} fields") if self._msg else None
             elif name == "writes":
+                # Imported here: no client asks.
+                from roost.protocol.readonly import writes
+
                 value = writes(self.name, self.acl)
             else:
                 raise AttributeError(name)
@@ -108,24 +111,67 @@ class Procedure:
             return value
 
 
+class _ByName(dict[str, Procedure]):
+    """Procedures by name. A name loads only the modules it may be in; whatever looks at all names loads all."""
+
+    def __init__(self, find: Callable[[str], Procedure | None], load_all: Callable[[], None]) -> None:
+        self._find = find
+        self._load_all = load_all
+
+    def __missing__(self, name: str) -> Procedure:
+        procedure = self._find(name)
+        if procedure is None:
+            raise KeyError(name)
+        return procedure
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and self._find(name) is not None)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def __iter__(self) -> Iterator[str]:
+        self._load_all()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._load_all()
+        return super().__len__()
+
+    def keys(self) -> dict_keys[str, Procedure]:
+        self._load_all()
+        return super().keys()
+
+    def values(self) -> dict_values[str, Procedure]:
+        self._load_all()
+        return super().values()
+
+    def items(self) -> dict_items[str, Procedure]:
+        self._load_all()
+        return super().items()
+
+
 class Program:
     """A numbered set of procedures.
 
-    program["DOMAIN_CREATE"]: one procedure; loads only the modules it may be in.
-    by_name, by_number: all procedures; the first access loads every module.
+    by_name: one name loads only its object family, which keeps a command line quick.
+    by_number: all procedures, in order; the first access loads every family.
     """
 
-    __slots__ = ("_loaded", "_modules", "by_name", "by_number", "name", "number", "version")
-    by_name: dict[str, Procedure]
+    __slots__ = ("_families", "_waiting", "by_name", "by_number", "name", "number", "version")
     by_number: dict[int, Procedure]
 
-    def __init__(self, number: int, version: int, name: str, modules: dict[str, tuple[str, ...]]) -> None:
-        """modules: first word of a procedure's name to modules, likeliest first; "" for other words."""
+    def __init__(self, number: int, version: int, name: str, families: dict[str, tuple[str, ...]]) -> None:
+        """families: first word of a procedure's name to modules, likeliest first; "" for any word."""
         self.number = number
         self.version = version
         self.name = name
-        self._modules = modules
-        self._loaded: dict[str, Procedure] = {}
+        self.by_name = _ByName(self._find, self._load_all)
+        self._families = families
+        self._waiting = {module for modules in families.values() for module in modules}
 
     def __repr__(self) -> str:
         return f"<Program {self.name} {self.number:#x} version {self.version}>"
@@ -134,31 +180,31 @@ class Program:
         """All procedures, in the order of their numbers."""
         return iter(self.by_number.values())
 
-    def __getitem__(self, name: str) -> Procedure:
-        procedure = self._loaded.get(name)
-        if procedure is not None:
-            return procedure
-        word = name.partition("_")[0]
-        for module in self._modules.get(word, self._modules.get("", ())):
-            self._load(module)
-            if name in self._loaded:
-                return self._loaded[name]
-        raise KeyError(f"{self.name} has no procedure {name}")
+    def _find(self, name: str) -> Procedure | None:
+        families = self._families
+        for module in families.get(name.partition("_")[0]) or families.get("", ()):
+            if module in self._waiting:
+                self._load(module)
+                if dict.__contains__(self.by_name, name):
+                    return self.by_name[name]
+        return None
 
     def _load(self, module: str) -> None:
+        self._waiting.remove(module)
         for procedure in __import__(module, fromlist=["PROCEDURES"]).PROCEDURES:
             procedure.program = self.number
             procedure.version = self.version
-            self._loaded[procedure.name] = procedure
+            self.by_name[procedure.name] = procedure
+
+    def _load_all(self) -> None:
+        for module in sorted(self._waiting):
+            self._load(module)
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            if name not in ("by_name", "by_number"):
+            if name != "by_number":
                 raise AttributeError(name)
-            for module in {module: None for modules in self._modules.values() for module in modules}:
-                self._load(module)
-            ordered = sorted(self._loaded.values(), key=lambda procedure: procedure.number)
-            self.by_name = {procedure.name: procedure for procedure in ordered}
+            ordered = sorted(self.by_name.values(), key=lambda procedure: procedure.number)
             self.by_number = {procedure.number: procedure for procedure in ordered}
-            return getattr(self, name)
+            return self.by_number

@@ -4,8 +4,33 @@ from __future__ import annotations
 
 from roost.protocol import limits
 from roost.protocol.procedure import Procedure
-from roost.protocol.types import DOMAIN, DOMAIN_INTERFACE, FILESYSTEM_INFO, OPTIONAL_STRING, STRING, TYPED_PARAM
-from roost.wire.types import HYPER, INT, UHYPER, UINT, Array
+from roost.protocol.types import DOMAIN, OPTIONAL_STRING, STRING, TYPED_PARAM
+from roost.wire.records import Record
+from roost.wire.types import HYPER, INT, UHYPER, UINT, Array, Struct
+
+
+class FilesystemInfo(Record):
+    mountpoint: str
+    name: str
+    fstype: str
+    dev_aliases: list[str]
+
+
+class IpAddress(Record):
+    type: int
+    addr: str
+    prefix: int
+
+
+class DomainInterface(Record):
+    name: str
+    hwaddr: str | None
+    addrs: list[IpAddress]
+
+
+FILESYSTEM_INFO = Struct(FilesystemInfo, STRING, STRING, STRING, Array(STRING, limits.DOMAIN_FSINFO_DISKS))
+IP_ADDRESS = Struct(IpAddress, INT, STRING, UINT)
+DOMAIN_INTERFACE = Struct(DomainInterface, STRING, OPTIONAL_STRING, Array(IP_ADDRESS, limits.DOMAIN_IP_ADDR))
 
 PROCEDURES = (
     Procedure(

@@ -1,21 +1,14 @@
-"""Disks of a running domain: statistics, contents, size, limits, block jobs."""
+"""Disks of a running domain: contents, size, limits, block jobs."""
 
 from __future__ import annotations
 
 from roost.protocol import limits
+from roost.protocol.acl import DOMAIN_CHANGE
 from roost.protocol.procedure import Procedure
-from roost.protocol.types import DISK_ERROR, DOMAIN, OPTIONAL_STRING, STRING, TYPED_PARAM
-from roost.wire.types import HYPER, INT, UHYPER, UINT, Array, Opaque
+from roost.protocol.types import DOMAIN, OPTIONAL_STRING, STRING, TYPED_PARAM
+from roost.wire.types import INT, UHYPER, UINT, Array, Opaque
 
 PROCEDURES = (
-    Procedure(
-        64,
-        "DOMAIN_BLOCK_STATS",
-        "virDomainBlockStats",
-        args=(("dom", DOMAIN), ("path", STRING)),
-        ret=(("rd_req", HYPER), ("rd_bytes", HYPER), ("wr_req", HYPER), ("wr_bytes", HYPER), ("errs", HYPER)),
-        acl=("domain:read",),
-    ),
     Procedure(
         103,
         "DOMAIN_BLOCK_PEEK",
@@ -23,14 +16,6 @@ PROCEDURES = (
         args=(("dom", DOMAIN), ("path", STRING), ("offset", UHYPER), ("size", UINT), ("flags", UINT)),
         ret=(("buffer", Opaque(limits.DOMAIN_BLOCK_PEEK_BUFFER)),),
         acl=("domain:block_read",),
-    ),
-    Procedure(
-        194,
-        "DOMAIN_GET_BLOCK_INFO",
-        "virDomainGetBlockInfo",
-        args=(("dom", DOMAIN), ("path", STRING), ("flags", UINT)),
-        ret=(("allocation", UHYPER), ("capacity", UHYPER), ("physical", UHYPER)),
-        acl=("domain:read",),
     ),
     Procedure(
         237,
@@ -62,14 +47,6 @@ PROCEDURES = (
         acl=("domain:block_write",),
     ),
     Procedure(
-        243,
-        "DOMAIN_BLOCK_STATS_FLAGS",
-        "virDomainBlockStatsFlags",
-        args=(("dom", DOMAIN), ("path", STRING), ("nparams", INT), ("flags", UINT)),
-        ret=(("params", Array(TYPED_PARAM, limits.DOMAIN_BLOCK_STATS_PARAMETERS)), ("nparams", INT)),
-        acl=("domain:read",),
-    ),
-    Procedure(
         251,
         "DOMAIN_BLOCK_RESIZE",
         "virDomainBlockResize",
@@ -86,11 +63,7 @@ PROCEDURES = (
             ("params", Array(TYPED_PARAM, limits.DOMAIN_BLOCK_IO_TUNE_PARAMETERS)),
             ("flags", UINT),
         ),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         253,
@@ -98,14 +71,6 @@ PROCEDURES = (
         "virDomainGetBlockIoTune",
         args=(("dom", DOMAIN), ("disk", OPTIONAL_STRING), ("nparams", INT), ("flags", UINT)),
         ret=(("params", Array(TYPED_PARAM, limits.DOMAIN_BLOCK_IO_TUNE_PARAMETERS)), ("nparams", INT)),
-        acl=("domain:read",),
-    ),
-    Procedure(
-        263,
-        "DOMAIN_GET_DISK_ERRORS",
-        "virDomainGetDiskErrors",
-        args=(("dom", DOMAIN), ("maxerrors", UINT), ("flags", UINT)),
-        ret=(("errors", Array(DISK_ERROR, limits.DOMAIN_DISK_ERRORS)), ("nerrors", INT)),
         acl=("domain:read",),
     ),
     Procedure(
@@ -159,21 +124,13 @@ PROCEDURES = (
             ("params", Array(TYPED_PARAM, limits.DOMAIN_BLOCK_IO_TUNE_PARAMETERS)),
             ("flags", UINT),
         ),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         452,
         "DOMAIN_DEL_THROTTLE_GROUP",
         "virDomainDelThrottleGroup",
         args=(("dom", DOMAIN), ("group", OPTIONAL_STRING), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from roost.protocol import limits
+from roost.protocol.acl import DOMAIN_CHANGE
 from roost.protocol.procedure import Procedure
 from roost.protocol.types import DOMAIN, OPTIONAL_STRING, STRING, TYPED_PARAM
-from roost.wire.types import HYPER, UINT, Array
+from roost.wire.types import UINT, Array
 
 PROCEDURES = (
     Procedure(
@@ -23,55 +24,25 @@ PROCEDURES = (
         acl=("domain:write",),
     ),
     Procedure(
-        65,
-        "DOMAIN_INTERFACE_STATS",
-        "virDomainInterfaceStats",
-        args=(("dom", DOMAIN), ("device", STRING)),
-        ret=(
-            ("rx_bytes", HYPER),
-            ("rx_packets", HYPER),
-            ("rx_errs", HYPER),
-            ("rx_drop", HYPER),
-            ("tx_bytes", HYPER),
-            ("tx_packets", HYPER),
-            ("tx_errs", HYPER),
-            ("tx_drop", HYPER),
-        ),
-        acl=("domain:read",),
-        high_priority=True,
-    ),
-    Procedure(
         160,
         "DOMAIN_ATTACH_DEVICE_FLAGS",
         "virDomainAttachDeviceFlags",
         args=(("dom", DOMAIN), ("xml", STRING), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         161,
         "DOMAIN_DETACH_DEVICE_FLAGS",
         "virDomainDetachDeviceFlags",
         args=(("dom", DOMAIN), ("xml", STRING), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         174,
         "DOMAIN_UPDATE_DEVICE_FLAGS",
         "virDomainUpdateDeviceFlags",
         args=(("dom", DOMAIN), ("xml", STRING), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         201,
@@ -139,11 +110,7 @@ PROCEDURES = (
         "DOMAIN_DETACH_DEVICE_ALIAS",
         "virDomainDetachDeviceAlias",
         args=(("dom", DOMAIN), ("alias", STRING), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         443,

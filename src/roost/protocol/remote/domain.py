@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from roost.protocol import limits
+from roost.protocol.acl import DOMAIN_CHANGE
 from roost.protocol.procedure import Procedure
-from roost.protocol.types import DOMAIN, DOMAIN_STATS, OPTIONAL_STRING, SECURITY_LABEL, STRING, TYPED_PARAM, UUID
-from roost.wire.types import HYPER, INT, UCHAR, UHYPER, UINT, USHORT, Array, Chars
+from roost.protocol.types import DOMAIN, OPTIONAL_STRING, STRING, UUID
+from roost.wire.types import HYPER, INT, UCHAR, UHYPER, UINT, USHORT, Array
 
 PROCEDURES = (
     Procedure(9, "DOMAIN_CREATE", "virDomainCreate", args=(("dom", DOMAIN),), acl=("domain:start",)),
@@ -146,15 +147,6 @@ PROCEDURES = (
         high_priority=True,
     ),
     Procedure(
-        121,
-        "DOMAIN_GET_SECURITY_LABEL",
-        "virDomainGetSecurityLabel",
-        args=(("dom", DOMAIN),),
-        ret=(("label", Chars(limits.SECURITY_LABEL)), ("enforcing", INT)),
-        acl=("domain:read",),
-        high_priority=True,
-    ),
-    Procedure(
         135,
         "CONNECT_DOMAIN_XML_FROM_NATIVE",
         "virConnectDomainXMLFromNative",
@@ -266,11 +258,7 @@ PROCEDURES = (
             ("uri", OPTIONAL_STRING),
             ("flags", UINT),
         ),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         265,
@@ -294,15 +282,6 @@ PROCEDURES = (
         args=(("need_results", INT), ("flags", UINT)),
         ret=(("domains", Array(DOMAIN, limits.DOMAIN_LIST)), ("ret", UINT)),
         acl=("connect:search_domains",),
-        high_priority=True,
-    ),
-    Procedure(
-        278,
-        "DOMAIN_GET_SECURITY_LABEL_LIST",
-        "virDomainGetSecurityLabelList",
-        args=(("dom", DOMAIN),),
-        ret=(("labels", Array(SECURITY_LABEL, limits.SECURITY_LABEL_LIST)), ("ret", INT)),
-        acl=("domain:read",),
         high_priority=True,
     ),
     Procedure(
@@ -345,14 +324,6 @@ PROCEDURES = (
         acl=("connect:write",),
     ),
     Procedure(
-        344,
-        "CONNECT_GET_ALL_DOMAIN_STATS",
-        "virConnectGetAllDomainStats",
-        args=(("doms", Array(DOMAIN, limits.DOMAIN_LIST)), ("stats", UINT), ("flags", UINT)),
-        ret=(("ret_stats", Array(DOMAIN_STATS, limits.DOMAIN_LIST)),),
-        acl=("connect:search_domains",),
-    ),
-    Procedure(
         350,
         "DOMAIN_DEFINE_XML_FLAGS",
         "virDomainDefineXMLFlags",
@@ -377,31 +348,12 @@ PROCEDURES = (
         acl=("domain:write",),
     ),
     Procedure(
-        396,
-        "DOMAIN_GET_LAUNCH_SECURITY_INFO",
-        "virDomainGetLaunchSecurityInfo",
-        args=(("dom", DOMAIN), ("flags", UINT)),
-        ret=(("params", Array(TYPED_PARAM, limits.DOMAIN_LAUNCH_SECURITY_INFO_PARAMS)),),
-        acl=("domain:read",),
-    ),
-    Procedure(
         426,
         "DOMAIN_GET_MESSAGES",
         "virDomainGetMessages",
         args=(("dom", DOMAIN), ("flags", UINT)),
         ret=(("msgs", Array(STRING, limits.DOMAIN_MESSAGES)),),
         acl=("domain:read",),
-    ),
-    Procedure(
-        439,
-        "DOMAIN_SET_LAUNCH_SECURITY_STATE",
-        "virDomainSetLaunchSecurityState",
-        args=(
-            ("dom", DOMAIN),
-            ("params", Array(TYPED_PARAM, limits.DOMAIN_LAUNCH_SECURITY_STATE_PARAMS)),
-            ("flags", UINT),
-        ),
-        acl=("domain:write",),
     ),
     Procedure(
         449,

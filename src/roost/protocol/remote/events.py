@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from roost.protocol import limits
 from roost.protocol.procedure import Procedure
-from roost.protocol.types import (
-    DOMAIN,
-    GRAPHICS_ADDRESS,
-    GRAPHICS_IDENTITY,
-    OPTIONAL_DOMAIN,
-    OPTIONAL_STRING,
-    STRING,
-    TYPED_PARAM,
-)
-from roost.wire.types import HYPER, INT, UHYPER, UINT, Array
+from roost.protocol.types import DOMAIN, OPTIONAL_DOMAIN, OPTIONAL_STRING, STRING, TYPED_PARAM
+from roost.wire.records import Record
+from roost.wire.types import HYPER, INT, UHYPER, UINT, Array, Struct
+
+
+class GraphicsAddress(Record):
+    family: int
+    node: str
+    service: str
+
+
+class GraphicsIdentity(Record):
+    type: str
+    name: str
+
+
+GRAPHICS_ADDRESS = Struct(GraphicsAddress, INT, STRING, STRING)
+GRAPHICS_IDENTITY = Struct(GraphicsIdentity, STRING, STRING)
 
 PROCEDURES = (
     Procedure(

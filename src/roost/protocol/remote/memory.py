@@ -1,11 +1,12 @@
-"""Memory of a domain: size, balloon statistics, contents."""
+"""Memory of a domain: size, statistics period, contents."""
 
 from __future__ import annotations
 
 from roost.protocol import limits
+from roost.protocol.acl import DOMAIN_CHANGE
 from roost.protocol.procedure import Procedure
-from roost.protocol.types import DOMAIN, MEMORY_STAT
-from roost.wire.types import INT, UHYPER, UINT, Array, Opaque
+from roost.protocol.types import DOMAIN
+from roost.wire.types import UHYPER, UINT, Opaque
 
 PROCEDURES = (
     Procedure(
@@ -37,33 +38,10 @@ PROCEDURES = (
         acl=("domain:mem_read",),
     ),
     Procedure(
-        159,
-        "DOMAIN_MEMORY_STATS",
-        "virDomainMemoryStats",
-        args=(("dom", DOMAIN), ("max_stats", UINT), ("flags", UINT)),
-        ret=(("stats", Array(MEMORY_STAT, limits.DOMAIN_MEMORY_STATS)),),
-        acl=("domain:read",),
-    ),
-    Procedure(
         204,
         "DOMAIN_SET_MEMORY_FLAGS",
         "virDomainSetMemoryFlags",
         args=(("dom", DOMAIN), ("memory", UHYPER), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
-    ),
-    Procedure(
-        308,
-        "DOMAIN_SET_MEMORY_STATS_PERIOD",
-        "virDomainSetMemoryStatsPeriod",
-        args=(("dom", DOMAIN), ("period", INT), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
 )

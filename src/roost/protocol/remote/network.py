@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from roost.protocol import limits
 from roost.protocol.procedure import Procedure
-from roost.protocol.types import (
-    DHCP_LEASE,
-    NETWORK,
-    NETWORK_PORT,
-    OPTIONAL_NETWORK,
+from roost.protocol.types import NETWORK, NETWORK_PORT, OPTIONAL_NETWORK, OPTIONAL_STRING, STRING, TYPED_PARAM, UUID
+from roost.wire.records import Record
+from roost.wire.types import HYPER, INT, UINT, Array, Struct
+
+
+class DhcpLease(Record):
+    """expirytime: seconds since 1970. type: of the address, see roost.constants.network."""
+
+    iface: str
+    expirytime: int
+    type: int
+    mac: str | None
+    iaid: str | None
+    ipaddr: str
+    prefix: int
+    hostname: str | None
+    clientid: str | None
+
+
+DHCP_LEASE = Struct(
+    DhcpLease,
+    STRING,
+    HYPER,
+    INT,
+    OPTIONAL_STRING,
     OPTIONAL_STRING,
     STRING,
-    TYPED_PARAM,
-    UUID,
+    UINT,
+    OPTIONAL_STRING,
+    OPTIONAL_STRING,
 )
-from roost.wire.types import INT, UINT, Array
 
 PROCEDURES = (
     Procedure(

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from roost.protocol import limits
 from roost.protocol.procedure import Procedure
-from roost.protocol.types import NODE_STAT, TYPED_PARAM
-from roost.wire.types import INT, UHYPER, UINT, Array, Chars, FixedChars, Opaque
+from roost.protocol.types import STRING, TYPED_PARAM
+from roost.wire.records import Record
+from roost.wire.types import INT, UHYPER, UINT, Array, Chars, FixedChars, Opaque, Struct
+
+
+class NodeStat(Record):
+    field: str
+    value: int
+
+
+NODE_STAT = Struct(NodeStat, STRING, UHYPER)
 
 PROCEDURES = (
     Procedure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roost.protocol import limits
+from roost.protocol.acl import DOMAIN_CHANGE
 from roost.protocol.procedure import Procedure
 from roost.protocol.types import DOMAIN, STRING, TYPED_PARAM
 from roost.wire.types import INT, UINT, Array
@@ -36,11 +37,7 @@ PROCEDURES = (
         "DOMAIN_SET_MEMORY_PARAMETERS",
         "virDomainSetMemoryParameters",
         args=(("dom", DOMAIN), ("params", Array(TYPED_PARAM, limits.DOMAIN_MEMORY_PARAMETERS)), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         198,
@@ -55,11 +52,7 @@ PROCEDURES = (
         "DOMAIN_SET_BLKIO_PARAMETERS",
         "virDomainSetBlkioParameters",
         args=(("dom", DOMAIN), ("params", Array(TYPED_PARAM, limits.DOMAIN_BLKIO_PARAMETERS)), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         206,
@@ -74,11 +67,7 @@ PROCEDURES = (
         "DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS",
         "virDomainSetSchedulerParametersFlags",
         args=(("dom", DOMAIN), ("params", Array(TYPED_PARAM, limits.DOMAIN_SCHEDULER_PARAMETERS)), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         223,
@@ -93,11 +82,7 @@ PROCEDURES = (
         "DOMAIN_SET_NUMA_PARAMETERS",
         "virDomainSetNumaParameters",
         args=(("dom", DOMAIN), ("params", Array(TYPED_PARAM, limits.DOMAIN_NUMA_PARAMETERS)), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         255,
@@ -117,11 +102,7 @@ PROCEDURES = (
             ("params", Array(TYPED_PARAM, limits.DOMAIN_INTERFACE_PARAMETERS)),
             ("flags", UINT),
         ),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         257,

@@ -1,11 +1,31 @@
-"""Virtual CPUs and I/O threads: number, pinning, statistics."""
+"""Virtual CPUs and I/O threads: number, pinning."""
 
 from __future__ import annotations
 
 from roost.protocol import limits
+from roost.protocol.acl import DOMAIN_CHANGE
 from roost.protocol.procedure import Procedure
-from roost.protocol.types import DOMAIN, IOTHREAD_INFO, STRING, TYPED_PARAM, VCPU_INFO
-from roost.wire.types import INT, UINT, Array, Opaque
+from roost.protocol.types import DOMAIN, STRING, TYPED_PARAM
+from roost.wire.records import Record
+from roost.wire.types import INT, UHYPER, UINT, Array, Opaque, Struct
+
+
+class VcpuInfo(Record):
+    """cpu_time: nanoseconds. cpu: where it runs, -1 when not known."""
+
+    number: int
+    state: int
+    cpu_time: int
+    cpu: int
+
+
+class IOThreadInfo(Record):
+    iothread_id: int
+    cpumap: bytes
+
+
+VCPU_INFO = Struct(VcpuInfo, UINT, INT, UHYPER, INT)
+IOTHREAD_INFO = Struct(IOThreadInfo, UINT, Opaque(limits.CPUMAP))
 
 PROCEDURES = (
     Procedure(
@@ -41,12 +61,7 @@ PROCEDURES = (
         "DOMAIN_SET_VCPUS_FLAGS",
         "virDomainSetVcpusFlags",
         args=(("dom", DOMAIN), ("nvcpus", UINT), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-            "domain:write:VIR_DOMAIN_VCPU_GUEST",
-        ),
+        acl=(*DOMAIN_CHANGE, "domain:write:VIR_DOMAIN_VCPU_GUEST"),
     ),
     Procedure(
         200,
@@ -61,11 +76,7 @@ PROCEDURES = (
         "DOMAIN_PIN_VCPU_FLAGS",
         "virDomainPinVcpuFlags",
         args=(("dom", DOMAIN), ("vcpu", UINT), ("cpumap", Opaque(limits.CPUMAP)), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         230,
@@ -76,23 +87,11 @@ PROCEDURES = (
         acl=("domain:read",),
     ),
     Procedure(
-        262,
-        "DOMAIN_GET_CPU_STATS",
-        "virDomainGetCPUStats",
-        args=(("dom", DOMAIN), ("nparams", UINT), ("start_cpu", INT), ("ncpus", UINT), ("flags", UINT)),
-        ret=(("params", Array(TYPED_PARAM, limits.DOMAIN_GET_CPU_STATS)), ("nparams", INT)),
-        acl=("domain:read",),
-    ),
-    Procedure(
         279,
         "DOMAIN_PIN_EMULATOR",
         "virDomainPinEmulator",
         args=(("dom", DOMAIN), ("cpumap", Opaque(limits.CPUMAP)), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         280,
@@ -115,44 +114,28 @@ PROCEDURES = (
         "DOMAIN_PIN_IOTHREAD",
         "virDomainPinIOThread",
         args=(("dom", DOMAIN), ("iothreads_id", UINT), ("cpumap", Opaque(limits.CPUMAP)), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         355,
         "DOMAIN_ADD_IOTHREAD",
         "virDomainAddIOThread",
         args=(("dom", DOMAIN), ("iothread_id", UINT), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         356,
         "DOMAIN_DEL_IOTHREAD",
         "virDomainDelIOThread",
         args=(("dom", DOMAIN), ("iothread_id", UINT), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         384,
         "DOMAIN_SET_VCPU",
         "virDomainSetVcpu",
         args=(("dom", DOMAIN), ("cpumap", STRING), ("state", INT), ("flags", UINT)),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
     Procedure(
         402,
@@ -164,10 +147,6 @@ PROCEDURES = (
             ("params", Array(TYPED_PARAM, limits.DOMAIN_IOTHREAD_PARAMS)),
             ("flags", UINT),
         ),
-        acl=(
-            "domain:write",
-            "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
-            "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
-        ),
+        acl=DOMAIN_CHANGE,
     ),
 )
