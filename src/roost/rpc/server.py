@@ -57,7 +57,7 @@ class Server:
         self.limits = limits
         self.peers = peers
         self.sessions: dict[int, Session] = {}
-        self.idle_changed: Callable[[], None] = lambda: None
+        self.clients_changed: Callable[[], None] = lambda: None
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_id = 0
@@ -66,7 +66,7 @@ class Server:
         """Listen on a unix socket; clients are taken from `start` on."""
 
         def accepted(sock: socket.socket) -> None:
-            self._accept(sock, readonly=readonly, auth=auth)
+            self.accept(sock, readonly=readonly, auth=auth)
 
         backlog = self.limits.max_queued_clients
         self._listeners.append(Listener(self.loop, path, accepted, mode=mode, group=group, backlog=backlog))
@@ -97,7 +97,11 @@ class Server:
             else:
                 listener.pause()
 
-    def _accept(self, sock: socket.socket, *, readonly: bool, auth: int) -> None:
+    def accept(self, sock: socket.socket, *, readonly: bool = False, auth: int = access.AUTH_NONE) -> None:
+        """Begin a session with the peer of a connected socket.
+
+        readonly, auth: what holds for clients of the listening socket it came by.
+        """
         try:
             identity = _peer(sock, readonly)
         except OSError as error:
@@ -115,12 +119,12 @@ class Server:
         if len(self.sessions) >= self.limits.max_clients:
             log.warning("%s has %d clients, its limit; more will wait", self.name, len(self.sessions))
             self.limits_changed()
-        self.idle_changed()
+        self.clients_changed()
 
     def session_ended(self, session: Session) -> None:
         del self.sessions[session.id]
         self.limits_changed()
-        self.idle_changed()
+        self.clients_changed()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a call; it is waited for when the server stops."""

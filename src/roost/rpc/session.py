@@ -236,6 +236,8 @@ class Session:
         self._waiting.clear()
         for fd in self._connection.take_fds():
             os.close(fd)
+        # A backend may end with the last session that holds it.
+        self.opened = self._subscriptions = None
         self.server.session_ended(self)
 
 
