@@ -31,7 +31,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_queued_clients: int = 1000
     max_anonymous_clients: int = 20
     max_client_requests: int = 5
-    keepalive_interval: int = 5
+    keepalive_interval: float = 5
     keepalive_count: int = 5
 
 
