@@ -5,9 +5,11 @@ and schema are derived. Parsers and writers are compiled on first use.
 May enter: what holds for every document type.
 """
 
+from roost.xml.document import format_document, parse_document, parse_member
 from roost.xml.record import (
     Bytes,
     Child,
+    Complaint,
     Flag,
     Hex2,
     Hex4,
@@ -32,7 +34,7 @@ from roost.xml.record import (
 from roost.xml.values import Choice, Hex, Integer, Pattern, Size, Switch, Value
 
 __all__ = [
-    "Bytes", "Child", "Choice", "Flag", "Hex", "Hex2", "Hex4", "Int", "Integer", "KiB", "Long", "Mac", "OnOff",
-    "Pattern", "Port", "Positive", "RawXml", "Record", "Size", "Switch", "Text", "UInt", "ULong", "Uuid", "Value",
-    "YesNo", "at", "inline", "tag_of",
+    "Bytes", "Child", "Choice", "Complaint", "Flag", "Hex", "Hex2", "Hex4", "Int", "Integer", "KiB", "Long", "Mac",
+    "OnOff", "Pattern", "Port", "Positive", "RawXml", "Record", "Size", "Switch", "Text", "UInt", "ULong", "Uuid",
+    "Value", "YesNo", "at", "format_document", "inline", "parse_document", "parse_member", "tag_of",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import msgspec
 
+from roost.errors import From, RoostError
 from roost.xml.values import Hex, Integer, MacText, Size, Switch, UuidText, Value
 
 
@@ -32,11 +33,12 @@ class RecordMeta(msgspec.StructMeta):
     """Makes every record frozen and keyword-only, so that fields can stand in document order."""
 
     def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any) -> Any:
-        return super().__new__(mcls, name, bases, namespace, frozen=True, kw_only=True, omit_defaults=True, **config)
+        config |= {"frozen": True, "kw_only": True, "omit_defaults": True}
+        return super().__new__(mcls, name, bases, namespace, **config)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(msgspec.field,))
-class Record(msgspec.Struct, metaclass=RecordMeta):
+class Record(msgspec.Struct, frozen=True, metaclass=RecordMeta):
     """Base of all typed records. Immutable: make a changed one with `replace`.
 
     Class keywords: `tag_field="type"` on the base of a family and `tag="pci"`
@@ -45,12 +47,25 @@ class Record(msgspec.Struct, metaclass=RecordMeta):
     """
 
 
+class Complaint:
+    """An error to raise about a field in other words than the usual; `%s` stands for the value."""
+
+    __slots__ = ("domain", "error", "text")
+
+    def __init__(self, error: type[RoostError], text: str = "", *, domain: int = From.DOMAIN) -> None:
+        self.error, self.text, self.domain = error, text, domain
+
+    def about(self, value: str, hint: str) -> RoostError:
+        """The error itself."""
+        return self.error(self.text.replace("%s", value), domain=self.domain, hint=hint)
+
+
 class At:
     """Where a field stands; see `at` and `inline`."""
 
     __slots__ = (
-        "after", "bare", "child", "default_tag", "inline", "keep_empty", "live", "opened", "order", "path", "raw",
-        "secret", "unset",
+        "after", "bare", "child", "default_tag", "inline", "keep_empty", "live", "missing", "opened", "order", "path",
+        "raw", "secret", "unset", "wrong",
     )  # fmt: skip
 
     def __init__(self, path: str | None = None, **options: Any) -> None:
@@ -62,6 +77,8 @@ class At:
         self.default_tag: str | None = None
         self.after: str | None = None
         self.bare: str | None = None
+        self.missing: Complaint | None = None
+        self.wrong: Complaint | None = None
         for name, value in options.items():
             setattr(self, name, value)
 
@@ -77,6 +94,8 @@ def at(
     opened: bool = False,
     default_tag: str | None = None,
     bare: str | None = None,
+    wrong: Complaint | None = None,
+    missing: Complaint | None = None,
 ) -> At:
     """Places a field.
 
@@ -94,19 +113,27 @@ def at(
     opened: written as `<x>` `</x>` even when nothing stands inside.
     default_tag: the member of a union meant when the deciding attribute is missing.
     bare: what the attribute is taken to be where its element stands without it.
+    wrong, missing: the error for a value refused, for a required field left
+        out, where libvirt's is not the one for attributes in general.
     """
     return At(
         path, order=order, live=live, secret=secret, unset=unset, keep_empty=keep_empty, opened=opened,
-        default_tag=default_tag, bare=bare,
+        default_tag=default_tag, bare=bare, wrong=wrong, missing=missing,
     )  # fmt: skip
 
 
-def inline(default_tag: str | None = None, *, after: str | None = None) -> At:
+def inline(
+    default_tag: str | None = None,
+    *,
+    after: str | None = None,
+    wrong: Complaint | None = None,
+    missing: Complaint | None = None,
+) -> At:
     """Places a union's member inside the element itself: its fields read and write there.
 
     The deciding attribute is written first, or after the field named `after`.
     """
-    return At("", inline=True, default_tag=default_tag, after=after)
+    return At("", inline=True, default_tag=default_tag, after=after, wrong=wrong, missing=missing)
 
 
 T = TypeVar("T")

@@ -1,0 +1,48 @@
+"""Domain documents in and out: XML as libvirt writes it, and JSON of the same records."""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.errors import From, XmlError
+from roost.model.domain.devices import Devices
+from roost.model.domain.domain import Domain
+from roost.xml import Record, format_document, parse_document, parse_member
+
+
+def parse(xml: str | bytes, *, validate: bool = False, live: bool = False) -> Domain:
+    """The domain an XML document describes.
+
+    live: keep what only a running guest has (id, generated aliases, pty
+    paths), as when a saved status is read back; a definition loses it.
+    Raises RoostError with libvirt's code; nothing else, whatever the bytes.
+    """
+    return parse_document(xml, Domain, "domain", name="(domain_definition)", live=live, validate=validate)
+
+
+def format(domain: Domain, *, secure: bool = True) -> str:
+    """The document, laid out as libvirt does. secure: with passwords."""
+    return format_document(domain, "domain", secure=secure)
+
+
+def parse_device(xml: str | bytes, *, validate: bool = False, live: bool = False) -> Record:
+    """One device, as attach, detach and update take it: the record of its class. Raises as `parse` does."""
+    return parse_member(xml, Devices, name="(device_definition)", live=live, validate=validate)
+
+
+def format_device(device: Record, tag: str, *, secure: bool = True, indent: int = 0) -> str:
+    """One device's document. tag: the element's name, `disk`."""
+    return format_document(device, tag, secure=secure, indent=indent)
+
+
+def to_json(domain: Domain) -> bytes:
+    """The domain as JSON; fields that hold their default are left out."""
+    return msgspec.json.encode(domain)
+
+
+def from_json(data: bytes | str) -> Domain:
+    """The inverse of `to_json`. Raises XmlError (code 27) naming the wrong field's path."""
+    try:
+        return msgspec.json.decode(data, type=Domain)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise XmlError(f"Invalid JSON document: {error}", domain=From.DOMAIN) from None

@@ -1,0 +1,253 @@
+"""What is wrong with a document: walks tree and shape together, slowly, and raises the error.
+
+Runs only after a generated parser gave up, or to refuse unknown names. Errors
+carry libvirt's code and words; the hint adds the element's path, its line, and
+the values that would be right.
+"""
+
+from __future__ import annotations
+
+from roost.errors import From, InternalError, InvalidArg, RoostError, XmlError, XmlInvalidSchema
+from roost.xml.record import Record
+from roost.xml.shape import FLAGGED, RAW, RECORD, RECORDS, VALUES, Element, Field, shape_of
+from roost.xml.tree import Node, line_of
+from roost.xml.values import Integer, Size
+
+
+class _Place:
+    """An element, and how it was reached."""
+
+    __slots__ = ("node", "path")
+
+    def __init__(self, node: Node, path: str) -> None:
+        self.node, self.path = node, path
+
+    def first(self, tag: str) -> _Place | None:
+        """The first child of that name."""
+        places = self.every(tag)
+        return places[0] if places else None
+
+    def every(self, tag: str) -> list[_Place]:
+        """All children of that name; numbered in the path when there are several."""
+        found = [kid for kid in self.node[2] if kid[0] == tag]
+        if len(found) == 1:
+            return [_Place(found[0], f"{self.path}/{tag}")]
+        return [_Place(kid, f"{self.path}/{tag}[{number}]") for number, kid in enumerate(found, 1)]
+
+
+class Inspector:
+    """Inspects one document. data: its bytes, for line numbers. root: its tree.
+
+    wrapped: the root is not in the document but stands around it.
+    """
+
+    def __init__(self, data: bytes, root: Node, *, wrapped: bool = False) -> None:
+        self.data, self.root, self.wrapped = data, root, wrapped
+        self.path = "" if wrapped else f"/{root[0]}"
+
+    def raise_wrong_value(self, cls: type[Record]) -> RoostError:
+        """Raises the error for the first wrong or missing value; returns one if all look right."""
+        self._values(cls, _Place(self.root, self.path))
+        return InternalError(f"the parser of {cls.__name__} refused a document in which nothing is wrong")
+
+    def refuse_unknown(self, cls: type[Record]) -> None:
+        """Raises XmlInvalidSchema for the first element or attribute that no field declares."""
+        self._names(cls, _Place(self.root, self.path))
+
+    # -- wrong values
+
+    def _values(self, cls: type[Record], place: _Place) -> None:
+        shape = shape_of(cls)
+        for field in shape.fields:
+            if field.at.inline:
+                self._union(field, place)
+            else:
+                self._field(field, place)
+
+    def _field(self, field: Field, start: _Place) -> None:
+        many = field.kind in (VALUES, RECORDS)
+        place: _Place | None = start
+        for step in field.path[:-1] if many or field.kind == RECORD else field.path:
+            place = place.first(step) if place else None
+        if field.kind in (FLAGGED, RAW):
+            return
+        if many or field.kind == RECORD:
+            found = place.every(field.path[-1]) if place else []
+            for item in found if many else found[:1]:
+                self._item(field, item)
+            if field.required and not found:
+                raise self._missing(field, start)
+            return
+        text = None
+        if place:
+            text = place.node[1].get(field.attribute) if field.attribute else place.node[3] or None
+            text = field.at.bare if text is None else text
+        if text is None or text in field.at.unset:
+            if field.required:
+                raise self._missing(field, place or start)
+            return
+        assert place is not None
+        self._text(field, place, text)
+
+    def _item(self, field: Field, place: _Place) -> None:
+        if field.kind == VALUES:
+            text = place.node[1].get(field.attribute) if field.attribute else place.node[3]
+            if text is None:
+                raise self._missing(field, place)
+            self._text(field, place, text)
+        elif field.record:
+            self._values(field.record, place)
+        else:
+            self._union(field, place)
+
+    def _union(self, field: Field, place: _Place) -> None:
+        tag = place.node[1].get(field.tag_field, field.at.default_tag)
+        if tag is None:
+            if field.required or not field.at.inline:
+                raise self._error(
+                    field, "missing", XmlError(
+                        f"Missing required attribute '{field.tag_field}' in element '{place.node[0]}'",
+                        domain=From.XML, hint=self._hint(place, field.tag_field, _one_of(field)),
+                    ), place, field.tag_field,
+                )  # fmt: skip
+            return
+        if tag not in field.members:
+            raise self._error(
+                field, "wrong", XmlError(
+                    f"Invalid value for attribute '{field.tag_field}' in element '{place.node[0]}': '{tag}'.",
+                    domain=From.XML, hint=self._hint(place, field.tag_field, _one_of(field)),
+                ), place, field.tag_field, tag, _one_of(field),
+            )  # fmt: skip
+        self._values(field.members[tag], place)
+
+    def _text(self, field: Field, place: _Place, text: str) -> None:
+        value = field.value
+        try:
+            if isinstance(value, Size):
+                value.scale(text, place.node[1].get(value.unit))
+            else:
+                value.parse(text)
+        except KeyError:
+            unit = place.node[1].get("unit", "")
+            hint = self._hint(place, "unit", "a unit such as KiB, MiB or GiB")
+            raise InvalidArg(f"unknown suffix '{unit}'", domain=From.NONE, hint=hint) from None
+        except ValueError:
+            nearest = value.nearest(text)
+            right = f"{value.expected}; the nearest is {nearest!r}" if nearest else value.expected
+            raise self._error(
+                field, "wrong", self._wrong(field, place, text, right), place, field.attribute, text, right
+            ) from None  # fmt: skip
+
+    def _wrong(self, field: Field, place: _Place, text: str, right: str) -> RoostError:
+        hint = self._hint(place, field.attribute, right)
+        if not field.attribute:
+            steps = "/".join(field.path)
+            return XmlError(
+                f"Invalid value '{text}' for element or attribute './{steps}[1]'", domain=From.XML, hint=hint
+            )
+        start = f"Invalid value for attribute '{field.attribute}' in element '{place.node[0]}': "
+        if isinstance(field.value, Integer) and field.value.minimum > 0 and text.strip() == "0":
+            return XmlError(start + "Zero is not permitted", domain=From.XML, hint=hint)
+        return XmlError(f"{start}'{text}'.{field.value.complaint}", domain=From.XML, hint=hint)
+
+    def _missing(self, field: Field, place: _Place) -> RoostError:
+        if field.attribute:
+            text = f"Missing required attribute '{field.attribute}' in element '{place.node[0]}'"
+        else:
+            name = field.path[-1] if field.path else "text"
+            text = f"Missing required element '{name}' in element '{place.node[0]}'"
+        hint = self._hint(place, "", field.value.expected)
+        return self._error(field, "missing", XmlError(text, domain=From.XML, hint=hint), place)
+
+    def _error(
+        self,
+        field: Field,
+        kind: str,
+        usual: RoostError,
+        place: _Place,
+        attribute: str = "",
+        text: str = "",
+        right: str = "",
+    ) -> RoostError:
+        """The field's own complaint where it has one, else `usual`."""
+        complaint = field.at.wrong if kind == "wrong" else field.at.missing
+        return complaint.about(text, self._hint(place, attribute, right)) if complaint else usual
+
+    def _hint(self, place: _Place, attribute: str, right: str) -> str:
+        path = f"{place.path}/@{attribute}" if attribute else place.path
+        where = f"line {self._line(place.node)}, {path}"
+        return f"{where}: expected {right}" if right else where
+
+    def _line(self, node: Node) -> int:
+        index = 0
+        stack = [self.root]
+        while stack:
+            seen = stack.pop()
+            if seen is node:
+                break
+            index += 1
+            stack.extend(reversed(seen[2]))
+        return line_of(self.data, index - self.wrapped)
+
+    # -- unknown names
+
+    def _names(self, cls: type[Record], place: _Place) -> None:
+        levels = [(cls, shape_of(cls).root)]
+        attributes = set()
+        inlines = list(shape_of(cls).inlines())
+        if shape_of(cls).tag_field:
+            attributes.add(shape_of(cls).tag_field)
+        while inlines:
+            field = inlines.pop()
+            attributes.add(field.tag_field)
+            member = field.members.get(place.node[1].get(field.tag_field, field.at.default_tag) or "")
+            if member:
+                levels.append((member, shape_of(member).root))
+                inlines.extend(shape_of(member).inlines())
+        self._element([root for _, root in levels], place, attributes)
+
+    def _element(self, elements: list[Element], place: _Place, attributes: set[str]) -> None:
+        """Checks the element at `place`, which `elements` describe together."""
+        for element in elements:
+            attributes.update(field.attribute for field in element.attributes)
+            if element.text and element.text.value.unit:
+                attributes.add(element.text.value.unit)
+        for name in place.node[1]:
+            if name not in attributes and not name.startswith("xmlns"):
+                known = ", ".join(sorted(attributes)) or "none"
+                raise XmlInvalidSchema(
+                    f"Invalid attribute {name} for element {place.node[0]}",
+                    domain=From.XML, hint=f"{self._hint(place, name, '')}: known are {known}",
+                )  # fmt: skip
+        seen: dict[str, int] = {}
+        for kid in place.node[2]:
+            tag = kid[0]
+            seen[tag] = seen.get(tag, 0) + 1
+            inner = place.every(tag)[seen[tag] - 1]
+            groups = [c for e in elements for c in e.children if isinstance(c, Element) and c.name == tag]
+            fields = [c for e in elements for c in e.children if isinstance(c, Field) and c.path and c.path[-1] == tag]
+            if not groups and not fields:
+                known = ", ".join(sorted(set().union(*(e.child_names() for e in elements)))) or "none"
+                raise XmlInvalidSchema(
+                    f"Element {place.node[0]} has extra content: {tag}",
+                    domain=From.XML, hint=f"{self._hint(inner, '', '')}: known are {known}",
+                )  # fmt: skip
+            self._inside(fields, groups, inner)
+
+    def _inside(self, fields: list[Field], groups: list[Element], inner: _Place) -> None:
+        if any(group.raw for group in groups):
+            return
+        attributes = {field.attribute for field in fields if field.kind == VALUES}
+        for field in fields:
+            if field.kind in (RECORD, RECORDS):
+                member = field.record or field.members.get(
+                    inner.node[1].get(field.tag_field, field.at.default_tag) or ""
+                )
+                if member:
+                    self._names(member, inner)
+                return
+        self._element(groups, inner, attributes)
+
+
+def _one_of(field: Field) -> str:
+    return "one of " + ", ".join(field.members)

@@ -1,0 +1,126 @@
+"""Subtrees kept as they are: captured as compact text, written indented the way libxml2 does.
+
+Compact means: white space between elements removed, attributes in double
+quotes. Indentation is then put back for the depth at which the subtree stands.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from roost.xml.escape import escape_raw_attribute, escape_raw_text
+
+#: Levels of nesting in any document; libxml2's own limit.
+MAX_DEPTH = 256
+
+
+class TooDeep(Exception):
+    """Elements are nested deeper than MAX_DEPTH."""
+
+
+class RawCapture:
+    """Takes over an expat parser's handlers until `tag` closes, then stores the text in `node[3]`."""
+
+    def __init__(self, parser: Any, tag: str, attributes: dict[str, str], node: list[Any]) -> None:
+        self.parser, self.node = parser, node
+        self.saved = (parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler)
+        self.out: list[str] = []
+        #: Per open element: whether its first child and its last child so far are text; None for no child.
+        self.first: list[bool | None] = []
+        self.last: list[bool | None] = []
+        self.blank = ""
+        parser.StartElementHandler, parser.EndElementHandler = self.start, self.end
+        parser.CharacterDataHandler, parser.CommentHandler = self.text, self.comment
+        self.start(tag, attributes)
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._child()
+        declared = "".join(f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] == "xmlns")
+        plain = "".join(f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] != "xmlns")
+        self.out.append(f"<{tag}{declared}{plain}>")
+        self.first.append(None)
+        self.last.append(None)
+        if len(self.first) > MAX_DEPTH:
+            raise TooDeep
+
+    def end(self, tag: str) -> None:
+        if self.blank:
+            if self.first[-1] is None or self.last[-1]:
+                self.out.append(self.blank)
+                self.first[-1] = True
+            self.blank = ""
+        if self.first[-1] is None:
+            self.out[-1] = self.out[-1][:-1] + "/>"
+        else:
+            self.out.append(f"</{tag}>")
+        self.first.pop()
+        self.last.pop()
+        if self.first:
+            return
+        self.node[3] = "".join(self.out)
+        parser = self.parser
+        parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = self.saved
+        parser.CommentHandler = None
+        self.saved[1](tag)
+
+    def text(self, text: str) -> None:
+        if not text.strip(" \t\r\n") and not self.last[-1]:
+            # Kept only if the element turns out to hold nothing else: libxml2 drops the others.
+            self.blank += text
+            return
+        text = self.blank + text
+        self._child(is_text=True)
+        self.out.append(escape_raw_text(text))
+
+    def comment(self, text: str) -> None:
+        self._child()
+        self.out.append(f"<!--{text}-->")
+
+    def _child(self, is_text: bool = False) -> None:
+        self.blank = ""
+        if self.first:
+            if self.first[-1] is None:
+                self.first[-1] = is_text
+            self.last[-1] = is_text
+
+
+_TOKEN = re.compile(r"<!--.*?-->|<[^>]*>|[^<]+", re.DOTALL)
+
+
+def indented(text: str, pad: str) -> str:
+    """Compact `text` with one element a line from indentation `pad` on; elements with text stay on their line."""
+    tokens = _TOKEN.findall(text)
+    textual = _textual(tokens)
+    out: list[str] = []
+    #: Per open element: whether its content stays on one line.
+    open_elements: list[bool] = []
+    for number, token in enumerate(tokens):
+        flat = bool(open_elements) and open_elements[-1]
+        if token.startswith("</"):
+            open_elements.pop()
+            out.append(token if flat else f"\n{pad}{'  ' * len(open_elements)}{token}")
+            continue
+        out.append(token if flat else f"\n{pad}{'  ' * len(open_elements)}{token}")
+        if _opens(token):
+            open_elements.append(flat or number in textual)
+    return "".join(out)[1:] + "\n"
+
+
+def _opens(token: str) -> bool:
+    return token[0] == "<" and not token.endswith("/>") and not token.startswith("<!--")
+
+
+def _textual(tokens: list[str]) -> set[int]:
+    """The numbers of the opening tokens whose element has text among its children."""
+    found: set[int] = set()
+    stack: list[int] = []
+    for number, token in enumerate(tokens):
+        if token[0] != "<":
+            if stack:
+                found.add(stack[-1])
+        elif token.startswith("</"):
+            stack.pop()
+        elif _opens(token):
+            stack.append(number)
+    return found

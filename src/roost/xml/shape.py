@@ -1,0 +1,229 @@
+"""Shapes: what a record class's declarations come to, resolved once, on first use.
+
+A `Shape` is a small tree of `Element`s. Its root is the record's own element;
+below it stand the elements that the fields' paths name. Parser, writer,
+explanations and schema are all derived from shapes.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from roost.xml.record import FLAG, At, Record, tag_field_of
+from roost.xml.values import TEXT, Choice, Value
+
+#: What a field holds: one value, a presence flag, a tuple of values, one record, a tuple of records, raw XML.
+VALUE, FLAGGED, VALUES, RECORD, RECORDS, RAW = "value", "flag", "values", "record", "records", "raw"
+
+
+class Field:
+    """One field of a record: its declaration, resolved."""
+
+    __slots__ = (
+        "at",
+        "attribute",
+        "default",
+        "kind",
+        "members",
+        "name",
+        "path",
+        "record",
+        "required",
+        "tag_field",
+        "value",
+    )
+
+    def __init__(self, name: str, at: At, default: Any, required: bool) -> None:
+        self.name, self.at, self.default, self.required = name, at, default, required
+        #: Elements to step through below the record's own, and the attribute at the end ("" for text).
+        self.path: tuple[str, ...] = ()
+        self.attribute = ""
+        self.kind = VALUE
+        self.value: Value = TEXT
+        #: The record class of a RECORD or RECORDS field that is no union.
+        self.record: type[Record] | None = None
+        #: The members of a union by tag, and the attribute that decides.
+        self.members: dict[str, type[Record]] = {}
+        self.tag_field = ""
+
+    def classes(self) -> list[type[Record]]:
+        """The record classes this field can hold."""
+        return [self.record] if self.record else list(self.members.values())
+
+
+class Element:
+    """An element of a shape: its attributes, its text, its children in order.
+
+    A child is either a further Element or, where records stand, their Field.
+    `flag` is a field that is true when the element is there.
+    """
+
+    __slots__ = ("attributes", "children", "flag", "name", "raw", "text")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.attributes: list[Field] = []
+        self.text: Field | None = None
+        self.flag: Field | None = None
+        self.raw: Field | None = None
+        self.children: list[Element | Field] = []
+
+    def child(self, name: str) -> Element:
+        """The child element `name`, made when it is not there yet."""
+        for child in self.children:
+            if isinstance(child, Element) and child.name == name:
+                return child
+        made = Element(name)
+        self.children.append(made)
+        return made
+
+    def fields(self) -> Iterator[Field]:
+        """Every field at this element or below it, up to the records."""
+        yield from self.attributes
+        for field in (self.flag, self.text, self.raw):
+            if field:
+                yield field
+        for child in self.children:
+            if isinstance(child, Element):
+                yield from child.fields()
+            else:
+                yield child
+
+    def child_names(self) -> set[str]:
+        """Names of the child elements known here (inline members' not included)."""
+        return {
+            child.name if isinstance(child, Element) else child.path[-1]
+            for child in self.children
+            if isinstance(child, Element) or not child.at.inline
+        }
+
+
+class Shape:
+    """A record class, resolved. fields: in output order. root: the record's own element."""
+
+    __slots__ = ("cls", "fields", "namespaces", "root", "tag", "tag_field")
+
+    def __init__(self, cls: type[Record]) -> None:
+        self.cls = cls
+        config = cls.__struct_config__
+        self.tag_field = tag_field_of(cls) if config.tag is not None else ""
+        self.tag = str(config.tag) if config.tag is not None else ""
+        self.namespaces: dict[str, str] = getattr(cls, "namespaces", {})
+        hints = get_type_hints(cls, include_extras=True)
+        declared = [_resolve(field, hints[field.name]) for field in msgspec.structs.fields(cls)]
+        self.fields = sorted(declared, key=lambda field: field.at.order)
+        self.root = Element("")
+        for field in self.fields:
+            _place(self.root, field)
+
+    def inlines(self) -> list[Field]:
+        """The fields whose record shares the element."""
+        return [field for field in self.fields if field.at.inline]
+
+
+_shapes: dict[type[Record], Shape] = {}
+
+
+def shape_of(cls: type[Record]) -> Shape:
+    """The shape of a record class."""
+    shape = _shapes.get(cls)
+    if shape is None:
+        shape = _shapes[cls] = Shape(cls)
+    return shape
+
+
+def records_below(cls: type[Record]) -> list[type[Record]]:
+    """`cls` and every record class that its fields can hold, each once."""
+    found: dict[type[Record], None] = {cls: None}
+    todo = [cls]
+    while todo:
+        for field in shape_of(todo.pop()).fields:
+            for member in field.classes():
+                if member not in found:
+                    found[member] = None
+                    todo.append(member)
+    return list(found)
+
+
+def _resolve(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
+    types_, notes = _flatten(hint)
+    at = next((note for note in notes if isinstance(note, At)), None) or At()
+    value = next((note for note in notes if isinstance(note, Value)), None)
+    field = Field(info.name, at, None if info.required else info.default, info.required)
+    if len(types_) == 1 and get_origin(types_[0]) is tuple:
+        types_, inner = _flatten(get_args(types_[0])[0])
+        value = next((note for note in inner if isinstance(note, Value)), value)
+        many = True
+    else:
+        many = False
+    records = [t for t in types_ if isinstance(t, type) and issubclass(t, Record)]
+    if records:
+        field.kind = RECORDS if many else RECORD
+        if len(records) == 1 and records[0].__struct_config__.tag is None:
+            field.record = records[0]
+        else:
+            field.members = {str(cls.__struct_config__.tag): cls for cls in records}
+            field.tag_field = tag_field_of(records[0])
+    elif at.raw:
+        field.kind = RAW
+    elif value is FLAG:
+        field.kind = FLAGGED
+    else:
+        field.kind = VALUES if many else VALUE
+        field.value = value or _literal(types_)
+    _set_path(field, at)
+    return field
+
+
+def _flatten(hint: Any) -> tuple[list[Any], list[Any]]:
+    """The plain types and the annotations in `hint`, whatever their nesting."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        types_, notes = _flatten(get_args(hint)[0])
+        return types_, [*notes, *hint.__metadata__]
+    if origin in (Union, types.UnionType):
+        parts = [_flatten(part) for part in get_args(hint) if part is not type(None)]
+        return [t for part in parts for t in part[0]], [n for part in parts for n in part[1]]
+    return [hint], []
+
+
+def _literal(types_: list[Any]) -> Value:
+    names = [name for t in types_ if get_origin(t) is Literal for name in get_args(t)]
+    return Choice(*names) if names else TEXT
+
+
+def _set_path(field: Field, at: At) -> None:
+    if at.inline:
+        return
+    if at.path is None:
+        plain = field.kind in (VALUE, VALUES) and not at.child
+        at_path = f"@{field.name}" if plain else field.name
+    else:
+        at_path = at.path
+    steps = at_path.split("/")
+    if steps[-1].startswith("@"):
+        field.attribute = steps.pop()[1:]
+    field.path = tuple(step for step in steps if step != ".")
+
+
+def _place(root: Element, field: Field) -> None:
+    element = root
+    if field.kind in (RECORD, RECORDS, VALUES):
+        for step in field.path[:-1]:
+            element = element.child(step)
+        element.children.append(field)
+        return
+    for step in field.path:
+        element = element.child(step)
+    if field.kind == FLAGGED:
+        element.flag = field
+    elif field.kind == RAW:
+        element.raw = field
+    elif field.attribute:
+        element.attributes.append(field)
+    else:
+        element.text = field
