@@ -1,0 +1,93 @@
+"""Which module declares which command, so that only that module is loaded.
+
+Groups, their order and their keywords are virsh's.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from roost.cli.table import Command
+
+
+class Group:
+    """Commands that help lists together. modules: module name to the commands it declares."""
+
+    __slots__ = ("keyword", "modules", "title")
+
+    def __init__(self, title: str, keyword: str, modules: dict[str, str]) -> None:
+        self.title = title
+        self.keyword = keyword
+        self.modules = {module: names.split() for module, names in modules.items()}
+
+    def names(self) -> list[str]:
+        """All commands of the group, sorted."""
+        return sorted(name for names in self.modules.values() for name in names)
+
+
+GROUPS = (
+    Group(
+        "Domain Management",
+        "domain",
+        {
+            "lifecycle": "autostart create define destroy reboot reset resume shutdown start suspend undefine",
+            "identity": "domid domname domrename domuuid",
+            "documents": "desc dumpxml edit metadata",
+            "consoles": "console domdisplay ttyconsole vncdisplay",
+            "vcpus": "vcpucount",
+            "qemu": "qemu-monitor-command",
+        },
+    ),
+    Group(
+        "Domain Monitoring",
+        "monitor",
+        {
+            "listing": "list",
+            "monitoring": "domcontrol dominfo domstate dommemstat domstats",
+            "devices": "domblklist domblkstat domiflist domifstat",
+        },
+    ),
+    Group("Domain Events", "events", {"events": "event"}),
+    Group(
+        "Host and Hypervisor",
+        "host",
+        {
+            "host": "capabilities cpu-models domcapabilities freecell hostname maxvcpus nodecpumap nodecpustats"
+            " nodeinfo nodememstats sysinfo uri version",
+        },
+    ),
+    Group(
+        "Roost itself",
+        "roost",
+        {"shell": "cd connect echo exit help pwd quit", "completion": "complete completion"},
+    ),
+)
+
+
+def find(name: str) -> Command | None:
+    """The command called `name`; loads the module that declares it."""
+    for group in GROUPS:
+        for module, names in group.modules.items():
+            if name in names:
+                return _load(module)[name]
+    return None
+
+
+def find_group(name: str) -> Group | None:
+    """The group with that title or keyword."""
+    for group in GROUPS:
+        if name in (group.title, group.keyword):
+            return group
+    return None
+
+
+def commands(group: Group) -> list[Command]:
+    """The commands of a group that help lists, sorted by name."""
+    loaded = {name: command for module in group.modules for name, command in _load(module).items()}
+    return [loaded[name] for name in group.names() if not loaded[name].hidden]
+
+
+def _load(module: str) -> dict[str, Command]:
+    # importlib would take longer to import than the module does.
+    declared: tuple[Command, ...] = __import__(f"roost.cli.commands.{module}", fromlist=["COMMANDS"]).COMMANDS
+    return {command.name: command for command in declared}
