@@ -34,7 +34,7 @@ class RoostDaemon:
         self,
         root: Path | None = None,
         *,
-        options: Sequence[str] = (),
+        options: Sequence[str] = ("-v",),
         environment: dict[str, str] | None = None,
         prefix: Sequence[str] = (),
     ) -> None:
@@ -90,7 +90,7 @@ class RoostDaemon:
 
     def start(self) -> None:
         """Start the process and return when it accepts clients."""
-        command = [*self._prefix, sys.executable, "-m", "roost.daemon", "--root", str(self.root), "-v", *self._options]
+        command = [*self._prefix, sys.executable, "-m", "roost.daemon", "--root", str(self.root), *self._options]
         with (self.root / "daemon.out").open("ab") as out:
             self._process = subprocess.Popen(
                 command,
@@ -162,10 +162,14 @@ class RoostDaemon:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            print(f"--- {self.root}/daemon.out ---\n{self.log}", file=sys.stderr)
+        self.close()
+
+    def close(self) -> None:
+        """Stop it, end its guests and remove its directory."""
         try:
             self.stop()
-            if error is not None:
-                print(f"--- {self.root}/daemon.out ---\n{self.log}", file=sys.stderr)
         finally:
             self._clean_up()
 

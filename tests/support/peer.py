@@ -158,11 +158,15 @@ class Peer:
         try:
             self.start()
         except BaseException:
-            self.__exit__()
+            self.close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop it and remove what it wrote."""
         self.stop()
         shutil.rmtree(self.root, ignore_errors=True)
 

@@ -1,0 +1,125 @@
+"""The client of both daemons: libvirt's C library under Debian's own interpreter, told what to time by lines of JSON.
+
+Each line on standard input is `[operation, arguments]`; the answer is a line with `{"seconds": [...]}`, one number
+for each sample, or `{"error": text}`. Only the operation is timed, not the making of its arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import libvirt  # type: ignore[import-not-found,unused-ignore]
+
+
+class Client:
+    """Operations on one connection. Methods return seconds: of a single call on average, or of each call."""
+
+    def __init__(self, uri: str) -> None:
+        libvirt.registerErrorHandler(lambda *_: None, None)
+        self._uri = uri
+        self._connection = libvirt.open(uri)
+
+    def reopen(self) -> list[float]:
+        """Close and open the connection, with a first question answered."""
+        self._connection.close()
+        begin = perf_counter()
+        self._connection = libvirt.open(self._uri)
+        self._connection.numOfDefinedDomains()
+        return [perf_counter() - begin]
+
+    def close(self) -> list[float]:
+        """Leave the daemon alone until `reopen`."""
+        self._connection.close()
+        return []
+
+    def small_call(self, calls: int) -> list[float]:
+        """A question that needs no object."""
+        return [mean_of(calls, self._connection.getLibVersion)]
+
+    def state_call(self, name: str, calls: int) -> list[float]:
+        """A question about one domain."""
+        return [mean_of(calls, self._connection.lookupByName(name).state)]
+
+    def lookup(self, name: str, calls: int) -> list[float]:
+        """A domain by its name."""
+        return [mean_of(calls, lambda: self._connection.lookupByName(name))]
+
+    def lookup_uuid(self, uuid: str, calls: int) -> list[float]:
+        """A domain by its UUID."""
+        return [mean_of(calls, lambda: self._connection.lookupByUUIDString(uuid))]
+
+    def xml(self, name: str, calls: int) -> list[float]:
+        """A domain's document."""
+        return [mean_of(calls, self._connection.lookupByName(name).XMLDesc)]
+
+    def list_all(self, calls: int) -> list[float]:
+        """All domains as objects."""
+        return [mean_of(calls, self._connection.listAllDomains)]
+
+    def statistics(self, calls: int) -> list[float]:
+        """All groups of statistics of all domains."""
+        return [mean_of(calls, self._connection.getAllDomainStats)]
+
+    def define(self, documents: list[str]) -> list[float]:
+        """Each document made a persistent domain."""
+        return [timed(partial(self._connection.defineXML, xml)) for xml in documents]
+
+    def undefine(self, names: list[str]) -> list[float]:
+        """Each of the domains removed."""
+        domains = [self._connection.lookupByName(name) for name in names]
+        return [timed(domain.undefine) for domain in domains]
+
+    def start(self, name: str) -> list[float]:
+        """A defined domain started."""
+        return [timed(self._connection.lookupByName(name).create)]
+
+    def start_many(self, names: list[str]) -> list[float]:
+        """All started at once, paused so that the guests' own work is not measured; seconds until the last runs."""
+        domains = [self._connection.lookupByName(name) for name in names]
+        with ThreadPoolExecutor(len(domains)) as pool:
+            begin = perf_counter()
+            list(pool.map(lambda domain: domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED), domains))
+            return [perf_counter() - begin]
+
+    def destroy(self, names: list[str]) -> list[float]:
+        """Each of the running domains ended."""
+        domains = [self._connection.lookupByName(name) for name in names]
+        return [timed(domain.destroy) for domain in domains]
+
+
+def timed(operation: Callable[[], object]) -> float:
+    """Seconds that one call takes."""
+    begin = perf_counter()
+    operation()
+    return perf_counter() - begin
+
+
+def mean_of(calls: int, operation: Callable[[], object]) -> float:
+    """Seconds that one of many calls in a row takes."""
+    begin = perf_counter()
+    for _ in range(calls):
+        operation()
+    return (perf_counter() - begin) / calls
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    client = Client(sys.argv[1])
+    for line in sys.stdin:
+        operation, arguments = json.loads(line)
+        answer: dict[str, Any]
+        try:
+            answer = {"seconds": getattr(client, operation)(*arguments)}
+        except libvirt.libvirtError as error:
+            answer = {"error": str(error)}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
