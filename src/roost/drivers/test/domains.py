@@ -1,0 +1,141 @@
+"""Domains that only say they run."""
+
+from __future__ import annotations
+
+import time
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.contract import flags as F
+from roost.contract.domains import Lifecycle
+from roost.contract.events import DomainEvent
+from roost.contract.references import DomainIdentity, DomainRef
+from roost.drivers.test.documents import complete
+from roost.drivers.test.world import World
+from roost.engine.inspection import RecordInspection
+from roost.engine.record import Record
+from roost.engine.registry import RegistryDomains
+from roost.engine.table import DomainTable
+from roost.errors import From, InternalError
+from roost.model.domain import Domain
+
+REBOOT_FLAGS = (
+    D.REBOOT_ACPI_POWER_BTN | D.REBOOT_GUEST_AGENT | D.REBOOT_INITCTL | D.REBOOT_SIGNAL | D.REBOOT_PARAVIRT
+)  # fmt: skip
+
+
+def start(table: DomainTable[None], record: Record[None], document: Domain) -> None:
+    """Mark a domain as running from `document`."""
+    record.live = document
+    table.activate(record)
+    record.set_state(D.RUNNING, D.RUNNING_BOOTED)
+
+
+class TestDomains(RegistryDomains[None]):
+    """contract.Domains in memory."""
+
+    __test__ = False
+    prefix = "test"
+    create_flags = D.START_VALIDATE
+    undefine_flags = D.UNDEFINE_MANAGED_SAVE | D.UNDEFINE_SNAPSHOTS_METADATA
+    xml_flags = D.XML_SECURE | D.XML_INACTIVE | D.XML_UPDATE_CPU | D.XML_MIGRATABLE
+
+    async def prepare(self, document: Domain) -> Domain:
+        return complete(document)
+
+    async def launch(self, record: Record[None], document: Domain, flags: int) -> None:
+        start(self.table, record, document)
+        self.publish(record, E.STARTED, E.STARTED_BOOTED)
+
+
+class TestLifecycle(Lifecycle):
+    """contract.Lifecycle: a change of state and its event."""
+
+    __test__ = False
+
+    def __init__(self, world: World) -> None:
+        self.table = world.table
+        self.bus = world.bus
+
+    async def create(self, domain: DomainIdentity, flags: int) -> DomainRef:
+        F.check(flags, 0, "testDomainCreateWithFlags", From.TEST)
+        record = self.table.get(domain)
+        async with record.job("start"):
+            if record.is_active:
+                raise InternalError(f"Domain '{record.name}' is already running", domain=From.TEST)
+            start(self.table, record, record.config)
+            self._publish(record, E.STARTED, E.STARTED_BOOTED)
+            return record.ref
+
+    async def shutdown(self, domain: DomainIdentity, flags: int) -> None:
+        F.check(flags, 0, "testDomainShutdownFlags", From.TEST)
+        record = self.table.get(domain)
+        async with record.job("shutdown"):
+            if not record.is_active:
+                raise InternalError(f"domain '{record.name}' not running", domain=From.TEST)
+            self._act(record, record.document.on_poweroff)
+
+    async def reboot(self, domain: DomainIdentity, flags: int) -> None:
+        F.check(flags, REBOOT_FLAGS, "testDomainReboot", From.TEST)
+        record = self.table.get_active(domain)
+        async with record.job("reboot"):
+            self._act(record, record.document.on_reboot)
+
+    async def reset(self, domain: DomainIdentity, flags: int) -> None:
+        F.check(flags, 0, "testDomainReset", From.TEST)
+        self.table.get_active(domain)
+
+    async def suspend(self, domain: DomainIdentity) -> None:
+        record = self.table.get(domain)
+        async with record.job("suspend"):
+            if record.state in (D.SHUTOFF, D.PAUSED):
+                raise InternalError(f"domain '{record.name}' not running", domain=From.TEST)
+            record.set_state(D.PAUSED, D.PAUSED_USER)
+            self._publish(record, E.SUSPENDED, E.SUSPENDED_PAUSED)
+
+    async def resume(self, domain: DomainIdentity) -> None:
+        record = self.table.get(domain)
+        async with record.job("resume"):
+            if record.state != D.PAUSED:
+                raise InternalError(f"domain '{record.name}' not paused", domain=From.TEST)
+            record.set_state(D.RUNNING, D.RUNNING_UNPAUSED)
+            self._publish(record, E.RESUMED, E.RESUMED_UNPAUSED)
+
+    async def destroy(self, domain: DomainIdentity, flags: int) -> None:
+        F.check(flags, D.DESTROY_GRACEFUL, "testDomainDestroyFlags", From.TEST)
+        record = self.table.get_active(domain)
+        async with record.job("destroy"):
+            self._stop(record, D.SHUTOFF_DESTROYED, E.STOPPED_DESTROYED)
+
+    def _act(self, record: Record[None], action: str | None) -> None:
+        """What the document says is to happen when the guest ends by itself."""
+        if action in ("restart", "rename-restart", "coredump-restart"):
+            record.set_state(D.RUNNING, D.RUNNING_BOOTED)
+        else:
+            self._stop(record, D.SHUTOFF_SHUTDOWN, E.STOPPED_SHUTDOWN)
+
+    def _stop(self, record: Record[None], reason: int, detail: int) -> None:
+        self.table.deactivate(record)
+        record.set_state(D.SHUTOFF, reason)
+        self._publish(record, E.STOPPED, detail)
+
+    def _publish(self, record: Record[None], event: int, detail: int) -> None:
+        self.bus.publish(DomainEvent(E.ID_LIFECYCLE, record.ref, (event, detail)))
+
+
+class TestInspection(RecordInspection[None]):
+    """contract.Inspection; the processor time is the clock's."""
+
+    __test__ = False
+    prefix = "test"
+
+    def cpu_time(self, record: Record[None]) -> int:
+        return time.time_ns() // 1000 * 1000
+
+    def os_type(self, domain: DomainIdentity) -> str:
+        self.table.get(domain)
+        return "linux"
+
+    def security_label(self, domain: DomainIdentity) -> tuple[str, bool]:
+        self.table.get(domain)
+        return "libvirt-test", True

@@ -1,0 +1,57 @@
+"""The URI, and the bundle of interfaces behind it."""
+
+from __future__ import annotations
+
+import weakref
+
+from roost.contract.domains import Domains, Inspection, Lifecycle, Statistics
+from roost.contract.interface import Backend
+from roost.contract.node import Node
+from roost.drivers.test.domains import TestDomains, TestInspection, TestLifecycle
+from roost.drivers.test.node import TestNode
+from roost.drivers.test.statistics import TestStatistics
+from roost.drivers.test.world import World
+from roost.errors import From, InternalError, InvalidArg
+
+
+class TestDriver:
+    """Opens test:///default."""
+
+    __test__ = False  # for pytest, which collects classes by this name
+
+    def __init__(self) -> None:
+        #: The sessions keep it alive: the world ends with its last connection.
+        self._backend: weakref.ref[Backend] | None = None
+
+    def open(self, path: str) -> Backend:
+        """path: of the URI. Raises InvalidArg without one, InternalError for a file."""
+        if path in ("", "/"):
+            raise InvalidArg(
+                "test_open: supply a path or use test:///default", domain=From.TEST, hint="open test:///default"
+            )
+        if path != "/default":
+            raise InternalError(
+                f"test driver cannot read a world from the file '{path}'", domain=From.TEST, hint="open test:///default"
+            )
+        backend = self._backend() if self._backend else None
+        if backend is None:
+            backend = make_backend(World())
+            self._backend = weakref.ref(backend)
+        return backend
+
+
+def make_backend(world: World) -> Backend:
+    """The interfaces over one world."""
+    return Backend(
+        "TEST",
+        "test:///default",
+        From.TEST,
+        {
+            Node: TestNode(),
+            Domains: TestDomains(world.table, world.store, world.bus),
+            Lifecycle: TestLifecycle(world),
+            Inspection: TestInspection(world.table),
+            Statistics: TestStatistics(world.table),
+        },
+        world.bus,
+    )
