@@ -90,17 +90,17 @@ class Listener:
 
 
 def _bind(path: Path, mode: int, group: int) -> socket.socket:
-    """Bind under a temporary name and rename, so that nobody meets the socket with wrong permissions."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """A socket at `path`, replacing what a daemon that was killed left there."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    # Nobody may connect before owner and mode are right.
+    umask = os.umask(0o777)
     try:
         with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        sock.bind(str(temporary))
+            path.unlink()
+        sock.bind(str(path))
         if group != -1:
-            os.chown(temporary, -1, group)
-        temporary.chmod(mode)
-        temporary.rename(path)
+            os.chown(path, -1, group)
+        path.chmod(mode)
     except OSError as error:
         sock.close()
         raise SystemCallError(
@@ -108,6 +108,8 @@ def _bind(path: Path, mode: int, group: int) -> socket.socket:
             int1=error.errno or -1,
             hint="a socket path has at most 107 bytes, and its directory must be writable",
         ) from error
+    finally:
+        os.umask(umask)
     return sock
 
 
