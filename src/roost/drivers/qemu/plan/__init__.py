@@ -7,9 +7,11 @@ No files, sockets, clock or processes may enter.
 """
 
 from roost.drivers.qemu.plan.caps import Capabilities, Machine
-from roost.drivers.qemu.plan.launch import Launch, argv
-from roost.drivers.qemu.plan.resources import File, Grants, Listener, Log, Needs, Port, Tap, needs
+from roost.drivers.qemu.plan.launch import Launch, argv, needs
+from roost.drivers.qemu.plan.pieces import Piece
+from roost.drivers.qemu.plan.resources import File, Grants, Listener, Log, Needs, Port, Tap
 
 __all__ = [
-    "Capabilities", "File", "Grants", "Launch", "Listener", "Log", "Machine", "Needs", "Port", "Tap", "argv", "needs",
+    "Capabilities", "File", "Grants", "Launch", "Listener", "Log", "Machine", "Needs", "Piece", "Port", "Tap", "argv",
+    "needs",
 ]  # fmt: skip

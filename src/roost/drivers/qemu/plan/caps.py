@@ -24,6 +24,9 @@ class Capabilities(Protocol):
     def version(self) -> tuple[int, int, int]: ...
 
     @property
+    def binary(self) -> str: ...
+
+    @property
     def arch(self) -> str:
         """libvirt's name of the emulated architecture: `x86_64`."""
         ...

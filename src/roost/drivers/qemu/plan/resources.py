@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-
-if TYPE_CHECKING:
-    from roost.drivers.qemu.plan.caps import Capabilities
-    from roost.model.domain import Domain
 
 
 class Tap(NamedTuple):
@@ -93,6 +89,8 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     be translated without acquiring anything.
     fds: keyed `net0` (tap queues), `vhost:net0`, the ids of listeners and logs.
     ports: keyed like `Needs.ports`. names: the tap's name by alias.
+    now: seconds since 1970, and utc_offset: seconds local time is ahead of UTC,
+    for clocks that count from the moment of the start.
     """
 
     monitor: int | None = None
@@ -100,8 +98,5 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     fds: Mapping[str, tuple[int, ...]] = {}
     ports: Mapping[str, int] = {}
     names: Mapping[str, str] = {}
-
-
-def needs(domain: Domain, caps: Capabilities) -> Needs:
-    """What `domain`, a live document with aliases and addresses, needs. Raises ConfigUnsupported."""
-    return Needs()
+    now: float = 0.0
+    utc_offset: int = 0

@@ -1,0 +1,208 @@
+"""What the functions of all device classes look up: the machine, controllers, boot order, grants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from roost.drivers.qemu.plan.pieces import Props, compact
+from roost.errors import ConfigUnsupported, From, InternalError
+from roost.model.domain.device import (
+    CcwAddress,
+    Device,
+    IsaAddress,
+    PciAddress,
+    UsbAddress,
+    VirtioMmioAddress,
+    VirtioOptions,
+    VirtioSerialAddress,
+)
+from roost.model.domain.facts import is_i440fx, is_q35
+
+if TYPE_CHECKING:
+    from roost.drivers.qemu.plan.caps import Capabilities
+    from roost.drivers.qemu.plan.resources import Grants
+    from roost.model.domain import Domain
+    from roost.model.domain.devices.controller import Controller
+
+
+def is_user_alias(alias: str) -> bool:
+    return alias.startswith("ua-")
+
+
+def alias_of(device: Device) -> str:
+    """The alias a live device must have."""
+    if device.alias is None:
+        raise InternalError(f"{type(device).__name__.lower()} without an alias", domain=From.QEMU)
+    return device.alias
+
+
+class Context:
+    """One document on its way to one QEMU. `fds` collects the descriptors the process inherits."""
+
+    __slots__ = ("_controllers", "_fdsets", "boot", "caps", "domain", "fds", "grants", "machine", "nodes")
+
+    def __init__(self, domain: Domain, caps: Capabilities, grants: Grants) -> None:
+        self.domain = domain
+        self.caps = caps
+        self.grants = grants
+        self.machine = domain.os.machine or ""
+        self.fds: list[int] = []
+        self._fdsets: dict[str, int] = {}
+        self._controllers: dict[tuple[str, int], Controller] = {
+            (controller.type, controller.index or 0): controller for controller in domain.devices.controllers
+        }
+        self.boot = _boot_indices(domain)
+        self.nodes = _node_numbers(domain)
+
+    @property
+    def is_q35(self) -> bool:
+        return is_q35(self.machine)
+
+    @property
+    def has_builtin_ide(self) -> bool:
+        return is_i440fx(self.machine)
+
+    def controller(self, kind: str, index: int) -> Controller:
+        found = self._controllers.get((kind, index))
+        if found is None:
+            raise InternalError(f"could not find {kind} controller with index {index}", domain=From.QEMU)
+        return found
+
+    def require(self, name: str, message: str, hint: str) -> None:
+        """Refuse with ConfigUnsupported unless the binary has `name`, as of Capabilities.has."""
+        if not self.caps.has(name):
+            raise ConfigUnsupported(message, domain=From.QEMU, hint=hint)
+
+    def driver(self, name: str, what: str) -> str:
+        """`name`, a device type this binary has."""
+        if not self.caps.has(name):
+            raise ConfigUnsupported(
+                f"'{what}' is not supported in this QEMU binary",
+                domain=From.QEMU,
+                hint=f"it has no device '{name}'; choose another model, or install the QEMU module that brings it",
+            )
+        return name
+
+    def use(self, fd: int) -> str:
+        """Pass a descriptor on; the text QEMU is given for it."""
+        self.fds.append(fd)
+        return str(fd)
+
+    def fdset(self, key: str) -> int:
+        """The number of the descriptor set that carries the grant `key`."""
+        return self._fdsets.setdefault(key, len(self._fdsets))
+
+    def address(self, device: Device) -> Props:
+        """The properties that place a device."""
+        address = device.address
+        if address is None:
+            return {}
+        place = _PLACES.get(type(address))
+        props = place(self, address) if place is not None else {}
+        if device.acpi_index:
+            props["acpi-index"] = device.acpi_index
+        return props
+
+    def pci_bus(self, index: int) -> str:
+        """The name of the bus a PCI controller makes."""
+        controller = self.controller("pci", index)
+        alias = alias_of(controller)
+        builtin = _BUILTIN_PCI.get(controller.model or "")
+        return builtin if builtin and is_user_alias(alias) else alias
+
+    def virtio(self, base: str, device: Device, options: VirtioOptions | None, model: str | None = None) -> Props:
+        """The first properties of a virtio device: its driver by transport and model, and the shared options.
+
+        model: `virtio`, `virtio-transitional` or `virtio-non-transitional`.
+        """
+        transport = _TRANSPORTS.get(type(device.address))
+        if transport is None:
+            raise InternalError(f"Unexpected address type for '{base}'", domain=From.QEMU)
+        name = f"{base}-{transport}"
+        if model and model.startswith("virtio-"):
+            if transport != "pci":
+                raise ConfigUnsupported(
+                    "virtio (non-)transitional models are not supported for address type="
+                    f"{device.address.__struct_config__.tag if device.address else 'none'}",
+                    domain=From.QEMU,
+                    hint="use model 'virtio'",
+                )
+            name += model.removeprefix("virtio")
+        props: Props = {"driver": self.driver(name, base)}
+        if options is not None:
+            props["iommu_platform"] = options.iommu
+            props["ats"] = options.ats
+            props["packed"] = options.packed
+            props["page-per-vq"] = options.page_per_vq
+        return props
+
+
+_TRANSPORTS: dict[type, str] = {PciAddress: "pci", VirtioMmioAddress: "device", CcwAddress: "ccw"}
+#: PCI controllers that are part of the board, whose buses the document cannot name.
+_BUILTIN_PCI = {"pci-root": "pci.0", "pcie-root": "pcie.0"}
+
+
+def _pci(ctx: Context, address: PciAddress) -> Props:
+    function = address.function or 0
+    slot = address.slot or 0
+    return compact(
+        {
+            "bus": ctx.pci_bus(address.bus or 0),
+            "multifunction": address.multifunction,
+            "addr": f"{slot:#x}.{function:#x}" if function else f"{slot:#x}",
+        }
+    )
+
+
+def _usb(ctx: Context, address: UsbAddress) -> Props:
+    bus = alias_of(ctx.controller("usb", address.bus))
+    return compact({"bus": f"{bus}.0", "port": address.port})
+
+
+def _ccw(ctx: Context, address: CcwAddress) -> Props:
+    return {"devno": f"{address.cssid or 0:x}.{address.ssid or 0:x}.{address.devno or 0:04x}"}
+
+
+def _isa(ctx: Context, address: IsaAddress) -> Props:
+    return compact({"iobase": address.iobase, "irq": address.irq})
+
+
+def _virtio_serial(ctx: Context, address: VirtioSerialAddress) -> Props:
+    bus = alias_of(ctx.controller("virtio-serial", address.controller))
+    return compact({"bus": f"{bus}.{address.bus}", "nr": address.port})
+
+
+_PLACES: dict[type, Callable[[Context, Any], Props]] = {
+    PciAddress: _pci,
+    UsbAddress: _usb,
+    CcwAddress: _ccw,
+    IsaAddress: _isa,
+    VirtioSerialAddress: _virtio_serial,
+}
+
+
+def _boot_indices(domain: Domain) -> dict[str, int]:
+    """bootindex by alias: each device's own <boot order>, or the first device of each kind that <os><boot> names."""
+    devices = domain.devices
+    bootable = (*devices.disks, *devices.interfaces)
+    found = {alias_of(device): device.boot.order for device in bootable if device.boot is not None}
+    if found:
+        return found
+    wanted: dict[str, int] = {kind: position for position, kind in enumerate(domain.os.boot, 1)}
+    for disk in devices.disks:
+        position = wanted.pop(_BOOT_KINDS.get(disk.device, "hd"), 0)
+        if position:
+            found[alias_of(disk)] = position
+    if devices.interfaces and "network" in wanted:
+        found[alias_of(devices.interfaces[0])] = wanted["network"]
+    return found
+
+
+_BOOT_KINDS = {"cdrom": "cdrom", "floppy": "fd"}
+
+
+def _node_numbers(domain: Domain) -> dict[str, int]:
+    """The number in `libvirt-N-format` of each disk: its source's index, or counted from the last disk on."""
+    disks = domain.devices.disks
+    return {alias_of(disk): disk.source.index or len(disks) - position for position, disk in enumerate(disks)}

@@ -1,0 +1,408 @@
+"""Disks, CD-ROM and floppy drives: the block nodes behind them and the device in front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from roost.drivers.qemu.plan.context import Context, alias_of
+from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device, option
+from roost.drivers.qemu.plan.resources import File
+from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg
+from roost.model.domain.device import DriveAddress
+from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, BlockSource, DirSource, Disk, FileSource
+from roost.xml import tag_of
+
+#: Cache mode to (write cache of the device, cache.direct, cache.no-flush).
+_CACHE_MODES = {
+    "none": (True, True, False),
+    "writethrough": (False, False, False),
+    "writeback": (True, False, False),
+    "directsync": (False, True, False),
+    "unsafe": (True, False, True),
+}
+#: Image formats to QEMU's block drivers.
+_FORMATS = {
+    "raw": "raw", "fat": "raw", "qcow2": "qcow2", "qcow": "qcow", "qed": "qed", "vmdk": "vmdk", "vdi": "vdi",
+    "vpc": "vpc", "vhd": "vhdx", "bochs": "bochs", "cloop": "cloop", "dmg": "dmg", "ploop": "parallels",
+}  # fmt: skip
+#: Formats with a backing file.
+_BACKED = frozenset(("qcow2", "qcow", "qed", "vmdk"))
+
+
+def path_of(source: AnyDiskSource | None) -> str | None:
+    """The host path of a source, None when the drive is empty. Raises ConfigUnsupported for sources without one."""
+    if source is None:
+        return None
+    if isinstance(source, FileSource):
+        return source.file
+    if isinstance(source, BlockSource):
+        return source.dev
+    if isinstance(source, DirSource):
+        return source.dir
+    raise ConfigUnsupported(
+        f"disk source type '{tag_of(source)}' is not supported by this driver",
+        domain=From.QEMU,
+        hint="use type 'file' or 'block'",
+    )
+
+
+def is_empty(disk: Disk) -> bool:
+    return path_of(disk.source) is None
+
+
+def _is_readonly(disk: Disk) -> bool:
+    return disk.readonly or disk.device == "cdrom"
+
+
+class _Image:
+    """One image of a chain, the way its block nodes need it."""
+
+    __slots__ = ("backing", "format", "metadata_cache", "node", "readonly", "source")
+
+    def __init__(
+        self, source: AnyDiskSource, format: str | None, node: str, readonly: bool, metadata_cache: int | None
+    ) -> None:
+        self.source = source
+        self.format = format or "raw"
+        self.node = node
+        self.readonly = readonly
+        self.metadata_cache = metadata_cache
+        #: The node below; None ends the chain; "" leaves it to QEMU.
+        self.backing: str | None = ""
+
+
+def _chain(disk: Disk, number: int) -> list[_Image]:
+    """The images of a disk from the top down, as far as the document tells them."""
+    driver = disk.driver
+    top = _Image(
+        disk.source,
+        driver.type if driver else None,
+        f"libvirt-{number}",
+        _is_readonly(disk),
+        driver.metadata_cache_size if driver else None,
+    )
+    images = [top]
+    store: BackingStore | None = disk.backing_store
+    depth = 0
+    while store is not None:
+        depth += 1
+        if store.source is None or path_of(store.source) is None:
+            images[-1].backing = None
+            break
+        # Numbers of backing images come from the document, where the driver put them when it read the chain.
+        index = store.index or store.source.index
+        node = f"libvirt-{index}" if index else f"libvirt-{number}-{depth}"
+        images[-1].backing = f"{node}-format"
+        images.append(_Image(store.source, store.format, node, True, store.metadata_cache_size))
+        store = store.backing_store
+    return images
+
+
+def _storage(disk: Disk, image: _Image) -> Props:
+    driver = disk.driver
+    path = path_of(image.source)
+    props: Props
+    if isinstance(image.source, DirSource):
+        props = {
+            "driver": "vvfat",
+            "dir": path,
+            "floppy": disk.device == "floppy",
+            "rw": not image.readonly,
+        }
+    else:
+        is_block = isinstance(image.source, BlockSource)
+        kind = ("host_cdrom" if disk.device == "cdrom" else "host_device") if is_block else "file"
+        props = {"driver": kind, "filename": path}
+        if driver is not None and driver.io is not None:
+            props["aio"] = driver.io
+    props["node-name"] = f"{image.node}-storage"
+    _add_cache(disk, props)
+    props["auto-read-only"] = True
+    props["discard"] = "unmap"
+    return props
+
+
+def _add_cache(disk: Disk, props: Props) -> None:
+    if disk.driver is not None and disk.driver.cache is not None:
+        _, direct, no_flush = _CACHE_MODES[disk.driver.cache]
+        props["cache"] = {"direct": direct, "no-flush": no_flush}
+
+
+def _format(disk: Disk, image: _Image, *, top: bool) -> Props:
+    name = _FORMATS.get(image.format)
+    if name is None:
+        raise ConfigUnsupported(
+            f"unsupported disk driver type '{image.format}'",
+            domain=From.QEMU,
+            hint="use one of " + ", ".join(sorted(_FORMATS)),
+        )
+    driver = disk.driver
+    props: Props = {"node-name": f"{image.node}-format", "read-only": image.readonly}
+    if driver is not None:
+        if driver.discard is not None:
+            props["discard"] = driver.discard
+        if top and driver.detect_zeroes is not None:
+            # Zeroes become holes only where discards reach the image.
+            unmaps = driver.detect_zeroes != "unmap" or driver.discard == "unmap"
+            props["detect-zeroes"] = driver.detect_zeroes if unmaps else "on"
+    _add_cache(disk, props)
+    props["driver"] = name
+    if image.metadata_cache and image.format == "qcow2":
+        props["cache-size"] = image.metadata_cache
+    props["file"] = f"{image.node}-storage"
+    if image.format in _BACKED:
+        if image.backing != "":
+            props["backing"] = image.backing
+    elif image.backing:
+        raise ConfigUnsupported(
+            f"storage format '{image.format}' does not support backing store",
+            domain=From.QEMU,
+            hint="use qcow2, or drop <backingStore>",
+        )
+    return props
+
+
+def blockdevs(disk: Disk, ctx: Context) -> Iterator[Piece]:
+    """The block nodes of a disk, from the bottom of its chain up; none for an empty drive."""
+    if is_empty(disk):
+        return
+    images = _chain(disk, ctx.nodes[alias_of(disk)])
+    for image in reversed(images):
+        yield Piece("blockdev", _storage(disk, image))
+        yield Piece("blockdev", _format(disk, image, top=image is images[0]))
+    if disk.driver is not None and disk.driver.copy_on_read:
+        top = images[0]
+        yield Piece(
+            "blockdev",
+            {
+                "driver": "copy-on-read",
+                "node-name": _copy_on_read_node(disk),
+                "file": f"{top.node}-format",
+                "discard": "unmap",
+            },
+        )
+
+
+def _copy_on_read_node(disk: Disk) -> str:
+    return f"libvirt-CoR-{disk.target.dev}"
+
+
+def top_node(disk: Disk, ctx: Context) -> str | None:
+    """The node a disk's device reads; None for an empty drive."""
+    if is_empty(disk):
+        return None
+    if disk.driver is not None and disk.driver.copy_on_read:
+        return _copy_on_read_node(disk)
+    return f"libvirt-{ctx.nodes[alias_of(disk)]}-format"
+
+
+def _drive_address(disk: Disk) -> DriveAddress:
+    if not isinstance(disk.address, DriveAddress):
+        raise InternalError(f"disk '{disk.target.dev}' has no drive address", domain=From.QEMU)
+    return disk.address
+
+
+def _ide(disk: Disk, ctx: Context) -> Props:
+    address = _drive_address(disk)
+    bus = "ide" if ctx.has_builtin_ide else alias_of(ctx.controller("ide", address.controller))
+    return {
+        "driver": "ide-cd" if disk.device == "cdrom" else "ide-hd",
+        "bus": f"{bus}.{address.bus}",
+        "unit": address.unit,
+    }
+
+
+def _sata(disk: Disk, ctx: Context) -> Props:
+    address = _drive_address(disk)
+    builtin = ctx.is_q35 and address.controller == 0
+    bus = "ide" if builtin else alias_of(ctx.controller("sata", address.controller))
+    return {"driver": "ide-cd" if disk.device == "cdrom" else "ide-hd", "bus": f"{bus}.{address.unit}"}
+
+
+#: Controllers of parallel SCSI: a bus of targets without units.
+_PARALLEL_SCSI = frozenset(("lsilogic", "ncr53c90", "dc390", "am53c974"))
+_SCSI_DRIVERS = {"lun": "scsi-block", "cdrom": "scsi-cd"}
+
+
+def _scsi(disk: Disk, ctx: Context) -> Props:
+    address = _drive_address(disk)
+    controller = ctx.controller("scsi", address.controller)
+    name = alias_of(controller)
+    props: Props = {"driver": ctx.driver(_SCSI_DRIVERS.get(disk.device, "scsi-hd"), f"scsi {disk.device}")}
+    if controller.model in _PARALLEL_SCSI:
+        props |= {"bus": f"{name}.{address.bus}", "scsi-id": address.unit}
+    else:
+        props |= {"bus": f"{name}.0", "channel": address.bus, "scsi-id": address.target, "lun": address.unit}
+    if disk.device != "lun":
+        # The identification page of the guest's disk, which it may have stored.
+        place = f"{address.controller}-{address.bus}-{address.target}-{address.unit}"
+        props["device_id"] = disk.serial or f"drive-scsi{place}"
+    return props
+
+
+def _virtio(disk: Disk, ctx: Context) -> Props:
+    driver = disk.driver
+    props = ctx.virtio("virtio-blk", disk, driver, disk.model)
+    if driver is not None:
+        props |= {
+            "iothread": f"iothread{driver.iothread}" if driver.iothread else None,
+            "ioeventfd": driver.ioeventfd,
+            "event_idx": driver.event_idx,
+            "num-queues": driver.queues or None,
+            "queue-size": driver.queue_size or None,
+        }
+    if disk.device == "lun" and ctx.caps.has("virtio-blk-pci.scsi"):
+        props["scsi"] = True
+    return props | ctx.address(disk)
+
+
+def _usb(disk: Disk, ctx: Context) -> Props:
+    props = {"driver": ctx.driver("usb-storage", "usb disk"), **ctx.address(disk)}
+    if ctx.caps.has("usb-storage.removable"):
+        props["removable"] = bool(disk.target.removable)
+    return props
+
+
+def _floppy(disk: Disk, ctx: Context) -> Props:
+    return {"driver": ctx.driver("floppy", "floppy"), "unit": _drive_address(disk).unit}
+
+
+_BUSES: dict[str, Callable[[Disk, Context], Props]] = {
+    "ide": _ide,
+    "sata": _sata,
+    "scsi": _scsi,
+    "virtio": _virtio,
+    "usb": _usb,
+    "fdc": _floppy,
+}
+
+
+def _error_policies(disk: Disk) -> tuple[str | None, str | None]:
+    """(werror, rerror)."""
+    driver = disk.driver
+    if driver is None:
+        return None, None
+    if driver.error_policy == "enospace":
+        return "enospc", driver.rerror_policy
+    return driver.error_policy, driver.rerror_policy or driver.error_policy
+
+
+def _wwn(disk: Disk) -> int | None:
+    if disk.wwn is None:
+        return None
+    try:
+        return int(disk.wwn, 16)
+    except ValueError:
+        raise InvalidArg(f"Failed to parse wwn '{disk.wwn}' as number", domain=From.QEMU) from None
+
+
+def _serial(disk: Disk) -> str | None:
+    # libvirt quotes spaces for an option parser that JSON never meets, so that is what guests have seen as serial.
+    return disk.serial.replace("\\", "\\\\").replace(" ", "\\ ") if disk.serial else None
+
+
+def frontend(disk: Disk, ctx: Context) -> Piece:
+    """The device the guest sees."""
+    bus = _BUSES.get(disk.target.bus or "")
+    if bus is None:
+        raise ConfigUnsupported(
+            f"unsupported disk bus '{disk.target.bus}' with device setup",
+            domain=From.QEMU,
+            hint="use one of " + ", ".join(sorted(_BUSES)),
+        )
+    driver, geometry, blockio = disk.driver, disk.geometry, disk.blockio
+    cache = driver.cache if driver is not None and disk.device != "lun" else None
+    werror, rerror = _error_policies(disk)
+    props: dict[str, Any] = bus(disk, ctx)
+    props |= {
+        "share-rw": True if disk.shareable else None,
+        "drive": top_node(disk, ctx),
+        "id": alias_of(disk),
+        # A floppy's place in the order is its controller's property.
+        "bootindex": ctx.boot.get(alias_of(disk)) if disk.device != "floppy" else None,
+        "wwn": _wwn(disk),
+        "rotation_rate": disk.target.rotation_rate or None,
+        "vendor": disk.vendor,
+        "product": disk.product,
+        "write-cache": ("on" if _CACHE_MODES[cache][0] else "off") if cache else None,
+        "serial": _serial(disk),
+        "werror": werror,
+        "rerror": rerror,
+    }
+    if blockio is not None:
+        props["logical_block_size"] = blockio.logical_block_size or None
+        props["physical_block_size"] = blockio.physical_block_size or None
+        props["discard_granularity"] = blockio.discard_granularity
+    if geometry is not None:
+        props |= {"cyls": geometry.cyls or None, "heads": geometry.heads or None, "secs": geometry.secs or None}
+        props["bios-chs-trans"] = geometry.trans
+    return device(props)
+
+
+def pieces(disk: Disk, ctx: Context) -> Iterator[Piece]:
+    """Everything of one disk, in the order it must be made."""
+    yield from blockdevs(disk, ctx)
+    yield frontend(disk, ctx)
+
+
+def _floppy_controller(ctx: Context) -> Iterator[Piece]:
+    floppies = [disk for disk in ctx.domain.devices.disks if disk.target.bus == "fdc"]
+    if not floppies:
+        return
+    indices = {
+        "bootindexB" if _drive_address(disk).unit else "bootindexA": ctx.boot.get(alias_of(disk)) for disk in floppies
+    }
+    if ctx.is_q35:
+        yield device({"driver": ctx.driver("isa-fdc", "fdc"), **indices})
+        return
+    for name, index in sorted(compact(indices).items()):
+        yield option("-global", f"isa-fdc.{name}={index}")
+
+
+def section(ctx: Context) -> Iterator[Piece]:
+    yield from _floppy_controller(ctx)
+    for disk in ctx.domain.devices.disks:
+        yield from pieces(disk, ctx)
+
+
+def throttle(disk: Disk) -> Props | None:
+    """The arguments of block_set_io_throttle for the disk's <iotune>; None without limits."""
+    tune = disk.iotune
+    if tune is None:
+        return None
+    limits: Props = {"id": alias_of(disk)}
+    for qmp, field in _THROTTLES:
+        limits[qmp] = getattr(tune, field + "_sec") or 0
+        limits[qmp + "_max"] = getattr(tune, field + "_sec_max") or None
+        limits[qmp + "_max_length"] = getattr(tune, field + "_sec_max_length") or None
+    limits["iops_size"] = tune.size_iops_sec or None
+    limits["group"] = tune.group_name
+    return compact(limits)
+
+
+_THROTTLES = (
+    ("bps", "total_bytes"),
+    ("bps_rd", "read_bytes"),
+    ("bps_wr", "write_bytes"),
+    ("iops", "total_iops"),
+    ("iops_rd", "read_iops"),
+    ("iops_wr", "write_iops"),
+)
+
+
+def needs(ctx: Context) -> Iterator[File]:
+    for disk in ctx.domain.devices.disks:
+        if is_empty(disk):
+            continue
+        for image in _chain(disk, 0):
+            path = path_of(image.source)
+            assert path is not None
+            yield File(
+                path,
+                write=not image.readonly,
+                user=disk.target.dev,
+                kind="block" if isinstance(image.source, BlockSource) else "image",
+                shared=disk.shareable,
+                optional=image.source.startup_policy in ("optional", "requisite"),
+            )
