@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 #: What a value of the wrong type, range or shape raises while it is packed.
 WRONG_VALUE = (StructError, TypeError, ValueError, AttributeError, KeyError, OverflowError)
-# Compiling costs as much as 50 to 100 plain walks over a small message: a command
-# line that makes ten calls must not pay for it, a daemon soon has it back.
-_COMPILE_AFTER = 16
+# Compiling a direction costs what a hundred walks over a small message cost: a
+# command line that makes ten calls must not pay for it, a daemon soon has it back.
+_WALKS = 100
 _COMPILE_SIZE = 4096
 
 
@@ -39,7 +39,7 @@ class Codec:
     or on much data.
     """
 
-    __slots__ = ("_left", "decode", "encode", "fields", "label")
+    __slots__ = ("_walks_in", "_walks_out", "decode", "encode", "fields", "label")
     encode: Encode
     decode: Decode
 
@@ -48,23 +48,31 @@ class Codec:
         self.label = label
         self.encode = self._walk_out
         self.decode = self._walk_in
-        self._left = _COMPILE_AFTER
+        self._walks_in = self._walks_out = _WALKS
 
     def __repr__(self) -> str:
         return f"<Codec {self.label} ({', '.join([name for name, _ in self.fields])})>"
 
     def compile(self) -> None:
         """Make both directions fast now."""
+        self._compile_out()
+        self._compile_in()
+
+    def _compile_out(self) -> None:
         # Imported here: a command line that makes a few calls never needs it.
-        from roost.wire.compiler import compile_decoder, compile_encoder
+        from roost.wire.compiler import compile_encoder
 
         self.encode = compile_encoder(self.fields, self.label)
+
+    def _compile_in(self) -> None:
+        from roost.wire.compiler import compile_decoder
+
         self.decode = compile_decoder(self.fields, self.label)
 
     def _walk_out(self, values: Sequence[object]) -> bytes:
-        self._left -= 1
-        if self._left < 0:
-            self.compile()
+        self._walks_out -= 1
+        if self._walks_out < 0:
+            self._compile_out()
             return self.encode(values)
         out: list[bytes] = []
         try:
@@ -75,9 +83,9 @@ class Codec:
             raise EncodeError(f"{self.label}: {type(cause).__name__}: {cause}") from None
 
     def _walk_in(self, data: bytes, offset: int = 0) -> tuple[Any, ...]:
-        self._left -= 1
-        if self._left < 0 or len(data) > _COMPILE_SIZE:
-            self.compile()
+        self._walks_in -= 1
+        if self._walks_in < 0 or len(data) > _COMPILE_SIZE:
+            self._compile_in()
             return self.decode(data, offset)
         values = []
         at = offset

@@ -196,17 +196,18 @@ class _Encoder:
         chosen, inner = self.writer.fresh("t"), self.writer.fresh("v")
         self._flush()
         self.writer.line(f"{chosen}, {inner} = {value}")
-        scalars = {}
+        scalars, word = {}, "if"
         for number, arm in kind.arms.items():
             if isinstance(arm, Scalar):
                 scalars[number] = _packer("i" + arm.code).pack
                 continue
-            self.writer.line(f"if {chosen} == {number}:")
+            self.writer.line(f"{word} {chosen} == {number}:")
             self._fixed("i", str(number))
             self._block(inner, arm, path)
-            self.writer.line("else:")
+            word = "elif"
         table = self.writer.refer("arms", scalars)
-        self.writer.line(f" out.append({table}[{chosen}]({chosen}, {inner}))")
+        otherwise = "else: " if word == "elif" else ""
+        self.writer.line(f"{otherwise}out.append({table}[{chosen}]({chosen}, {inner}))")
 
 
 def compile_encoder(fields: Fields, label: str) -> Encode:
@@ -340,20 +341,21 @@ class _Decoder:
     def _union(self, kind: Union, path: str) -> str:
         chosen, name = self._fixed("i"), self.writer.fresh("v")
         self.flush()
-        scalars = {}
+        scalars, word = {}, "if"
         for number, arm in kind.arms.items():
             if isinstance(arm, Scalar):
                 scalars[number] = (_packer(arm.code).unpack_from, arm.size)
                 continue
-            self.writer.line(f"if {chosen} == {number}:")
+            self.writer.line(f"{word} {chosen} == {number}:")
             self._block(arm, path, f"{name} = {{}}")
-            self.writer.line("else:")
+            word = "elif"
         table, arm_name = self.writer.refer("arms", scalars), self.writer.fresh("a")
         self.writer.known["unknown"] = _decode_arm
-        self.writer.line(f" {arm_name} = {table}.get({chosen})")
-        self.writer.line(f" if {arm_name} is None: raise unknown({path!r}, {chosen})")
+        self.writer.line(f"{word} {chosen} in {table}:")
+        self.writer.line(f" {arm_name} = {table}[{chosen}]")
         self.writer.line(f" {name} = {arm_name}[0](data, at)[0]")
         self.writer.line(f" at += {arm_name}[1]")
+        self.writer.line(f"else: raise unknown({path!r}, {chosen})")
         return f"({chosen}, {name})"
 
 
