@@ -36,31 +36,31 @@ class Job:
         """How long the running job has run."""
         return int((time.monotonic() - self.started) * 1000)
 
-    def __call__(self, name: str, timeout: float = JOB_TIMEOUT) -> JobTurn:
-        """`async with record.job("start"):` waits for its turn, at most `timeout` seconds."""
-        return JobTurn(self, name, timeout)
+    def __call__(self, name: str, patience: float = JOB_TIMEOUT) -> JobTurn:
+        """`async with record.job("start"):` waits for its turn, at most `patience` seconds."""
+        return JobTurn(self, name, patience)
 
-    async def acquire(self, name: str, timeout: float) -> None:
+    async def acquire(self, name: str, patience: float) -> None:
         """Wait for the turn. Raises OperationTimeout, naming the job in the way."""
         if self.holder is not None:
-            await self._wait(name, timeout)
+            await self._wait(name, patience)
         self.holder = name
         self.started = time.monotonic()
 
-    async def _wait(self, name: str, timeout: float) -> None:
+    async def _wait(self, name: str, patience: float) -> None:
         if self._waiters is None:
             self._waiters = deque()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(turn)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 await turn
         except TimeoutError:
             self._give_up(turn)
             raise OperationTimeout(
                 f"cannot acquire state change lock (held by {self.holder})",
                 domain=From.QEMU,
-                hint=f"'{name}' waited {timeout:.0f} s for '{self.holder}' to end",
+                hint=f"'{name}' waited {patience:g} s for '{self.holder}' to end",
             ) from None
         except asyncio.CancelledError:
             self._give_up(turn)
@@ -87,13 +87,13 @@ class Job:
 class JobTurn:
     """The context manager of one job."""
 
-    __slots__ = ("_job", "_name", "_timeout")
+    __slots__ = ("_job", "_name", "_patience")
 
-    def __init__(self, job: Job, name: str, timeout: float) -> None:
-        self._job, self._name, self._timeout = job, name, timeout
+    def __init__(self, job: Job, name: str, patience: float) -> None:
+        self._job, self._name, self._patience = job, name, patience
 
     async def __aenter__(self) -> Job:
-        await self._job.acquire(self._name, self._timeout)
+        await self._job.acquire(self._name, self._patience)
         return self._job
 
     async def __aexit__(

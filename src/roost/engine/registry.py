@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def load_definitions(table: DomainTable[RuntimeT], store: Store) -> None:
-    """Fill an empty table with the definitions on disk. A UUID that stands in two files is logged, the second ignored."""
+    """Fill an empty table with the definitions on disk; of two with one UUID the second is logged and ignored."""
     for loaded in store.load_definitions():
         if table.knows(loaded.ref):
             log.error("ignoring the definition of '%s': its UUID belongs to another domain", loaded.ref.name)

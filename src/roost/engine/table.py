@@ -171,23 +171,23 @@ _STATE_FLAGS = {
     D.SHUTOFF: D.LIST_DOMAINS_SHUTOFF,
 }
 
+_STATES = D.LIST_DOMAINS_RUNNING | D.LIST_DOMAINS_PAUSED | D.LIST_DOMAINS_SHUTOFF | D.LIST_DOMAINS_OTHER
+
 #: (group of flags, whether a record passes it). A group with no flag or all flags set filters nothing.
-FILTERS: tuple[tuple[int, Callable[[Record[Any], int], bool]], ...] = tuple(
-    (yes | no, _choose(yes, no, test))
-    for yes, no, test in (
-        (D.LIST_DOMAINS_ACTIVE, D.LIST_DOMAINS_INACTIVE, lambda r: r.is_active),
-        (D.LIST_DOMAINS_PERSISTENT, D.LIST_DOMAINS_TRANSIENT, lambda r: r.is_persistent),
-        (D.LIST_DOMAINS_AUTOSTART, D.LIST_DOMAINS_NO_AUTOSTART, lambda r: r.autostart),
-        # Nothing has one of these yet; the tests move to the record when something has.
-        (D.LIST_DOMAINS_MANAGEDSAVE, D.LIST_DOMAINS_NO_MANAGEDSAVE, lambda r: False),
-        (D.LIST_DOMAINS_HAS_SNAPSHOT, D.LIST_DOMAINS_NO_SNAPSHOT, lambda r: False),
-        (D.LIST_DOMAINS_HAS_CHECKPOINT, D.LIST_DOMAINS_NO_CHECKPOINT, lambda r: False),
-    )
-) + (
-    (
-        D.LIST_DOMAINS_RUNNING | D.LIST_DOMAINS_PAUSED | D.LIST_DOMAINS_SHUTOFF | D.LIST_DOMAINS_OTHER,
-        lambda record, flags: bool(flags & _STATE_FLAGS.get(record.state, D.LIST_DOMAINS_OTHER)),
+FILTERS: tuple[tuple[int, Callable[[Record[Any], int], bool]], ...] = (
+    *(
+        (yes | no, _choose(yes, no, test))
+        for yes, no, test in (
+            (D.LIST_DOMAINS_ACTIVE, D.LIST_DOMAINS_INACTIVE, lambda r: r.is_active),
+            (D.LIST_DOMAINS_PERSISTENT, D.LIST_DOMAINS_TRANSIENT, lambda r: r.is_persistent),
+            (D.LIST_DOMAINS_AUTOSTART, D.LIST_DOMAINS_NO_AUTOSTART, lambda r: r.autostart),
+            # Nothing has one of these yet; the tests move to the record when something has.
+            (D.LIST_DOMAINS_MANAGEDSAVE, D.LIST_DOMAINS_NO_MANAGEDSAVE, lambda r: False),
+            (D.LIST_DOMAINS_HAS_SNAPSHOT, D.LIST_DOMAINS_NO_SNAPSHOT, lambda r: False),
+            (D.LIST_DOMAINS_HAS_CHECKPOINT, D.LIST_DOMAINS_NO_CHECKPOINT, lambda r: False),
+        )
     ),
+    (_STATES, lambda record, flags: bool(flags & _STATE_FLAGS.get(record.state, D.LIST_DOMAINS_OTHER))),
 )
 
 #: Every flag that `list` understands.

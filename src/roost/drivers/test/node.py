@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from roost.contract import flags as F
 from roost.contract.node import Node, NodeInfo
 from roost.drivers.test.capabilities import capabilities
-from roost.drivers.test.world import CPU_MAP, CPU_STATS, FREE_MEMORY, NODE
+from roost.drivers.test.world import CELLS_FREE_MEMORY, CPU_MAP, CPU_STATS, FREE_MEMORY, NODE
 from roost.errors import From, InvalidArg
 
 #: Driver features answered yes: typed parameters with strings, network updates in the right order.
@@ -39,12 +39,12 @@ class TestNode(Node):
         return 32
 
     def free_memory(self) -> int:
-        return sum(FREE_MEMORY)
+        return FREE_MEMORY
 
     def cells_free_memory(self, start: int, count: int) -> Sequence[int]:
-        if start >= len(FREE_MEMORY):
+        if start >= len(CELLS_FREE_MEMORY):
             raise InvalidArg("Range exceeds available cells", domain=From.TEST)
-        return FREE_MEMORY[start : start + count]
+        return CELLS_FREE_MEMORY[start : start + count]
 
     def cpu_stats(self, cpu: int, flags: int) -> Sequence[tuple[str, int]]:
         F.check(flags, 0, "testNodeGetCPUStats", From.TEST)
