@@ -23,11 +23,10 @@ class Client:
     def __init__(self, uri: str) -> None:
         libvirt.registerErrorHandler(lambda *_: None, None)
         self._uri = uri
-        self._connection = libvirt.open(uri)
+        self._connection: Any = None
 
     def reopen(self) -> list[float]:
-        """Close and open the connection, with a first question answered."""
-        self._connection.close()
+        """Open the connection, with a first question answered."""
         begin = perf_counter()
         self._connection = libvirt.open(self._uri)
         self._connection.numOfDefinedDomains()
