@@ -1,0 +1,120 @@
+"""Slots that a board's chipset has taken, and devices that have their place there."""
+
+from __future__ import annotations
+
+from roost.errors import From, InternalError
+from roost.model.domain.addresses.buses import Address, Buses
+from roost.model.domain.addresses.flags import CONVENTIONAL, PCI_DEVICE, PCIE_DEVICE
+from roost.model.domain.addresses.place import Place
+from roost.model.domain.draft import Draft
+
+_PIIX3_IDE: Address = (0, 1, 1)
+_PIIX3_USB: Address = (0, 1, 2)
+_PIIX3_ISA = ((0, 1, 0), (0, 1, 3))
+_ICH9_SATA: Address = (0, 0x1F, 2)
+_ICH9_ISA = ((0, 0x1F, 0), (0, 0x1F, 3))
+_ICH9_USB_SLOTS = (0x1D, 0x1A)
+_ICH9_AUDIO: Address = (0, 0x1B, 0)
+_ICH9_BRIDGE: Address = (0, 0x1E, 0)
+_NOT_A_CARD = ("none", "ramfb")
+
+
+def is_builtin(place: Place) -> bool:
+    """A PIIX3 function that the chipset itself reserves."""
+    return _piix3_address(place) is not None and place.address == _piix3_address(place) and not place.domain
+
+
+def _piix3_address(place: Place) -> Address | None:
+    if place.kind != "controller" or place.device.index != 0:
+        return None
+    device = place.device
+    if device.type == "ide":
+        return _PIIX3_IDE
+    if device.type == "usb" and device.model in (None, "piix3-uhci"):
+        return _PIIX3_USB
+    return None
+
+
+def place(draft: Draft, places: list[Place], buses: Buses) -> None:
+    """Reserve what the chipset uses and settle the devices that belong there."""
+    if draft.is_i440fx:
+        _piix3(places, buses)
+    elif draft.is_q35:
+        _ich9(places, buses)
+
+
+def _piix3(places: list[Place], buses: Buses) -> None:
+    for at in places:
+        builtin = _piix3_address(at)
+        if builtin is None:
+            continue
+        if at.fixed and (at.address != builtin or at.domain):
+            name, where = ("Primary IDE controller", "0:0:1.1")
+            if at.device.type == "usb":
+                raise InternalError("PIIX3 USB controller at index 0 must have PCI address 0:0:1.2", domain=From.QEMU)
+            raise InternalError(f"{name} must have PCI address {where}", domain=From.QEMU)
+        if not at.fixed:
+            at.settle(builtin)
+        if buses.buses:
+            buses.reserve(builtin, CONVENTIONAL, at.owner)
+    if not buses.buses:
+        return
+    for address in _PIIX3_ISA:
+        buses.reserve(address, CONVENTIONAL, "the chipset's ISA bridge")
+    _first_card(places, buses, (0, 2, 0), CONVENTIONAL)
+
+
+def _ich9(places: list[Place], buses: Buses) -> None:
+    for at in places:
+        if at.kind == "controller":
+            _ich9_controller(at, buses)
+    if not buses.buses:
+        return
+    for address in _ICH9_ISA:
+        buses.reserve(address, PCIE_DEVICE, "the chipset's ISA bridge and SMBus")
+    _first_card(places, buses, (0, 1, 0), PCIE_DEVICE)
+    if buses.in_use(0, _ICH9_AUDIO[1]):
+        return
+    for at in places:
+        if at.kind == "sound" and at.device.model == "ich9" and at.wants:
+            at.settle(buses.reserve(_ICH9_AUDIO, PCIE_DEVICE, at.owner))
+            return
+
+
+def _ich9_controller(at: Place, buses: Buses) -> None:
+    device = at.device
+    if device.type == "sata" and device.index == 0:
+        if at.fixed and (at.address != _ICH9_SATA or at.domain):
+            raise InternalError("Primary SATA controller must have PCI address 0:0:1f.2", domain=From.QEMU)
+        if not at.fixed:
+            at.settle(_ICH9_SATA)
+            if not buses.growing:
+                buses.reserve(_ICH9_SATA, PCI_DEVICE, at.owner)
+    elif device.type == "usb" and device.model == "ich9-uhci1" and device.address is None and at.wants:
+        slot = next((slot for slot in _ICH9_USB_SLOTS if not buses.in_use(0, slot)), None)
+        if slot is not None:
+            at.settle(buses.reserve((0, slot, 0), PCIE_DEVICE, at.owner))
+            at.multifunction = True
+    elif (
+        device.type == "pci"
+        and device.model == "dmi-to-pci-bridge"
+        and device.address is None
+        and at.wants
+        and not buses.in_use(0, _ICH9_BRIDGE[1])
+    ):
+        at.settle(buses.reserve(_ICH9_BRIDGE, PCIE_DEVICE, at.owner))
+
+
+def _first_card(places: list[Place], buses: Buses, where: Address, flags: int) -> None:
+    """The first video card sits where QEMU's own choice would put it, or next to it."""
+    at = next((p for p in places if p.kind == "video" and p.index == 0), None)
+    if at is None or not at.wants or at.device.model.type in _NOT_A_CARD:
+        return
+    buses.validate(where, flags)
+    if buses.in_use(where[0], where[1]):
+        at.take(buses)
+    else:
+        at.settle(buses.reserve(where, flags, at.owner))
+
+
+__all__ = ["is_builtin", "place"]

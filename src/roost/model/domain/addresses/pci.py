@@ -1,0 +1,254 @@
+"""PCI addresses: those given are kept, the others follow libvirt's order, buses are added as they are needed.
+
+Two passes. The first finds how many buses it takes; the controllers of those
+it adds join the document, and the second assigns for good.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from roost.errors import ConfigUnsupported, From, InternalError
+from roost.model.domain.addresses import chipsets
+from roost.model.domain.addresses.buses import BUS_KINDS, Bus, Buses
+from roost.model.domain.addresses.flags import CONVENTIONAL, EXPRESS, PCI_DEVICE, connect_flags
+from roost.model.domain.addresses.place import Place
+from roost.model.domain.complete.controllers import USB2_MODELS
+from roost.model.domain.device import PciAddress
+from roost.model.domain.devices.controller import Controller, ControllerTarget
+from roost.model.domain.draft import Draft, describe
+from roost.xml import tag_of
+
+_MODEL_NAMES = {
+    "pci-bridge": "pci-bridge",
+    "dmi-to-pci-bridge": "i82801b11-bridge",
+    "pcie-to-pci-bridge": "pcie-pci-bridge",
+    "pcie-root-port": "pcie-root-port",
+    "pcie-switch-upstream-port": "x3130-upstream",
+    "pcie-switch-downstream-port": "xio3130-downstream",
+    "pci-expander-bus": "pxb",
+    "pcie-expander-bus": "pxb-pcie",
+}
+
+#: The function of each member of a USB 2 group in their common slot.
+_USB2_FUNCTIONS = {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3": 2}
+
+#: Classes in the order in which devices without an address get one; PCI controllers come before all.
+_ORDER = (
+    "interface", "sound", "controller", "disk", "memballoon", "rng", "watchdog", "video", "input", "serial", "iommu",
+    "vsock",
+)  # fmt: skip
+
+#: Devices that look as if they took an address but never do.
+_SOUND_WITHOUT = frozenset(("sb16", "pcspk", "usb"))
+_CONTROLLERS_WITHOUT = frozenset(("pci", "fdc", "ccid"))
+
+
+def assign_pci(draft: Draft) -> None:
+    """Raises XmlError and InternalError for places that are taken, wrong or missing, naming who has them."""
+    places = _places(draft)
+    root = draft.controller("pci", 0)
+    express = root is not None and root.model == "pcie-root"
+    indexes = [c.index for c in draft.controllers if c.type == "pci" and c.index is not None]
+    count = max(indexes, default=-1) + 1
+    if count:
+        buses = _buses(draft, places, count, growing=True)
+        chipsets.place(draft, places, buses)
+        if root is not None and root.model == "pci-root" and not all(bus.is_full for bus in buses.buses):
+            # A place for one more device, so that a bridge is added while there is a slot for it.
+            buses.reserve_next(CONVENTIONAL, "a device added later")
+        _assign(places, buses)
+        if count == 1 and len(buses.buses) > 1 and express:
+            # The document left the topology to us: one port stays free for hotplug.
+            buses.reserve_next(EXPRESS, "a device added later")
+        _add_controllers(draft, places, buses)
+        count = len(buses.buses)
+    buses = _buses(draft, places, count, growing=False)
+    chipsets.place(draft, places, buses)
+    _assign(places, buses)
+    _mark_multifunction(places)
+    for place in places:
+        place.write()
+    _finish_controllers(draft)
+
+
+def _places(draft: Draft) -> list[Place]:
+    """Every device that is or may become a PCI device."""
+    root = draft.controller("pci", 0)
+    express = root is not None and root.model == "pcie-root"
+    places = []
+    for kind, devices in draft.device_lists():
+        for index, device in enumerate(devices):
+            flags = connect_flags(kind, device, express)
+            if flags or isinstance(device.address, PciAddress) or _may_take(kind, device):
+                places.append(Place(kind, devices, index, flags))
+    return places
+
+
+def _may_take(kind: str, device: Any) -> bool:
+    """Devices that cannot sit on PCI here, and are refused for it."""
+    if kind == "controller":
+        return device.type not in _CONTROLLERS_WITHOUT and not (device.type == "usb" and device.model == "none")
+    return (
+        kind == "interface"
+        or (kind == "sound" and device.model not in _SOUND_WITHOUT)
+        or (kind == "memballoon" and device.model != "none")
+        or (kind == "disk" and device.target.bus == "virtio")
+    )
+
+
+def _buses(draft: Draft, places: list[Place], count: int, *, growing: bool) -> Buses:
+    """The buses of the controllers there are, with what the document places on them."""
+    models: dict[int, Controller] = {}
+    for controller in draft.controllers:
+        if controller.type == "pci" and controller.index is not None:
+            if controller.model not in BUS_KINDS:
+                raise InternalError(
+                    "PCI controller model was not set correctly", domain=From.DOMAIN, hint="give it a model"
+                )
+            models[controller.index] = controller
+    root = models.get(0)
+    missing = "pcie-root-port" if root is not None and root.model == "pcie-root" else "pci-bridge"
+    made = []
+    for number in range(count):
+        found = models.get(number)
+        if found is None:
+            made.append(Bus(missing if number else "pci-root"))
+        else:
+            hotplug = found.target is None or found.target.hotplug is not False
+            made.append(Bus(str(found.model), hotplug=hotplug))
+    has_bridge = "pcie-pci-bridge" in draft.facts.devices
+    buses = Buses(made, growing=growing, has_pcie_bridge=has_bridge)
+    for place in places:
+        if place.fixed and not chipsets.is_builtin(place):
+            place.move(buses.reserve(place.address, place.flags or PCI_DEVICE, place.owner, domain=place.domain))
+    return buses
+
+
+def _assign(places: list[Place], buses: Buses) -> None:
+    for place in places:
+        if place.wants and place.kind == "controller" and place.device.type == "pci" and place.flags:
+            place.take(buses)
+    by_kind: dict[str, list[Place]] = {}
+    for place in places:
+        by_kind.setdefault(place.kind, []).append(place)
+    for kind in _ORDER:
+        for place in by_kind.get(kind, ()):
+            if kind == "controller":
+                _assign_controller(place, by_kind["controller"], buses)
+            elif kind == "disk" and not place.wants and not place.fixed:
+                raise ConfigUnsupported(
+                    f"virtio disk cannot have an address of type '{tag_of(place.device.address)}'",
+                    domain=From.QEMU,
+                    hint="leave the address out, or give one of type 'pci'",
+                )
+            elif place.wants:
+                place.take(buses)
+
+
+def _assign_controller(place: Place, controllers: list[Place], buses: Buses) -> None:
+    device = place.device
+    if not place.wants or not _may_take("controller", device) or (device.type == "ide" and device.index == 0):
+        return
+    if device.type != "usb" or device.model not in USB2_MODELS:
+        place.take(buses)
+        return
+    function = _USB2_FUNCTIONS[device.model]
+    group = next((p for p in controllers if _same_group(p, device) and p.fixed), None)
+    if group is None:
+        place.take(buses, function)
+    else:
+        bus, slot, _ = group.address
+        place.settle(buses.reserve((bus, slot, function), place.flags, place.owner))
+    if function == 0:
+        place.multifunction = True
+
+
+def _same_group(place: Place, device: Controller) -> bool:
+    other = place.device
+    return other.type == "usb" and other.model in USB2_MODELS and other.index == device.index
+
+
+def _add_controllers(draft: Draft, places: list[Place], buses: Buses) -> None:
+    """Let the controllers of added buses join the document; each takes a slot itself."""
+    number = 1
+    while number < len(buses.buses):
+        model = buses.buses[number].model
+        if draft.ensure_controller("pci", number, model):
+            place = Place("controller", draft.controllers, len(draft.controllers) - 1, 0)
+            place.flags = connect_flags("controller", place.device, True)
+            places.append(place)
+            place.take(buses)
+        number += 1
+
+
+def _mark_multifunction(places: list[Place]) -> None:
+    shared = {place.address[:2] for place in places if place.fixed and place.address[2]}
+    for place in places:
+        if place.fixed and not place.address[2] and place.multifunction is None and place.address[:2] in shared:
+            place.multifunction = True
+
+
+def _finish_controllers(draft: Draft) -> None:
+    """Device names, chassis and ports of PCI controllers."""
+    for at, controller in enumerate(draft.controllers):
+        if controller.type != "pci":
+            continue
+        address = controller.address
+        bus = slot = function = 0
+        if isinstance(address, PciAddress):
+            bus, slot, function = address.bus or 0, address.slot or 0, address.function or 0
+        target = _target(draft, controller, bus, slot, function)
+        name = controller.model_name or _MODEL_NAMES.get(controller.model or "")
+        if name == "pcie-root-port" and name not in draft.facts.devices and controller.model_name is None:
+            name = "ioh3420"
+        if target is not controller.target or name is not controller.model_name:
+            draft.controllers[at] = replace(controller, model_name=name, target=target)
+        if controller.model == "pci-bridge" and (controller.index or 0) <= bus:
+            index = controller.index or 0
+            raise ConfigUnsupported(
+                f"PCI controller at index {index} (0x{index:02x}) has bus='0x{bus:02x}', "
+                "but index must be larger than bus",
+                domain=From.QEMU,
+                hint=f"what it is plugged into must have a lower index: {describe('controller', controller)}",
+            )
+
+
+def _target(draft: Draft, controller: Controller, bus: int, slot: int, function: int) -> ControllerTarget | None:
+    before = controller.target
+    target = before or ControllerTarget()
+    model, index = controller.model, controller.index
+    if model == "pci-bridge":
+        if target.chassis_nr is not None:
+            return before
+        return replace(target, chassis_nr=index)
+    if model in ("pcie-root-port", "pcie-switch-downstream-port"):
+        if target.chassis is not None and target.port is not None:
+            return before
+        port = (slot << 3) + function if model == "pcie-root-port" else slot
+        return replace(
+            target,
+            chassis=index if target.chassis is None else target.chassis,
+            port=port if target.port is None else target.port,
+        )
+    if model in ("pci-expander-bus", "pcie-expander-bus") and target.bus_nr is None:
+        return replace(target, bus_nr=_free_bus_number(draft, bus))
+    return before
+
+
+def _free_bus_number(draft: Draft, bus: int) -> int:
+    """Two below the lowest number given, the most room for what comes behind."""
+    given = [c.target.bus_nr for c in draft.controllers if c.type == "pci" and c.target is not None]
+    lowest = min((number for number in given if number is not None), default=256)
+    if lowest <= 2:
+        raise ConfigUnsupported(
+            f"No free busNr lower than current lowest busNr is available to auto-assign to bus {bus}. "
+            "Must be manually assigned",
+            domain=From.QEMU,
+        )
+    return lowest - 2
+
+
+__all__ = ["assign_pci"]

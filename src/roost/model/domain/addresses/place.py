@@ -1,0 +1,86 @@
+"""A device on its way to a PCI address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from roost.model.domain.addresses.buses import Address, Buses
+from roost.model.domain.device import PciAddress
+from roost.model.domain.draft import describe
+
+_NOWHERE: Address = (0, 0, 0)
+
+
+class Place:
+    """One device, by its list and index, and where it will sit.
+
+    fixed: the address is settled, by the document, by the chipset or in the
+    last pass. wants: it takes one when its turn comes.
+    """
+
+    __slots__ = ("address", "changed", "devices", "domain", "fixed", "flags", "index", "kind", "multifunction", "wants")
+
+    def __init__(self, kind: str, devices: list[Any], index: int, flags: int) -> None:
+        self.kind = kind
+        self.devices = devices
+        self.index = index
+        self.flags = flags
+        self.address = _NOWHERE
+        self.domain = 0
+        self.multifunction: bool | None = None
+        self.changed = False
+        address = devices[index].address
+        self.fixed = False
+        self.wants = address is None
+        if isinstance(address, PciAddress):
+            self.domain = address.domain or 0
+            self.address = (address.bus or 0, address.slot or 0, address.function or 0)
+            self.multifunction = address.multifunction
+            # An address that says nothing but its type is a request for one.
+            self.fixed = bool(self.domain) or self.address != _NOWHERE
+            self.wants = not self.fixed
+            self.changed = None in (address.domain, address.bus, address.slot, address.function)
+
+    @property
+    def device(self) -> Any:
+        return self.devices[self.index]
+
+    @property
+    def owner(self) -> str:
+        return describe(self.kind, self.devices[self.index])
+
+    def move(self, address: Address) -> None:
+        """Follow a bus that was renumbered while buses were added."""
+        if address != self.address:
+            self.address = address
+            self.changed = True
+
+    def settle(self, address: Address) -> None:
+        self.address = address
+        self.fixed, self.wants, self.changed = True, False, True
+
+    def take(self, buses: Buses, function: int | None = None) -> None:
+        """Reserve the next suitable place; it stays settled in the last pass only."""
+        address = buses.reserve_next(self.flags, self.owner, function)
+        if not buses.growing:
+            self.settle(address)
+
+    def write(self) -> None:
+        """Put the address into the record."""
+        if not self.fixed:
+            return
+        device = self.devices[self.index]
+        before = device.address
+        if not self.changed and before.multifunction is self.multifunction:
+            return
+        bus, slot, function = self.address
+        zpci = before.zpci if isinstance(before, PciAddress) else None
+        address = PciAddress(
+            domain=self.domain, bus=bus, slot=slot, function=function, multifunction=self.multifunction, zpci=zpci
+        )
+        self.devices[self.index] = replace(device, address=address)
+
+
+__all__ = ["Place"]

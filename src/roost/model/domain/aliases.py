@@ -1,0 +1,102 @@
+"""Aliases: the names by which QEMU, events and clients know the devices of a running guest."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from roost.errors import From, InternalError
+from roost.model.domain.complete.disks import disk_index
+from roost.model.domain.device import DriveAddress
+from roost.model.domain.devices.controller import Controller
+from roost.model.domain.devices.disk import Disk
+from roost.model.domain.domain import Domain
+from roost.model.domain.facts import is_i440fx, is_q35
+
+#: Fields of Devices whose members are simply numbered, with the word before the number.
+_NUMBERED = (
+    ("interfaces", "net"), ("serials", "serial"), ("parallels", "parallel"), ("consoles", "console"),
+    ("channels", "channel"), ("inputs", "input"), ("sounds", "sound"), ("videos", "video"), ("hubs", "hub"),
+    ("watchdogs", "watchdog"),
+)  # fmt: skip
+_SINGLE = (("memballoon", "balloon0"), ("vsock", "vsock0"), ("iommu", "iommu0"))
+
+
+def assign_aliases(domain: Domain) -> Domain:
+    """The document with an alias for every device; those given (`ua-...`) are kept.
+
+    Raises InternalError for a SCSI disk whose controller is missing.
+    """
+    devices = domain.devices
+    machine = domain.os.machine or ""
+    changes: dict[str, Any] = {}
+    for field, word in _NUMBERED:
+        listed = getattr(devices, field)
+        if listed:
+            changes[field] = _number(listed, word)
+    if devices.rngs:
+        changes["rngs"] = _count(devices.rngs, "rng")
+    for field, alias in _SINGLE:
+        device = getattr(devices, field)
+        if device is not None and device.alias is None and device.model != "none":
+            changes[field] = replace(device, alias=alias)
+    changes["disks"] = _each(devices.disks, lambda disk: disk_alias(disk, devices.controllers))
+    changes["controllers"] = _each(devices.controllers, lambda c: controller_alias(c, machine))
+    if devices.consoles and devices.serials:
+        first = changes["consoles"][0]
+        if first.target is None or first.target.type in (None, "serial"):
+            alias = changes["serials"][0].alias
+            changes["consoles"] = (replace(first, alias=alias), *changes["consoles"][1:])
+    return replace(domain, devices=replace(devices, **changes))
+
+
+def _each(listed: tuple[Any, ...], name: Callable[[Any], str]) -> tuple[Any, ...]:
+    return tuple(d if d.alias is not None else replace(d, alias=name(d)) for d in listed)
+
+
+def _number(listed: tuple[Any, ...], word: str) -> tuple[Any, ...]:
+    return tuple(
+        device if device.alias is not None else replace(device, alias=f"{word}{number}")
+        for number, device in enumerate(listed)
+    )
+
+
+def _count(listed: tuple[Any, ...], word: str) -> tuple[Any, ...]:
+    """Like _number, but those that have an alias use up no number."""
+    numbers = itertools.count()
+    return tuple(
+        device if device.alias is not None else replace(device, alias=f"{word}{next(numbers)}") for device in listed
+    )
+
+
+def controller_alias(controller: Controller, machine: str) -> str:
+    """QEMU's own names for what is built into the board, else the type and index."""
+    kind, index = controller.type, controller.index or 0
+    if kind == "pci":
+        return f"pcie.{index}" if controller.model == "pcie-root" else f"pci.{index}"
+    if index == 0:
+        if (kind == "ide" and is_i440fx(machine)) or (kind == "sata" and is_q35(machine)):
+            return "ide"
+        if kind == "usb":
+            return "usb"
+    return f"{kind}{index}"
+
+
+def disk_alias(disk: Disk, controllers: tuple[Controller, ...]) -> str:
+    """By drive address where there is one (`ide0-0-1`), else by name (`virtio-disk0`)."""
+    bus, address = disk.target.bus, disk.address
+    if not isinstance(address, DriveAddress):
+        return f"{bus}-disk{disk_index(disk.target.dev)}"
+    if bus == "scsi":
+        model = next((c.model for c in controllers if c.type == "scsi" and c.index == address.controller), "")
+        if model == "":
+            raise InternalError(f"unable to find a SCSI controller for idx={address.controller}", domain=From.QEMU)
+        if model != "lsilogic":
+            return f"scsi{address.controller}-{address.bus}-{address.target}-{address.unit}"
+    return f"{bus}{address.controller}-{address.bus}-{address.unit}"
+
+
+__all__ = ["assign_aliases", "controller_alias", "disk_alias"]

@@ -1,0 +1,83 @@
+"""Completion: what libvirt adds to a document before it keeps it.
+
+`complete` fills in defaults, adds the devices and controllers a machine never
+goes without, assigns addresses and validates. One file per concern; each works
+on a Draft. May enter: defaults, in libvirt's order.
+"""
+
+from __future__ import annotations
+
+from roost.errors import ConfigUnsupported, From
+from roost.model.domain.addresses import assign
+from roost.model.domain.complete import chardevs, controllers, cpu, disks, displays, general, small
+from roost.model.domain.domain import Domain
+from roost.model.domain.draft import Draft
+from roost.model.domain.facts import MachineFacts
+from roost.model.domain.features import Features
+from roost.model.domain.validate import check, check_drafted
+
+
+def complete(domain: Domain, facts: MachineFacts, *, validate: bool = True) -> Domain:
+    """The document as it will be kept and shown.
+
+    facts: of the emulator that runs it, which is `domain.devices.emulator`
+    or the default of its architecture. validate: off for documents that were
+    accepted before. Raises libvirt's errors, with what to do about them.
+    """
+    if domain.bootloader is not None or domain.bootloader_args is not None:
+        raise ConfigUnsupported(
+            "bootloader is not supported by QEMU", domain=From.QEMU, hint="use <os><kernel> or a disk to boot from"
+        )
+    machine = facts.machine(domain.os.machine)
+    name = machine.name if machine is not None else (domain.os.machine or "")
+    draft = Draft.of(domain, facts, name)
+    general.complete_identity(draft)
+    general.complete_clock(draft)
+    general.complete_lifecycle(draft)
+    general.complete_sections(draft)
+    if domain.features == Features():
+        draft.changes["features"] = None
+    _complete_devices(draft)
+    general.complete_vcpus(draft)
+    general.complete_memory(draft)
+    controllers.reject_duplicates(draft)
+    general.complete_os(draft, [d.boot.order for d in (*draft.disks, *draft.interfaces) if d.boot is not None])
+    check_drafted(draft)
+    cpu.complete_cpu(draft, machine.default_cpu if machine is not None else "")
+    _add_implied(draft)
+    assign(draft)
+    chardevs.mirror_console(draft)
+    completed = draft.finished()
+    if validate:
+        check(completed, facts)
+    return completed
+
+
+def _complete_devices(draft: Draft) -> None:
+    """Devices one by one, after those were added that every machine of the kind has."""
+    controllers.number_controllers(draft)
+    small.complete_inputs(draft)
+    controllers.add_machine_controllers(draft)
+    small.complete_balloon(draft)
+    displays.complete_audio(draft)
+    disks.complete_disks(draft)
+    small.complete_interfaces(draft)
+    controllers.complete_controllers(draft)
+    chardevs.complete_serials(draft)
+    chardevs.complete_parallels(draft)
+    chardevs.complete_channels(draft)
+    chardevs.complete_consoles(draft)
+    small.complete_others(draft)
+    displays.complete_graphics(draft)
+
+
+def _add_implied(draft: Draft) -> None:
+    """Devices that others imply: the console's serial port, disk and port controllers, a display's card."""
+    chardevs.pair_console(draft)
+    disks.add_disk_controllers(draft)
+    chardevs.add_virtio_serial_controllers(draft)
+    displays.complete_videos(draft)
+    controllers.complete_controllers(draft)
+
+
+__all__ = ["complete"]

@@ -1,0 +1,150 @@
+"""Controllers a machine has of itself, their models and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from roost.errors import ConfigUnsupported, From, InternalError, XmlError
+from roost.model.domain.devices.controller import Controller
+from roost.model.domain.draft import Draft
+from roost.model.domain.facts import is_x86
+
+USB2_MODELS = frozenset(("ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3"))
+
+#: First USB controller of a q35 machine: the best that QEMU has.
+_Q35_USB = (("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci"), ("ich9-usb-ehci1", "ich9-ehci1"))
+_SCSI_MODELS = (("lsi53c895a", "lsilogic"), ("virtio-scsi-pci", "virtio-scsi"))
+_USB_COMPANIONS = (("ich9-uhci1", 0), ("ich9-uhci2", 2), ("ich9-uhci3", 4))
+_XHCI_MODELS = frozenset(("qemu-xhci", "nec-xhci"))
+_XHCI_MAX_PORTS = 15
+
+
+def number_controllers(draft: Draft) -> None:
+    """Give each controller without an index the lowest free one of its type."""
+    for place, controller in enumerate(draft.controllers):
+        if controller.index is None:
+            index = _companion_index(draft.controllers, place)
+            if index is None:
+                index = _unused(draft.controllers, controller.type)
+            draft.controllers[place] = replace(controller, index=index)
+
+
+def _companion_index(controllers: list[Controller], place: int) -> int | None:
+    """The index of the USB 2 group that the controllers just before belong to, while this model lacks in it."""
+    controller = controllers[place]
+    if controller.type != "usb" or controller.model not in USB2_MODELS:
+        return None
+    before = next((c for c in reversed(controllers[:place]) if c.type == "usb"), None)
+    if before is None or before.model not in USB2_MODELS:
+        return None
+    taken = any(c.type == "usb" and c.index == before.index and c.model == controller.model for c in controllers)
+    return None if taken else before.index
+
+
+def _unused(controllers: Iterable[Controller], kind: str) -> int:
+    used = {c.index for c in controllers if c.type == kind}
+    index = 0
+    while index in used:
+        index += 1
+    return index
+
+
+def add_machine_controllers(draft: Draft) -> None:
+    """USB, SATA and the PCI root, as far as the board has them built in or is never without."""
+    has = draft.facts.devices.__contains__
+    pci_root = None
+    if is_x86(draft.arch) and draft.machine != "isapc":
+        if draft.is_q35:
+            pci_root = "pcie-root"
+            usb = next((model for device, model in _Q35_USB if has(device)), None)
+            if usb is not None:
+                _add_usb(draft, usb)
+            draft.ensure_controller("sata", 0)
+        else:
+            pci_root = "pci-root" if draft.is_i440fx else None
+            _add_usb(draft, None)
+    if pci_root is None:
+        return
+    root = draft.controller("pci", 0)
+    if root is None:
+        draft.ensure_controller("pci", 0, pci_root)
+    elif root.model != pci_root:
+        raise XmlError(
+            f"The PCI controller with index='0' must be model='{pci_root}' for this machine type, "
+            f"but model='{root.model}' was found instead",
+            domain=From.QEMU,
+        )
+
+
+def _add_usb(draft: Draft, model: str | None) -> None:
+    if not draft.ensure_controller("usb", 0, model):
+        return
+    if model == "ich9-ehci1":
+        for companion, port in _USB_COMPANIONS:
+            draft.controllers.append(Controller(type="usb", index=0, model=companion, master_startport=port))
+
+
+def complete_controllers(draft: Draft) -> None:
+    for place, controller in enumerate(draft.controllers):
+        if controller.type in ("usb", "scsi"):
+            if controller.model is None or controller.model in ("auto", "default"):
+                model = usb_model(draft) if controller.type == "usb" else scsi_model(draft, controller)
+                draft.controllers[place] = controller = replace(controller, model=model)
+            _check_ports(controller)
+        elif controller.type == "pci":
+            _check_pci(draft, controller)
+
+
+def usb_model(draft: Draft) -> str | None:
+    return "piix3-uhci" if "piix3-usb-uhci" in draft.facts.devices else None
+
+
+def scsi_model(draft: Draft, controller: Controller) -> str:
+    for device, model in _SCSI_MODELS:
+        if device in draft.facts.devices:
+            return model
+    raise InternalError(
+        f"Unable to determine model for SCSI controller idx={controller.index}",
+        domain=From.QEMU,
+        hint="give the controller a model",
+    )
+
+
+def _check_ports(controller: Controller) -> None:
+    if controller.model in _XHCI_MODELS and (controller.ports or 0) > _XHCI_MAX_PORTS:
+        raise ConfigUnsupported(
+            f"'{controller.model}' controller only supports up to '{_XHCI_MAX_PORTS}' ports", domain=From.QEMU
+        )
+
+
+def _check_pci(draft: Draft, controller: Controller) -> None:
+    model = controller.model
+    if model in ("pci-root", "pcie-root") and controller.index != 0:
+        raise XmlError("pci-root and pcie-root controllers should have index 0", domain=From.QEMU)
+    if model == "pci-expander-bus" and not draft.is_i440fx:
+        raise ConfigUnsupported(
+            "pci-expander-bus controllers are only supported on 440fx-based machinetypes", domain=From.QEMU
+        )
+    if model == "pcie-expander-bus" and not draft.is_q35:
+        raise ConfigUnsupported(
+            "pcie-expander-bus controllers are not supported with this machine type", domain=From.QEMU
+        )
+
+
+def reject_duplicates(draft: Draft) -> None:
+    """Only USB controllers may share an index: a USB 2 group does."""
+    seen: set[tuple[str, int | None]] = set()
+    for controller in draft.controllers:
+        key = (controller.type, controller.index)
+        if key in seen and controller.type != "usb":
+            raise XmlError(
+                f"Multiple '{controller.type}' controllers with index '{controller.index}'", domain=From.DOMAIN
+            )
+        seen.add(key)
+
+
+__all__ = [
+    "USB2_MODELS", "add_machine_controllers", "complete_controllers", "number_controllers", "reject_duplicates",
+]  # fmt: skip

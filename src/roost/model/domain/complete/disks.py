@@ -1,0 +1,131 @@
+"""Defaults of disks: bus from the name, driver, drive addresses, and the controllers those need."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from roost.errors import From, XmlError
+from roost.model.domain.device import DriveAddress
+from roost.model.domain.devices.disk import Disk, DiskBus, DiskDriver
+from roost.model.domain.draft import Draft
+
+#: Bus meant by the first letters of a device name; longest first. Anything else is IDE.
+_BUS_BY_PREFIX: tuple[tuple[str, DiskBus], ...] = (
+    ("hd", "ide"),
+    ("sd", "scsi"),
+    ("vd", "virtio"),
+    ("xvd", "xen"),
+    ("ubd", "uml"),
+)
+_NAME_PREFIXES = ("fd", "hd", "vd", "sd", "xvd", "ubd")
+
+#: Controllers made for disks, in this order.
+CONTROLLER_BUSES: tuple[DiskBus, ...] = ("scsi", "fdc", "ide", "sata")
+
+_DEFAULT_DRIVER = DiskDriver(name="qemu", type="raw")
+
+
+def disk_index(name: str) -> int:
+    """The number in a device name: vda 0, vdb 1, vdaa 26, vda3 0 (a partition); -1 for anything else."""
+    for prefix in _NAME_PREFIXES:
+        if name.startswith(prefix):
+            break
+    else:
+        return -1
+    letters = name[len(prefix) :].rstrip("0123456789")
+    digits = name[len(prefix) + len(letters) :]
+    if not letters or (digits.startswith("0") and len(digits) > 1):
+        return -1
+    number = 0
+    for letter in letters:
+        if not "a" <= letter <= "z":
+            return -1
+        number = number * 26 + ord(letter) - 96
+    return number - 1
+
+
+def complete_disks(draft: Draft) -> None:
+    completed = [_complete(disk) for disk in draft.disks]
+    ordered: list[Disk] = []
+    for disk in completed:
+        _insert(ordered, disk)
+    draft.disks[:] = ordered
+
+
+def _insert(disks: list[Disk], disk: Disk) -> None:
+    """Disks of one bus stand together, by name."""
+    at = len(disks)
+    found = False
+    number = disk_index(disk.target.dev)
+    for place in range(len(disks) - 1, -1, -1):
+        if disks[place].target.bus != disk.target.bus:
+            continue
+        if disk_index(disks[place].target.dev) > number:
+            at, found = place, True
+        elif not found:
+            at, found = place + 1, True
+    disks.insert(at, disk)
+
+
+def _complete(disk: Disk) -> Disk:
+    target = disk.target
+    if target.bus is None:
+        target = replace(target, bus=_bus(disk))
+    driver = disk.driver
+    if driver is None:
+        driver = replace(_DEFAULT_DRIVER, type=None) if disk.type == "volume" else _DEFAULT_DRIVER
+    elif driver.name is None or (driver.type is None and disk.type != "volume"):
+        driver = replace(driver, name=driver.name or "qemu", type=driver.type or "raw")
+    readonly = disk.readonly or disk.device == "cdrom"
+    address = disk.address
+    if address is None:
+        address = drive_address(target.dev, str(target.bus))
+    if target is disk.target and driver is disk.driver and address is disk.address and readonly == disk.readonly:
+        return disk
+    return replace(disk, target=target, driver=driver, readonly=readonly, address=address)
+
+
+def _bus(disk: Disk) -> DiskBus:
+    if disk.device == "floppy":
+        return "fdc"
+    for prefix, bus in _BUS_BY_PREFIX:
+        if disk.target.dev.startswith(prefix):
+            return bus
+    return "ide"
+
+
+def drive_address(name: str, bus: str) -> DriveAddress | None:
+    """Where a disk without an address sits on its bus; None for buses without drives. Raises XmlError."""
+    number = disk_index(name)
+    if number < 0:
+        raise XmlError(
+            f"Unknown disk name '{name}' and no address specified",
+            domain=From.DOMAIN,
+            hint="names are like vda, sdb, hdc, fda",
+        )
+    if bus == "scsi":
+        return DriveAddress(controller=number // 7, unit=number % 7)
+    if bus == "ide":
+        return DriveAddress(controller=number // 4, bus=number % 4 // 2, unit=number % 2)
+    if bus == "sata":
+        return DriveAddress(controller=number // 6, unit=number % 6)
+    if bus == "fdc":
+        return DriveAddress(controller=number // 2, unit=number % 2)
+    return None
+
+
+def add_disk_controllers(draft: Draft) -> None:
+    """One controller for each number up to the highest that a disk's address names."""
+    if not draft.disks:
+        return
+    highest: dict[str, int] = {}
+    for disk in draft.disks:
+        if isinstance(disk.address, DriveAddress) and disk.target.bus:
+            bus = disk.target.bus
+            highest[bus] = max(highest.get(bus, -1), disk.address.controller)
+    for bus in CONTROLLER_BUSES:
+        for index in range(highest.get(bus, -1) + 1):
+            draft.ensure_controller(bus, index)
+
+
+__all__ = ["add_disk_controllers", "complete_disks", "disk_index", "drive_address"]

@@ -1,0 +1,144 @@
+"""Defaults of what is not a device: identity, memory, processors, boot, lifecycle, clock."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec.structs import replace
+
+from roost.errors import ConfigUnsupported, From, XmlError
+from roost.model.domain.clock import Clock
+from roost.model.domain.draft import Draft
+from roost.model.domain.general import MemoryBacking, Vcpu
+from roost.model.domain.os import Os
+
+#: More <boot> elements than there are kinds of boot device are ignored.
+_MAX_BOOT_DEVICES = 4
+_UTC_CLOCK = Clock(offset="utc")
+_ONE_VCPU = Vcpu(placement="static", count=1)
+
+
+def complete_identity(draft: Draft) -> None:
+    if draft.domain.uuid is None:
+        draft.changes["uuid"] = random_uuid()
+
+
+def random_uuid() -> str:
+    digits = bytearray(os.urandom(16))
+    digits[6] = digits[6] & 0x0F | 0x40
+    digits[8] = digits[8] & 0x3F | 0x80
+    text = digits.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def complete_vcpus(draft: Draft) -> None:
+    """Placement static unless numad is asked; `current` only when it differs from the maximum."""
+    vcpu = draft.domain.vcpu
+    if vcpu is None:
+        draft.changes["vcpu"] = _ONE_VCPU
+        return
+    current = vcpu.current
+    if current is not None and current > vcpu.count:
+        raise ConfigUnsupported(
+            "maximum vCPU count must not be less than current vCPU count",
+            domain=From.DOMAIN,
+            hint=f"<vcpu current='{current}'> may be {vcpu.count} at most",
+        )
+    if current == 0:
+        raise ConfigUnsupported("vcpu 0 can't be offline", domain=From.QEMU, hint="<vcpu current='1'> is the least")
+    placement = vcpu.placement or "static"
+    if current == vcpu.count:
+        current = None
+    cpuset = None if placement == "auto" else vcpu.cpuset
+    draft.changes["vcpu"] = Vcpu(placement=placement, cpuset=cpuset, current=current, count=vcpu.count)
+
+
+def complete_memory(draft: Draft) -> None:
+    domain = draft.domain
+    total = domain.memory
+    if total == 0 and domain.cpu is not None:
+        total = sum(cell.memory for cell in domain.cpu.numa)
+    if total == 0:
+        raise XmlError(
+            "Memory size must be specified via <memory> or in the <numa> configuration",
+            domain=From.DOMAIN,
+            hint="for instance <memory unit='MiB'>512</memory>",
+        )
+    current = domain.current_memory
+    if not current or current > total:
+        current = total
+    draft.changes["memory"] = total
+    draft.changes["current_memory"] = current
+    ceiling = domain.max_memory
+    if ceiling is None:
+        return
+    if bool(ceiling.size) != bool(ceiling.slots):
+        raise XmlError("both maximum memory size and memory slot count must be specified", domain=From.DOMAIN)
+    if ceiling.size < total:
+        raise XmlError(
+            "maximum memory size must be equal or greater than the actual memory size",
+            domain=From.DOMAIN,
+            hint=f"<maxMemory> is {ceiling.size} KiB, <memory> {total} KiB",
+        )
+
+
+def complete_os(draft: Draft, boot_orders: list[int]) -> None:
+    """Architecture, canonical machine, boot order. boot_orders: those given to devices."""
+    before: Os = draft.domain.os
+    boot = before.boot[:_MAX_BOOT_DEVICES]
+    seen: set[int] = set()
+    for order in boot_orders:
+        if order in seen:
+            raise ConfigUnsupported(f"boot order '{order}' used for more than one device", domain=From.DOMAIN)
+        seen.add(order)
+    if boot and boot_orders:
+        raise ConfigUnsupported(
+            "per-device boot elements cannot be used together with os/boot elements",
+            domain=From.DOMAIN,
+            hint="keep either <boot dev='...'/> in <os> or <boot order='...'/> in the devices",
+        )
+    if not boot and not boot_orders:
+        boot = ("hd",)
+    loader = before.loader
+    if loader is not None and loader.path and loader.type is None:
+        loader = replace(loader, type="rom")
+    timeout = before.bootmenu_timeout if before.bootmenu else None
+    draft.changes["os"] = replace(
+        before, arch=draft.arch, machine=draft.machine, boot=boot, loader=loader, bootmenu_timeout=timeout
+    )
+
+
+def complete_lifecycle(draft: Draft) -> None:
+    domain, changes = draft.domain, draft.changes
+    changes["on_poweroff"] = domain.on_poweroff or "destroy"
+    changes["on_reboot"] = domain.on_reboot or "restart"
+    changes["on_crash"] = domain.on_crash or "destroy"
+
+
+def complete_clock(draft: Draft) -> None:
+    clock = draft.domain.clock
+    if clock is None:
+        draft.changes["clock"] = _UTC_CLOCK
+        return
+    adjustment, offset = clock.adjustment, clock.offset
+    if offset in ("utc", "localtime") and adjustment not in (None, "reset"):
+        # A number of seconds makes the clock a variable one with that base.
+        basis = offset
+        draft.changes["clock"] = replace(clock, offset="variable", adjustment=adjustment, basis=basis)
+    elif offset == "variable":
+        draft.changes["clock"] = replace(clock, adjustment=adjustment or "0", basis=clock.basis or "utc")
+
+
+def complete_sections(draft: Draft) -> None:
+    """Smaller sections whose emptiness means nothing, and identifiers made on demand."""
+    domain, changes = draft.domain, draft.changes
+    if domain.iothreads is None and domain.iothread_ids:
+        changes["iothreads"] = len(domain.iothread_ids)
+    if domain.memory_backing == MemoryBacking():
+        changes["memory_backing"] = None
+
+
+__all__ = [
+    "complete_clock", "complete_identity", "complete_lifecycle", "complete_memory", "complete_os",
+    "complete_sections", "complete_vcpus", "random_uuid",
+]  # fmt: skip

@@ -1,0 +1,85 @@
+"""Defaults of network interfaces, input devices, the balloon, random sources and the like."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec.structs import replace
+
+from roost.model.domain.devices.small import Input, MemBalloon, RandomBackend
+from roost.model.domain.draft import Draft
+from roost.model.domain.facts import is_x86
+
+#: QEMU's device and the interface model it stands for: guests without a model get the first that exists.
+_INTERFACE_MODELS = (("rtl8139", "rtl8139"), ("e1000", "e1000"), ("virtio-net-pci", "virtio"))
+_PS2 = (Input(type="mouse", bus="ps2"), Input(type="keyboard", bus="ps2"))
+_BALLOON = MemBalloon(model="virtio")
+
+
+def complete_interfaces(draft: Draft) -> None:
+    for place, interface in enumerate(draft.interfaces):
+        if interface.mac is None or interface.model is None:
+            draft.interfaces[place] = replace(
+                interface, mac=interface.mac or random_mac(), model=interface.model or default_interface(draft)
+            )
+
+
+def random_mac() -> str:
+    """A unicast address in QEMU's range 52:54:00."""
+    tail = os.urandom(3)
+    return f"52:54:00:{tail[0]:02x}:{tail[1]:02x}:{tail[2]:02x}"
+
+
+def default_interface(draft: Draft) -> str:
+    if not is_x86(draft.arch):
+        return "virtio"
+    for device, model in _INTERFACE_MODELS:
+        if device in draft.facts.devices:
+            return model
+    return "rtl8139"
+
+
+def complete_inputs(draft: Draft) -> None:
+    """A bus for those without; x86 guests always have a PS/2 mouse and keyboard."""
+    x86 = is_x86(draft.arch)
+    present: set[tuple[str, str | None]] = set()
+    for place, device in enumerate(draft.inputs):
+        if device.bus is None:
+            bus = _input_bus(device, x86)
+            if bus is not None:
+                draft.inputs[place] = device = replace(device, bus=bus)
+        present.add((device.type, device.bus))
+    if x86:
+        draft.inputs.extend(device for device in _PS2 if (device.type, device.bus) not in present)
+
+
+def _input_bus(device: Input, x86: bool) -> str | None:
+    if device.type == "evdev":
+        return None
+    if x86 and device.type in ("mouse", "keyboard"):
+        return "ps2"
+    return "usb"
+
+
+def complete_balloon(draft: Draft) -> None:
+    if not draft.memballoons:
+        draft.memballoons.append(_BALLOON)
+    elif draft.memballoons[0].model == "none":
+        draft.memballoons[0] = MemBalloon(model="none")
+
+
+def complete_others(draft: Draft) -> None:
+    for place, rng in enumerate(draft.rngs):
+        if isinstance(rng.backend, RandomBackend) and not rng.backend.path:
+            draft.rngs[place] = replace(rng, backend=RandomBackend(path="/dev/random"))
+    for place, panic in enumerate(draft.panics):
+        if panic.model is None:
+            draft.panics[place] = replace(panic, model="isa")
+    for place, vsock in enumerate(draft.vsocks):
+        automatic = vsock.cid_auto if vsock.cid_auto is not None else not vsock.cid
+        draft.vsocks[place] = replace(vsock, model=vsock.model or "virtio", cid_auto=automatic)
+
+
+__all__ = [
+    "complete_balloon", "complete_inputs", "complete_interfaces", "complete_others", "default_interface", "random_mac",
+]  # fmt: skip

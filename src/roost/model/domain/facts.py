@@ -1,0 +1,58 @@
+"""What the rules need to know of an emulator: filled from QEMU's answers, checked in as a fixture for tests."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A machine type by its canonical name.
+
+    default_cpu: the model a guest gets that asks for none; "" when QEMU does not tell.
+    """
+
+    name: str
+    max_cpus: int = 1
+    default_cpu: str = ""
+
+
+class MachineFacts(msgspec.Struct, frozen=True):
+    """One emulator binary.
+
+    arch: libvirt's name of the guest architecture it emulates.
+    virt_types: the <domain type> values it serves: "qemu", and "kvm" where the host lets it.
+    machines: by name and by alias.
+    default_machine: the canonical name of the machine meant when none is named.
+    devices: the names of QEMU's device types.
+    """
+
+    emulator: str
+    arch: str
+    virt_types: frozenset[str]
+    machines: dict[str, Machine]
+    default_machine: str
+    devices: frozenset[str]
+
+    def machine(self, name: str | None) -> Machine | None:
+        """The machine of that name or alias; None asks for the default."""
+        return self.machines.get(name or self.default_machine)
+
+
+_PC_PREFIXES = ("pc-0.", "pc-1.", "pc-i440", "rhel")
+
+
+def is_i440fx(machine: str) -> bool:
+    """Whether the board is the classic PC (PIIX3, one PCI bus)."""
+    return machine == "pc" or machine.startswith(_PC_PREFIXES)
+
+
+def is_q35(machine: str) -> bool:
+    """Whether the board is the PCI Express PC (ICH9)."""
+    return machine == "q35" or machine.startswith("pc-q35")
+
+
+def is_x86(arch: str) -> bool:
+    return arch in ("x86_64", "i686")
+
+
+__all__ = ["Machine", "MachineFacts", "is_i440fx", "is_q35", "is_x86"]
