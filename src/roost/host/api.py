@@ -123,6 +123,10 @@ class Ownership(Protocol):
         """Count a hold that an earlier life of the daemon took."""
         ...
 
+    def forget(self, owner: Owner) -> None:
+        """End one hold and leave the path as it is."""
+        ...
+
     def restore(self, owner: Owner) -> None:
         """End one hold; the last one gives the path back."""
         ...
@@ -133,18 +137,30 @@ class Ownership(Protocol):
 
 
 class Tap(NamedTuple):
-    """descriptor: open tap device; closing the last one removes the interface."""
+    """descriptors: open queues of a tap device; closing the last one removes the interface."""
 
     name: str
-    descriptor: int
+    descriptors: tuple[int, ...]
 
 
 class Network(Protocol):
-    def tap(self, name: str, *, mac: str, bridge: str | None, mtu: int | None = None) -> Tap:
+    def tap(
+        self,
+        name: str,
+        *,
+        mac: str,
+        bridge: str | None,
+        mtu: int | None = None,
+        queues: int = 0,
+        headers: bool = True,
+        managed: bool = True,
+    ) -> Tap:
         """Make a tap interface, up and attached to `bridge`.
 
         name: "" picks `vnetN`. mac: the guest's; the host's side gets it with
-        a first octet of fe. Raises SystemCallError or OperationFailed.
+        a first octet of fe. queues: 0 for a plain one. headers: with virtio's.
+        managed: False opens one that exists and changes nothing about it.
+        Raises SystemCallError or OperationFailed.
         """
         ...
 

@@ -83,6 +83,9 @@ class FakeOwnership:
     def adopt(self, owner: Owner) -> None:
         self.held.append(owner.path)
 
+    def forget(self, owner: Owner) -> None:
+        self.held.remove(owner.path)
+
     def restore(self, owner: Owner) -> None:
         self.held.remove(owner.path)
 
@@ -98,10 +101,20 @@ class FakeNetwork:
         self.taps: list[Tap] = []
         self._peers: list[socket.socket] = []
 
-    def tap(self, name: str, *, mac: str, bridge: str | None, mtu: int | None = None) -> Tap:
+    def tap(
+        self,
+        name: str,
+        *,
+        mac: str,
+        bridge: str | None,
+        mtu: int | None = None,
+        queues: int = 0,
+        headers: bool = True,
+        managed: bool = True,
+    ) -> Tap:
         ours, theirs = socket.socketpair()
         self._peers.append(theirs)
-        made = Tap(name or f"vnet{len(self.taps)}", ours.detach())
+        made = Tap(name or f"vnet{len(self.taps)}", (ours.detach(),))
         self.taps.append(made)
         return made
 

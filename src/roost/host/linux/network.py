@@ -15,7 +15,7 @@ from roost.host.api import Tap
 from roost.host.linux.system import system_error
 
 _TUNSETIFF = 0x400454CA
-_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSIFMTU, _SIOCSIFHWADDR = 0x8913, 0x8914, 0x8922, 0x8924
 _SIOCBRADDIF = 0x89A2
 _IFF_UP = 0x1
@@ -35,28 +35,34 @@ class LinuxNetwork:
     def __init__(self) -> None:
         self._ports: set[int] = set()
 
-    def tap(self, name: str, *, mac: str, bridge: str | None, mtu: int | None = None) -> Tap:
+    def tap(
+        self,
+        name: str,
+        *,
+        mac: str,
+        bridge: str | None,
+        mtu: int | None = None,
+        queues: int = 0,
+        headers: bool = True,
+        managed: bool = True,
+    ) -> Tap:
         if len(name) > _NAME_MAX:
             raise OperationFailed(f"interface name '{name}' is longer than {_NAME_MAX} characters")
+        flags = _IFF_TAP | _IFF_NO_PI | (_IFF_VNET_HDR if headers else 0) | (_IFF_MULTI_QUEUE if queues else 0)
+        made = name or "vnet%d"
+        descriptors: list[int] = []
         try:
-            descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-        except OSError as error:
-            raise system_error(
-                "Unable to open /dev/net/tun, is tun module loaded?", error, hint="load it: modprobe tun"
-            ) from error
-        try:
-            return Tap(self._configure(descriptor, name, mac, bridge, mtu), descriptor)
+            for _ in range(queues or 1):
+                made = _open_queue(made, flags, descriptors)
+            if managed:
+                self._configure(made, mac, bridge, mtu)
         except BaseException:
-            os.close(descriptor)
+            for descriptor in descriptors:
+                os.close(descriptor)
             raise
+        return Tap(made, tuple(descriptors))
 
-    def _configure(self, descriptor: int, wanted: str, mac: str, bridge: str | None, mtu: int | None) -> str:
-        request = struct.pack("16sH22x", (wanted or "vnet%d").encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR)
-        try:
-            made = fcntl.ioctl(descriptor, _TUNSETIFF, request)
-        except OSError as error:
-            raise system_error(f"Unable to create tap device {wanted or 'vnet%d'}", error) from error
-        name = made[:16].rstrip(b"\0").decode()
+    def _configure(self, name: str, mac: str, bridge: str | None, mtu: int | None) -> None:
         address = bytes.fromhex(mac.replace(":", ""))
         # A high first octet, so that a bridge does not take the guest's address for its own.
         hardware = struct.pack("H", _ARPHRD_ETHER) + b"\xfe" + address[1:]
@@ -74,7 +80,6 @@ class LinuxNetwork:
                 fcntl.ioctl(control, _SIOCSIFFLAGS, _request(name, struct.pack("H", flags | _IFF_UP)))
             except OSError as error:
                 raise system_error(f"Cannot set interface flags on '{name}'", error) from error
-        return name
 
     def _attach(self, control: socket.socket, name: str, bridge: str) -> None:
         if not os.path.isdir(f"/sys/class/net/{bridge}/bridge"):
@@ -131,6 +136,22 @@ class LinuxNetwork:
             hint = "a unix socket's path has at most 107 bytes" if len(os.fsencode(path)) > 107 else ""
             raise system_error(f"Unable to listen on socket '{path}'", error, hint) from error
         return listener
+
+
+def _open_queue(name: str, flags: int, descriptors: list[int]) -> str:
+    """One more queue of the tap `name`, appended to `descriptors`; the interface's real name."""
+    try:
+        descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise system_error(
+            "Unable to open /dev/net/tun, is tun module loaded?", error, hint="load it: modprobe tun"
+        ) from error
+    descriptors.append(descriptor)
+    try:
+        made: bytes = fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+    except OSError as error:
+        raise system_error(f"Unable to create tap device {name}", error) from error
+    return made[:16].rstrip(b"\0").decode()
 
 
 def _is_free(port: int) -> bool:

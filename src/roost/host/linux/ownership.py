@@ -146,12 +146,22 @@ class FileOwnership:
         first, count = self._holds.get(owner.path, (owner, 0))
         self._holds[owner.path] = (first, count + 1)
 
-    def restore(self, owner: Owner) -> None:
+    def forget(self, owner: Owner) -> None:
+        self._let_go(owner)
+
+    def _let_go(self, owner: Owner) -> Owner | None:
+        """End one hold; whom to give the path back to when it was the last."""
         first, count = self._holds.get(owner.path, (owner, 1))
         if count > 1:
             self._holds[owner.path] = (first, count - 1)
-            return
+            return None
         self._holds.pop(owner.path, None)
+        return first
+
+    def restore(self, owner: Owner) -> None:
+        first = self._let_go(owner)
+        if first is None:
+            return
         with contextlib.suppress(OSError):
             os.chown(first.path, first.uid, first.gid)
 

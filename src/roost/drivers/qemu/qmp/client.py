@@ -275,6 +275,17 @@ class QmpClient:
         else:
             pending.answer.set_result(msgspec.Raw(bytes(message.result) or b"{}"))
 
+    def drain(self) -> None:
+        """Read what has arrived, to the end of the stream if it is there: QEMU's last events after its exit."""
+        while self.closed is None:
+            try:
+                waiting = self._socket.recv(1, socket.MSG_PEEK)
+            except OSError:
+                return
+            self._on_readable()
+            if not waiting:
+                return
+
     def close(self) -> None:
         """Let go of the connection. Commands under way fail with QmpClosed."""
         self.on_closed = None

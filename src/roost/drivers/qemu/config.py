@@ -1,0 +1,57 @@
+"""The driver's settings: qemu.conf, in libvirt's syntax and with its names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from roost.errors import ConfSyntax
+
+_LINE = re.compile(
+    r"""(?P<key>[A-Za-z_]\w*)\s*=\s*(?:(?P<number>-?\d+)|"(?P<double>[^"]*)"|'(?P<single>[^']*)')\s*(?:\#.*)?"""
+)
+
+
+class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """What qemu.conf may set. Settings this driver does not know are ignored, as another version's would be.
+
+    user, group: whom guests run as when the daemon is root; "" picks the
+        distribution's account for it, `nobody` where there is none.
+    dynamic_ownership: lend disk images to that user while a guest runs.
+    remote_display_port_min, _max: where displays with autoport are put.
+    """
+
+    user: str = ""
+    group: str = ""
+    dynamic_ownership: bool = True
+    remote_display_port_min: int = 5900
+    remote_display_port_max: int = 65535
+    vnc_listen: str = "127.0.0.1"
+    max_core: int | str = 0
+    auto_start_bypass_cache: bool = False
+
+
+def read_config(path: Path) -> QemuConfig:
+    """The settings of a file; the defaults when there is none. Raises ConfSyntax with file and line."""
+    try:
+        lines = path.read_text("utf-8", "surrogateescape").splitlines()
+    except FileNotFoundError:
+        return QemuConfig()
+    found: dict[str, int | str] = {}
+    for number, line in enumerate(lines, 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            if re.fullmatch(r"[A-Za-z_]\w*\s*=\s*\[.*", line) or line.startswith(('"', "]")):
+                continue  # lists belong to settings of later work
+            raise ConfSyntax(f"{path}:{number}: expecting a value", hint="write it as: name = value")
+        text = match["double"] if match["double"] is not None else match["single"]
+        found[match["key"]] = int(match["number"]) if match["number"] is not None else text
+    try:
+        return msgspec.convert(found, QemuConfig, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfSyntax(f"{path}: {error}") from error

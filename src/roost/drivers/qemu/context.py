@@ -1,0 +1,73 @@
+"""What the driver's parts share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from roost.constants import domain as D
+from roost.contract.events import DomainEvent
+from roost.drivers.qemu.capabilities import CapabilitiesCache
+from roost.drivers.qemu.config import QemuConfig
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.paths import QemuPaths
+from roost.drivers.qemu.qmp import QmpClient
+from roost.engine.bus import EventBus
+from roost.engine.store import STATUS_VERSION, Status, Store
+from roost.engine.table import DomainTable, uuid_text
+from roost.errors import From, OperationInvalid
+from roost.host.api import Account, Host
+
+
+class Context(NamedTuple):
+    """The driver's collaborators. account: whom guests run as; None for the daemon's own user."""
+
+    paths: QemuPaths
+    config: QemuConfig
+    host: Host
+    table: DomainTable[Guest]
+    store: Store
+    bus: EventBus
+    capabilities: CapabilitiesCache
+    account: Account | None
+
+    def publish(self, record: GuestRecord, kind: int, *args: object) -> None:
+        """Tell subscribers of a domain's event; args are its fields after the domain."""
+        self.bus.publish(DomainEvent(kind, record.ref, args))
+
+    def save(self, record: GuestRecord) -> None:
+        """Write a running guest's status."""
+        guest = record.runtime
+        if guest is None:
+            return
+        live = record.live
+        self.store.save_status(
+            Status(
+                version=STATUS_VERSION,
+                boot_id=self.store.boot_id,
+                name=record.name,
+                uuid=uuid_text(record.uuid),
+                id=record.id,
+                state=record.state,
+                reason=record.reason,
+                document=record.describe(inactive=False, secure=True) if live is not None else "",
+                driver=msgspec.Raw(msgspec.json.encode(guest.status())),
+            )
+        )
+
+
+def require_guest(record: GuestRecord) -> Guest:
+    """The guest of a running domain. Raises OperationInvalid when it is not."""
+    guest = record.runtime
+    if guest is None or record.id == -1:
+        raise OperationInvalid("domain is not running", domain=From.QEMU)
+    return guest
+
+
+def require_monitor(record: GuestRecord) -> QmpClient:
+    """The monitor of a running domain; not before QEMU has been greeted."""
+    guest = require_guest(record)
+    if guest.monitor is None or record.state == D.SHUTOFF:
+        raise OperationInvalid("domain is not running", domain=From.QEMU)
+    return guest.monitor

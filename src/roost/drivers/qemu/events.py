@@ -1,0 +1,264 @@
+"""What QEMU's events mean: a table from their names to what changes and who is told.
+
+Handlers run in the reader's callback, in the order of the events, and await
+nothing; what must ask QEMU back is given to the supervisor as a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.drivers.qemu.guest import PANICKED, Guest, GuestRecord
+
+if TYPE_CHECKING:
+    from roost.drivers.qemu.supervisor import Supervisor
+
+Data = Mapping[str, Any]
+Handler = Callable[["Supervisor", GuestRecord, Guest, Data], None]
+
+#: Why a domain is paused -> the detail of its Suspended event.
+SUSPENDED_DETAIL = {
+    D.PAUSED_UNKNOWN: E.SUSPENDED_PAUSED,
+    D.PAUSED_USER: E.SUSPENDED_PAUSED,
+    D.PAUSED_SAVE: E.SUSPENDED_PAUSED,
+    D.PAUSED_DUMP: E.SUSPENDED_PAUSED,
+    D.PAUSED_MIGRATION: E.SUSPENDED_MIGRATED,
+    D.PAUSED_IOERROR: E.SUSPENDED_IOERROR,
+    D.PAUSED_WATCHDOG: E.SUSPENDED_WATCHDOG,
+    D.PAUSED_FROM_SNAPSHOT: E.SUSPENDED_FROM_SNAPSHOT,
+    D.PAUSED_SNAPSHOT: E.SUSPENDED_PAUSED,
+    D.PAUSED_API_ERROR: E.SUSPENDED_API_ERROR,
+}
+
+_WATCHDOG = {
+    "none": E.WATCHDOG_NONE,
+    "pause": E.WATCHDOG_PAUSE,
+    "reset": E.WATCHDOG_RESET,
+    "poweroff": E.WATCHDOG_POWEROFF,
+    "shutdown": E.WATCHDOG_SHUTDOWN,
+    "debug": E.WATCHDOG_DEBUG,
+    "inject-nmi": E.WATCHDOG_INJECTNMI,
+}
+_IO_ACTION = {"ignore": E.IO_ERROR_NONE, "stop": E.IO_ERROR_PAUSE, "report": E.IO_ERROR_REPORT}
+_FAMILY = {"ipv4": E.GRAPHICS_ADDRESS_IPV4, "ipv6": E.GRAPHICS_ADDRESS_IPV6, "unix": E.GRAPHICS_ADDRESS_UNIX}
+_MEMORY_RECIPIENT = {"hypervisor": E.MEMORY_FAILURE_RECIPIENT_HYPERVISOR, "guest": E.MEMORY_FAILURE_RECIPIENT_GUEST}
+_MEMORY_ACTION = {
+    "ignore": E.MEMORY_FAILURE_ACTION_IGNORE,
+    "inject": E.MEMORY_FAILURE_ACTION_INJECT,
+    "fatal": E.MEMORY_FAILURE_ACTION_FATAL,
+    "reset": E.MEMORY_FAILURE_ACTION_RESET,
+}
+#: Whether the guest asked for it itself; QEMU older than 2.10 does not tell.
+_SHUTDOWN_BY: Mapping[object, int] = {True: E.SHUTDOWN_GUEST, False: E.SHUTDOWN_HOST}
+_RESTART = ("restart", "rename-restart")
+
+
+def _pause(s: Supervisor, record: GuestRecord, reason: int) -> None:
+    record.set_state(D.PAUSED, reason)
+    s.lifecycle(record, E.SUSPENDED, SUSPENDED_DETAIL.get(reason, E.SUSPENDED_PAUSED))
+    s.save(record)
+
+
+def _shutdown_or_reboot(s: Supervisor, record: GuestRecord, guest: Guest) -> None:
+    restart = record.live is not None and record.live.on_poweroff in _RESTART
+    if guest.fake_reboot or restart:
+        s.run(s.reboot_in_place(record, guest), f"restarting {record.name}")
+    else:
+        s.kill(guest)
+
+
+def _shutdown(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    if record.state == D.SHUTDOWN:
+        return
+    if guest.fake_reboot or (record.live is not None and record.live.on_poweroff in _RESTART and guest.ending is None):
+        guest.paused_for_reboot = True
+    else:
+        record.set_state(D.SHUTDOWN, D.SHUTDOWN_UNKNOWN)
+        detail = _SHUTDOWN_BY.get(data.get("guest"), E.SHUTDOWN_FINISHED)
+        s.lifecycle(record, E.SHUTDOWN, detail)
+        s.save(record)
+    if guest.ending is None:
+        _shutdown_or_reboot(s, record, guest)
+
+
+def _stop(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    reason, guest.paused_reason = guest.paused_reason, 0
+    if record.state == D.RUNNING and not guest.paused_for_reboot:
+        _pause(s, record, reason)
+
+
+def _resume(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    reason, guest.running_reason = guest.running_reason or D.RUNNING_UNPAUSED, 0
+    if record.state != D.RUNNING:
+        record.set_state(D.RUNNING, reason)
+        s.lifecycle(record, E.RESUMED, E.RESUMED_UNPAUSED)
+        s.save(record)
+
+
+def _reset(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    if guest.starting:
+        return
+    s.publish(record, E.ID_REBOOT)
+    s.set_fake_reboot(record, guest, False)
+
+
+def _rtc(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    s.publish(record, E.ID_RTC_CHANGE, int(data.get("offset", 0)))
+
+
+def _watchdog(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    action = _WATCHDOG.get(str(data.get("action")), E.WATCHDOG_NONE)
+    s.publish(record, E.ID_WATCHDOG, action)
+    if action == E.WATCHDOG_PAUSE and record.state == D.RUNNING:
+        _pause(s, record, D.PAUSED_WATCHDOG)
+
+
+def _io_error(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    path = alias = ""
+    wanted = str(data.get("device") or data.get("qom-path") or "")
+    node = str(data.get("node-name", ""))
+    for disk in record.live.devices.disks if record.live is not None else ():
+        name = disk.alias or ""
+        if name and (wanted.removeprefix("drive-") == name or f"/{name}/" in f"{wanted}/"):
+            source = disk.source
+            path, alias = str(getattr(source, "file", None) or getattr(source, "dev", None) or node), name
+    action = _IO_ACTION.get(str(data.get("action")), E.IO_ERROR_NONE)
+    reason = "enospc" if data.get("nospace") else ""
+    s.publish(record, E.ID_IO_ERROR, path, alias, action)
+    s.publish(record, E.ID_IO_ERROR_REASON, path, alias, action, reason)
+    if action == E.IO_ERROR_PAUSE and record.state == D.RUNNING:
+        _pause(s, record, D.PAUSED_IOERROR)
+
+
+def _graphics(phase: int) -> Handler:
+    def handle(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+        server, client = data.get("server", {}), data.get("client", {})
+
+        def address(end: Data) -> tuple[int, str, str]:
+            return _FAMILY.get(str(end.get("family")), 0), str(end.get("host", "")), str(end.get("service", ""))
+
+        subject = []
+        if "x509_dname" in client:
+            subject.append(("x509dname", str(client["x509_dname"])))
+        if "sasl_username" in client:
+            subject.append(("saslUsername", str(client["sasl_username"])))
+        scheme = str(server.get("auth", ""))
+        s.publish(record, E.ID_GRAPHICS, phase, address(server), address(client), scheme, subject)
+
+    return handle
+
+
+def _tray(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    alias = str(data.get("id") or str(data.get("device", "")).removeprefix("drive-"))
+    opened = bool(data.get("tray-open"))
+    live = record.live
+    if live is not None:
+        disks = tuple(
+            msgspec.structs.replace(disk, target=msgspec.structs.replace(disk.target, tray="open" if opened else None))
+            if disk.alias == alias
+            else disk
+            for disk in live.devices.disks
+        )
+        record.live = msgspec.structs.replace(live, devices=msgspec.structs.replace(live.devices, disks=disks))
+        s.save(record)
+    s.publish(record, E.ID_TRAY_CHANGE, alias, E.TRAY_CHANGE_OPEN if opened else E.TRAY_CHANGE_CLOSE)
+
+
+def _balloon(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    actual = int(data.get("actual", 0)) // 1024
+    if record.live is not None:
+        record.live = msgspec.structs.replace(record.live, current_memory=actual)
+        s.save(record)
+    s.publish(record, E.ID_BALLOON_CHANGE, actual)
+
+
+def _pm_suspend(kind: int, detail: int) -> Handler:
+    def handle(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+        s.publish(record, kind, 0)
+        if record.state == D.RUNNING:
+            record.set_state(D.PMSUSPENDED, D.PMSUSPENDED_UNKNOWN)
+            s.lifecycle(record, E.PMSUSPENDED, detail)
+            s.save(record)
+
+    return handle
+
+
+def _pm_wakeup(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    s.publish(record, E.ID_PMWAKEUP, 0)
+    if record.state == D.PMSUSPENDED:
+        record.set_state(D.RUNNING, D.RUNNING_WAKEUP)
+        s.lifecycle(record, E.STARTED, E.STARTED_WAKEUP)
+        s.save(record)
+
+
+def _panic(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    record.set_state(D.CRASHED, D.CRASHED_PANICKED)
+    s.lifecycle(record, E.CRASHED, E.CRASHED_PANICKED)
+    s.save(record)
+    action = (record.live.on_crash if record.live is not None else None) or "destroy"
+    if action in ("destroy", "coredump-destroy"):
+        s.kill(guest, PANICKED)
+    elif action in ("restart", "rename-restart", "coredump-restart"):
+        s.set_fake_reboot(record, guest, True)
+        s.run(s.reboot_in_place(record, guest), f"restarting {record.name} after its crash")
+
+
+def _crash_loaded(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    s.lifecycle(record, E.CRASHED, E.CRASHED_CRASHLOADED)
+
+
+def _device_deleted(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    if "device" in data:
+        s.publish(record, E.ID_DEVICE_REMOVED, str(data["device"]))
+
+
+def _unplug_error(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    if "device" in data:
+        s.publish(record, E.ID_DEVICE_REMOVAL_FAILED, str(data["device"]))
+
+
+def _block_threshold(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    excess, threshold = int(data.get("amount-exceeded", 0)), int(data.get("write-threshold", 0))
+    s.publish(record, E.ID_BLOCK_THRESHOLD, str(data.get("node-name", "")), None, threshold, excess)
+
+
+def _memory_failure(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    flags = data.get("flags", {})
+    bits = (D.MEMORY_FAILURE_ACTION_REQUIRED if flags.get("action-required") else 0) | (
+        D.MEMORY_FAILURE_RECURSIVE if flags.get("recursive") else 0
+    )
+    recipient = _MEMORY_RECIPIENT.get(str(data.get("recipient")), 0)
+    s.publish(record, E.ID_MEMORY_FAILURE, recipient, _MEMORY_ACTION.get(str(data.get("action")), 0), bits)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "SHUTDOWN": _shutdown,
+    "STOP": _stop,
+    "RESUME": _resume,
+    "RESET": _reset,
+    "RTC_CHANGE": _rtc,
+    "WATCHDOG": _watchdog,
+    "BLOCK_IO_ERROR": _io_error,
+    "VNC_CONNECTED": _graphics(E.GRAPHICS_CONNECT),
+    "VNC_INITIALIZED": _graphics(E.GRAPHICS_INITIALIZE),
+    "VNC_DISCONNECTED": _graphics(E.GRAPHICS_DISCONNECT),
+    "SPICE_CONNECTED": _graphics(E.GRAPHICS_CONNECT),
+    "SPICE_INITIALIZED": _graphics(E.GRAPHICS_INITIALIZE),
+    "SPICE_DISCONNECTED": _graphics(E.GRAPHICS_DISCONNECT),
+    "DEVICE_TRAY_MOVED": _tray,
+    "BALLOON_CHANGE": _balloon,
+    "SUSPEND": _pm_suspend(E.ID_PMSUSPEND, E.PMSUSPENDED_MEMORY),
+    "SUSPEND_DISK": _pm_suspend(E.ID_PMSUSPEND_DISK, E.PMSUSPENDED_DISK),
+    "WAKEUP": _pm_wakeup,
+    "GUEST_PANICKED": _panic,
+    "GUEST_CRASHLOADED": _crash_loaded,
+    "DEVICE_DELETED": _device_deleted,
+    "DEVICE_UNPLUG_GUEST_ERROR": _unplug_error,
+    "BLOCK_WRITE_THRESHOLD": _block_threshold,
+    "MEMORY_FAILURE": _memory_failure,
+}

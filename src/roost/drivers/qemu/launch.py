@@ -1,0 +1,208 @@
+"""Starting a guest.
+
+The order makes every moment safe to be killed at. A status of phase "starting"
+with the monitor's path and everything about to be held is on disk before
+anything is taken; the guest's processors stay stopped (`-S`) until a status of
+phase "running" with the process's number and start time has replaced it. A
+daemon that finds "starting" asks that monitor to quit and gives back what was
+held: the socket can be connected to for exactly as long as a QEMU holds it.
+One that finds "running" with the processors still stopped ends that guest too,
+because its start was never acknowledged (`recovery`). So an acknowledged guest
+is always found again and an unacknowledged one never left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.drivers.qemu import live as L
+from roost.drivers.qemu import plan
+from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.guest import FAILED, Guest, GuestRecord
+from roost.drivers.qemu.log import GuestLog, hint_for
+from roost.drivers.qemu.qmp import QmpClient, QmpClosed, QmpCommandError
+from roost.drivers.qemu.resources import Resources
+from roost.drivers.qemu.supervisor import Supervisor
+from roost.errors import From, InternalError, RoostError
+from roost.host.api import Command
+from roost.model.domain import Domain
+
+#: Seconds until QEMU must have greeted: it may have to touch all of a large guest's memory first.
+GREETING_TIMEOUT = 60.0
+
+
+class Launcher:
+    """Starts guests. `start` is called inside the record's job."""
+
+    def __init__(self, context: Context, supervisor: Supervisor) -> None:
+        self.context = context
+        self.supervisor = supervisor
+
+    async def start(self, record: GuestRecord, document: Domain, flags: int) -> None:
+        """Start `record` from `document`; events are published when it is through.
+
+        On failure everything taken is given back and the record is as before.
+        Raises what refused it, with QEMU's own words where QEMU did.
+        """
+        context = self.context
+        caps = await context.capabilities.get(document.devices.emulator or "")
+        async with AsyncExitStack() as stack:
+            id = context.table.activate(record)
+            stack.callback(self._abandon, record)
+            record.set_state(D.PAUSED, D.PAUSED_STARTING_UP)
+            directory = context.paths.guest(id, record.name)
+            record.live = live = L.make_live(document, id, directory)
+            monitor_path = context.paths.monitor(id, record.name)
+            guest = Guest(Resources(context.host), GuestLog(context.paths.log_file(record.name)), str(monitor_path))
+            guest.autodestroy = bool(flags & D.START_AUTODESTROY)
+            record.runtime = guest
+            stack.push_async_callback(self._unwind, record, guest)
+            needs = plan.needs(live, caps)
+            guest.resources.prepare(needs, directory, lend=context.config.dynamic_ownership)
+            context.save(record)
+            guest.resources.take(needs)
+            grants = guest.resources.grants(guest.resources.listen(monitor_path))
+            record.live = live = L.with_ports(live, grants.ports, grants.names)
+            self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
+            await self._meet(record, guest, live)
+            await self._run(record, guest, flags)
+            stack.pop_all()
+        self.supervisor.lifecycle(record, E.STARTED, E.STARTED_BOOTED)
+        if flags & D.START_PAUSED:
+            self.supervisor.lifecycle(record, E.SUSPENDED, E.SUSPENDED_PAUSED)
+
+    def _abandon(self, record: GuestRecord) -> None:
+        """The last step back: a record that never ran."""
+        if record.is_active:
+            self.context.table.deactivate(record)
+        record.set_state(D.SHUTOFF, D.SHUTOFF_FAILED)
+
+    async def _unwind(self, record: GuestRecord, guest: Guest) -> None:
+        """End the process, then give back what the guest held."""
+        if guest.process is not None and not guest.process.exited:
+            await self.supervisor.stop(record, guest, FAILED)
+        if guest.monitor is not None:
+            guest.monitor.close()
+        guest.ending = FAILED
+        guest.starting = True
+        self.supervisor.clear(record, guest)
+
+    # -- the process -----------------------------------------------------------------------
+
+    def _spawn(self, record: GuestRecord, guest: Guest, launch: plan.Launch, version: str, directory: Path) -> None:
+        context = self.context
+        env = environment(directory) | dict(launch.env)
+        guest.log.header(launch.argv, env, version, context.host.node)
+        live = record.live
+        if live is not None and live.qemu_commandline is not None:
+            self._taint(record, guest, "custom-argv")
+        # Connected before QEMU exists: the kernel queues us, nothing has to poll for its socket.
+        guest.monitor = QmpClient.connect(
+            Path(guest.monitor_path),
+            on_event=lambda event: self.supervisor.on_event(record, guest, event),
+            on_closed=lambda reason: self.supervisor.on_monitor_closed(record, guest, reason),
+        )
+        process = context.host.processes.spawn(
+            Command(launch.argv, env, guest.log.descriptor, launch.fds, context.account)
+        )
+        self.supervisor.watch(record, guest, process)
+        guest.resources.close()
+        context.paths.pid_file(record.name).write_text(f"{process.pid}\n")
+
+    def _taint(self, record: GuestRecord, guest: Guest, what: str) -> None:
+        if what not in guest.taints:
+            guest.taints = (*guest.taints, what)
+            guest.log.taint(record.id, what)
+
+    async def _meet(self, record: GuestRecord, guest: Guest, live: Domain) -> None:
+        """Wait for QEMU's greeting and ask it, in one write, all that the live document needs."""
+        monitor = guest.monitor
+        assert monitor is not None
+        try:
+            await monitor.greeted(GREETING_TIMEOUT)
+            answers = await monitor.batch(_questions(live), deadline=GREETING_TIMEOUT)
+        except QmpClosed as error:
+            raise await self._died(guest, error) from error
+        for answer in answers:
+            if isinstance(answer, QmpCommandError):
+                raise answer
+        _, chardevs, processors = answers[:3]
+        guest.vcpus = tuple(entry["thread-id"] for entry in processors)
+        record.live = L.with_terminals(live, chardevs)
+        account = self.context.account
+        if account is not None and self.context.config.dynamic_ownership:
+            record.live = L.with_labels(record.live, account.uid, account.gid)
+
+    async def _died(self, guest: Guest, error: QmpClosed) -> RoostError:
+        """The error for a QEMU that ended instead of greeting: its own words, and what helps."""
+        process = guest.process
+        assert process is not None
+        async with asyncio.timeout(GREETING_TIMEOUT):
+            await process.wait()
+        words = guest.log.words()
+        if not words:
+            words = f"{error.detail} (exit status {process.returncode})"
+        return InternalError(
+            f"process exited while connecting to monitor: {words}", domain=From.QEMU, hint=hint_for(words)
+        )
+
+    async def _run(self, record: GuestRecord, guest: Guest, flags: int) -> None:
+        """Put it on disk as running, then let the processors go."""
+        monitor = guest.monitor
+        assert monitor is not None
+        if flags & D.START_PAUSED:
+            record.set_state(D.PAUSED, D.PAUSED_USER)
+        guest.starting = False
+        self.context.save(record)
+        if flags & D.START_PAUSED:
+            return
+        guest.running_reason = D.RUNNING_BOOTED
+        try:
+            await monitor.execute("cont")
+        except QmpClosed as error:
+            raise await self._died(guest, error) from error
+        if record.runtime is not guest:
+            raise InternalError("guest unexpectedly quit", domain=From.QEMU, hint=hint_for(guest.log.words()))
+
+
+def _questions(live: Domain) -> Sequence[tuple[str, Mapping[str, Any] | None]]:
+    commands: list[tuple[str, Mapping[str, Any] | None]] = [
+        ("qmp_capabilities", None),
+        ("query-chardev", None),
+        ("query-cpus-fast", None),
+    ]
+    balloon = live.devices.memballoon
+    if balloon is not None and balloon.stats_period:
+        commands.append(
+            (
+                "qom-set",
+                {
+                    "path": f"/machine/peripheral/{balloon.alias}",
+                    "property": "guest-stats-polling-interval",
+                    "value": balloon.stats_period,
+                },
+            )
+        )
+    if live.current_memory is not None and live.current_memory < live.memory and balloon and balloon.model != "none":
+        commands.append(("balloon", {"value": live.current_memory * 1024}))
+    return commands
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """What every QEMU gets: no locale, and a home of its own."""
+    home = str(directory)
+    return {
+        "LC_ALL": "C",
+        "PATH": os.environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        "HOME": home,
+        "XDG_DATA_HOME": f"{home}/.local/share",
+        "XDG_CACHE_HOME": f"{home}/.cache",
+        "XDG_CONFIG_HOME": f"{home}/.config",
+    }

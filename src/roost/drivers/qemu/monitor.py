@@ -1,0 +1,41 @@
+"""QEMU's own monitor for clients that want it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.contract import flags as F
+from roost.contract.domains import Monitor
+from roost.contract.references import DomainIdentity
+from roost.drivers.qemu.context import Context, require_guest, require_monitor
+from roost.errors import From, InternalError
+
+#: VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP: the human monitor's language.
+COMMAND_HMP = 1
+
+
+class QemuMonitor(Monitor):
+    """contract.Monitor. Whoever uses it may change anything, so the domain is marked."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def command(self, domain: DomainIdentity, command: str, flags: int) -> str:
+        F.check(flags, COMMAND_HMP, "qemuDomainQemuMonitorCommandWithFiles", From.QEMU)
+        record = self._context.table.get_active(domain)
+        guest, monitor = require_guest(record), require_monitor(record)
+        if "custom-monitor" not in guest.taints:
+            guest.taints = (*guest.taints, "custom-monitor")
+            guest.log.taint(record.id, "custom-monitor")
+            self._context.save(record)
+        if flags & COMMAND_HMP:
+            answer = await monitor.execute("human-monitor-command", {"command-line": command})
+            return str(answer)
+        try:
+            return await monitor.execute_text(command)
+        except msgspec.MsgspecError as error:
+            raise InternalError(
+                f"cannot parse json {command}: {error}",
+                domain=From.QEMU,
+                hint='write {"execute": "COMMAND"}, or use --hmp',
+            ) from error

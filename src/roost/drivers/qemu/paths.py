@@ -1,0 +1,34 @@
+"""Where the driver's files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class QemuPaths(NamedTuple):
+    """config: definitions. status: running guests. state: the guests' own. log, cache: as named."""
+
+    config: Path
+    status: Path
+    state: Path
+    log: Path
+    cache: Path
+
+    @classmethod
+    def under(cls, etc: Path, run: Path, lib: Path, log: Path, cache: Path) -> QemuPaths:
+        """The driver's directories in the daemon's."""
+        return cls(etc / "qemu", run / "qemu", lib / "qemu", log / "qemu", cache / "qemu" / "capabilities")
+
+    def guest(self, id: int, name: str) -> Path:
+        """A running guest's own directory. Short names only: a socket's path has 107 bytes."""
+        return self.state / f"domain-{id}-{name[:20]}"
+
+    def monitor(self, id: int, name: str) -> Path:
+        return self.guest(id, name) / "monitor.sock"
+
+    def log_file(self, name: str) -> Path:
+        return self.log / f"{name}.log"
+
+    def pid_file(self, name: str) -> Path:
+        return self.status / f"{name}.pid"

@@ -1,0 +1,173 @@
+"""What a guest holds of the host: acquired before launch, given back at the end.
+
+`Held` is on disk with the guest's status *before* anything in it is taken, so
+that a daemon killed in between finds all of it again; giving back something
+that was not taken yet does no harm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import msgspec
+
+from roost.drivers.qemu import plan
+from roost.errors import SystemCallError
+from roost.host.api import Host, Owner
+
+
+class Held(msgspec.Struct, frozen=True):
+    """owners: files lent to QEMU's user. sockets: paths to unlink. directory: the guest's own, removed with it."""
+
+    owners: tuple[Owner, ...] = ()
+    ports: tuple[int, ...] = ()
+    sockets: tuple[str, ...] = ()
+    directory: str = ""
+
+
+class Resources:
+    """One guest's resources. Descriptors are ours until QEMU has inherited them (`close`)."""
+
+    def __init__(self, host: Host, held: Held | None = None) -> None:
+        self._host = host
+        self.held = held or Held()
+        self._descriptors: list[int] = []
+        self._fds: dict[str, tuple[int, ...]] = {}
+        self._names: dict[str, str] = {}
+        self._ports: dict[str, int] = {}
+        self._taken: list[Owner] = list(self.held.owners) if held else []
+
+    def prepare(self, needs: plan.Needs, directory: Path, *, lend: bool) -> None:
+        """Decide on everything and check every path; nothing outside the daemon changes yet.
+
+        directory: the guest's own. lend: give files to QEMU's user.
+        Raises what refuses the guest: SystemCallError naming the path, InternalError without a port.
+        """
+        for port in needs.ports:
+            chosen = self._host.network.claim_port(port.first, port.last, port.address)
+            self._ports[port.key] = chosen
+            self.held = msgspec.structs.replace(self.held, ports=(*self.held.ports, chosen))
+        owners: dict[str, Owner] = {}
+        for file in needs.files:
+            try:
+                self._check(file)
+            except SystemCallError:
+                if file.optional:
+                    continue
+                raise
+            owner = self._host.ownership.owner(file.path) if lend and file.kind != "device" else None
+            if owner is not None:
+                owners[owner.path] = owner
+        self.held = msgspec.structs.replace(
+            self.held,
+            owners=tuple(owners.values()),
+            sockets=tuple(listener.path for listener in needs.listeners),
+            directory=str(directory),
+        )
+
+    def _check(self, file: plan.File) -> None:
+        path = file.path
+        if file.kind == "chardev" and not os.path.exists(path):
+            path = os.path.dirname(path) or "/"
+        self._host.ownership.check(path, write=file.write)
+
+    def take(self, needs: plan.Needs) -> None:
+        """Acquire what `prepare` decided."""
+        for directory in (self.held.directory, *needs.directories):
+            self._host.ownership.directory(Path(directory))
+        for owner in self.held.owners:
+            self._host.ownership.take(owner)
+            self._taken.append(owner)
+        for tap in needs.taps:
+            self._take_tap(tap)
+        for listener in needs.listeners:
+            self._keep(listener.key, self._listen(listener.path))
+        for log in needs.logs:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if log.append else os.O_TRUNC)
+            try:
+                self._keep(log.key, os.open(log.path, flags, 0o600))
+            except OSError as error:
+                text = f"Unable to open file '{log.path}': {error.strerror}"
+                raise SystemCallError(text, int1=error.errno or 0, str2=text) from error
+
+    def _take_tap(self, tap: plan.Tap) -> None:
+        made = self._host.network.tap(
+            tap.name,
+            mac=tap.mac,
+            bridge=tap.bridge,
+            mtu=tap.mtu,
+            queues=tap.queues,
+            headers=tap.vnet_hdr,
+            managed=tap.managed,
+        )
+        self._keep(tap.key, *made.descriptors)
+        self._names[tap.key] = made.name
+        vhost = []
+        try:
+            for _ in range(tap.vhost):
+                vhost.append(os.open("/dev/vhost-net", os.O_RDWR | os.O_CLOEXEC))
+        except OSError as error:
+            for descriptor in vhost:
+                os.close(descriptor)
+            if tap.vhost_required:
+                text = f"vhost-net was requested for an interface, but is unavailable: {error.strerror}"
+                raise SystemCallError(text, int1=error.errno or 0, str2=text, hint="modprobe vhost_net") from error
+        else:
+            if vhost:
+                self._keep(f"vhost:{tap.key}", *vhost)
+
+    def _listen(self, path: str) -> int:
+        listener: socket.socket = self._host.network.listen(Path(path))
+        owner = self._host.ownership.owner(path)
+        if owner is not None:
+            # It goes with the socket: nothing to give back.
+            self._host.ownership.take(owner)
+            self._host.ownership.forget(owner)
+        return listener.detach()
+
+    def listen(self, path: Path) -> int:
+        """A listening socket for QEMU alone, closed on our side with the rest."""
+        descriptor = self._host.network.listen(path).detach()
+        self._descriptors.append(descriptor)
+        return descriptor
+
+    def _keep(self, key: str, *descriptors: int) -> None:
+        self._descriptors.extend(descriptors)
+        self._fds[key] = descriptors
+
+    def grants(self, monitor: int) -> plan.Grants:
+        """What was acquired, for the command line."""
+        return plan.Grants(monitor=monitor, fds=self._fds, ports=self._ports, names=self._names)
+
+    def close(self) -> None:
+        """Close our copies of what QEMU has inherited, or will never."""
+        for descriptor in self._descriptors:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._descriptors.clear()
+
+    def adopt(self) -> None:
+        """Count what an earlier life of the daemon acquired."""
+        for owner in self.held.owners:
+            self._host.ownership.adopt(owner)
+        for port in self.held.ports:
+            self._host.network.hold_port(port)
+
+    def release(self) -> None:
+        """Give everything back. May be called twice."""
+        self.close()
+        held, self.held = self.held, Held()
+        taken, self._taken = self._taken, []
+        for owner in taken:
+            self._host.ownership.restore(owner)
+        for port in held.ports:
+            self._host.network.release_port(port)
+        for path in held.sockets:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        if held.directory:
+            shutil.rmtree(held.directory, ignore_errors=True)
