@@ -125,7 +125,7 @@ class Session:
     def _hold(self, events: Sequence[Event]) -> None:
         """Keep events for later and read no more until they are done; a ping need not wait."""
         for received in events:
-            if isinstance(received, PingReceived):
+            if isinstance(received, PingReceived) and not self._transport.congested:
                 self.send(pong())
             else:
                 self._waiting.append(received)
