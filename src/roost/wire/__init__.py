@@ -20,6 +20,7 @@ from roost.wire.errors import DecodeError, EncodeError, decode_error, encode_err
 from roost.wire.events import (
     CallReceived,
     ConnectionBroken,
+    Event,
     HoleReceived,
     MessageReceived,
     PingReceived,
@@ -42,10 +43,6 @@ from roost.wire.framing import (
     stream_hole,
 )
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from roost.wire.events import Event as Event
-
 __all__ = [
     "CallReceived",
     "Codec",
@@ -53,6 +50,7 @@ __all__ = [
     "ConnectionBroken",
     "DecodeError",
     "EncodeError",
+    "Event",
     "HoleReceived",
     "MessageReceived",
     "PingReceived",

@@ -72,7 +72,7 @@ class Connection:
         self._main_kind = CALL if server else REPLY
         self._main: type[CallReceived | ReplyReceived] = CallReceived if server else ReplyReceived
         self._buffer = bytearray()
-        self._need = HEADER_SIZE  # bytes that must be there before looking at the buffer makes sense
+        self._need = 4  # bytes that must be there before looking at the buffer makes sense
         self._fds: list[int] = []  # received, not yet given to an event
         self._due: tuple[int, tuple[int, int, int, int, int, bytes]] | None = None  # message waiting for descriptors
         self._broken = False
@@ -141,11 +141,13 @@ class Connection:
 
     def _parse_length(self, data: bytes | bytearray | memoryview, at: int, size: int, events: list[Event]) -> int:
         """Refuse a bad length as soon as it is there. The number of bytes used."""
+        if size - at < 4:
+            self._need = 4
+            return at
+        length = _UINT.unpack_from(data, at)[0]
+        if not HEADER_SIZE <= length <= self.max_message:
+            return self._break_length(events, length, size)
         self._need = HEADER_SIZE
-        if size - at >= 4:
-            length = _UINT.unpack_from(data, at)[0]
-            if not HEADER_SIZE <= length <= self.max_message:
-                return self._break_length(events, length, size)
         return at
 
     def _other(self, events: list[Event], kind: int, message: tuple[int, int, int, int, int, bytes]) -> None:

@@ -75,15 +75,13 @@ class ConnectionBroken(Record):
     reason: str
 
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    Event = (
-        CallReceived
-        | ReplyReceived
-        | MessageReceived
-        | StreamReceived
-        | HoleReceived
-        | PingReceived
-        | PongReceived
-        | ConnectionBroken
-    )
+Event = (
+    CallReceived
+    | ReplyReceived
+    | MessageReceived
+    | StreamReceived
+    | HoleReceived
+    | PingReceived
+    | PongReceived
+    | ConnectionBroken
+)
