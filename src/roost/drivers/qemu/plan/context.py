@@ -76,7 +76,7 @@ class Context:
 
     def driver(self, name: str, what: str) -> str:
         """`name`, a device type this binary has."""
-        if not self.caps.has(name):
+        if not self.caps.has(_TYPE_NAMES.get(name, name)):
             raise ConfigUnsupported(
                 f"'{what}' is not supported in this QEMU binary",
                 domain=From.QEMU,
@@ -138,6 +138,8 @@ class Context:
         return props
 
 
+#: Device names that are second names of QEMU's types, which is what its lists tell.
+_TYPE_NAMES = {"ahci": "ich9-ahci", "lsi": "lsi53c895a"}
 _TRANSPORTS: dict[type, str] = {PciAddress: "pci", VirtioMmioAddress: "device", CcwAddress: "ccw"}
 #: PCI controllers that are part of the board, whose buses the document cannot name.
 _BUILTIN_PCI = {"pci-root": "pci.0", "pcie-root": "pcie.0"}
@@ -202,7 +204,20 @@ def _boot_indices(domain: Domain) -> dict[str, int]:
 _BOOT_KINDS = {"cdrom": "cdrom", "floppy": "fd"}
 
 
-def _node_numbers(domain: Domain) -> dict[str, int]:
-    """The number in `libvirt-N-format` of each disk: its source's index, or counted from the last disk on."""
-    disks = domain.devices.disks
-    return {alias_of(disk): disk.source.index or len(disks) - position for position, disk in enumerate(disks)}
+def _node_numbers(domain: Domain) -> dict[str, tuple[int, ...]]:
+    """The numbers in `libvirt-N-format` of each disk's images from the top down, by alias.
+
+    A document of a running guest tells them; else they count up from the last
+    disk, one for each image, and for an empty drive too.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    following = 1
+    for disk in reversed(domain.devices.disks):
+        numbers = [disk.source.index or following]
+        store = disk.backing_store
+        while store is not None and store.source is not None:
+            numbers.append(store.index or store.source.index or max(numbers[-1] + 1, following))
+            store = store.backing_store
+        following = max(following, *(number + 1 for number in numbers))
+        found[alias_of(disk)] = tuple(numbers)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.pieces import Piece, escape, on_off, option
@@ -29,11 +29,25 @@ _FEATURE_STATES = {"force": "on", "require": "on", "disable": "off", "forbid": "
 _DEFAULT_MODELS = {"i686": "qemu32", "x86_64": "qemu64"}
 _HOST_MODES = {"host-passthrough": "host", "maximum": "max"}
 
-#: Hyper-V enlightenments that are one property each.
-_HYPERV_SWITCHES = (
-    "relaxed", "vapic", "vpindex", "runtime", "synic", "stimer", "reset", "frequencies", "reenlightenment",
-    "tlbflush", "ipi", "evmcs", "avic",
-)  # fmt: skip
+#: Hyper-V enlightenments and how they are written when on.
+_HYPERV: tuple[tuple[str, Callable[[Hyperv], str]], ...] = (
+    ("relaxed", lambda _: "hv-relaxed=on"),
+    ("vapic", lambda _: "hv-vapic=on"),
+    ("spinlocks", lambda hyperv: f"hv-spinlocks={hyperv.spinlocks_retries or 0:#x}"),
+    ("vpindex", lambda _: "hv-vpindex=on"),
+    ("runtime", lambda _: "hv-runtime=on"),
+    ("synic", lambda _: "hv-synic=on"),
+    ("stimer", lambda _: "hv-stimer=on"),
+    ("stimer_direct", lambda _: "hv-stimer-direct=on"),
+    ("reset", lambda _: "hv-reset=on"),
+    ("vendor_id", lambda hyperv: f"hv-vendor-id={escape(hyperv.vendor_id_value or '')}"),
+    ("frequencies", lambda _: "hv-frequencies=on"),
+    ("reenlightenment", lambda _: "hv-reenlightenment=on"),
+    ("tlbflush", lambda _: "hv-tlbflush=on"),
+    ("ipi", lambda _: "hv-ipi=on"),
+    ("evmcs", lambda _: "hv-evmcs=on"),
+    ("avic", lambda _: "hv-avic=on"),
+)
 
 
 def _model(cpu: Cpu, ctx: Context) -> Iterator[str]:
@@ -73,15 +87,9 @@ def _timers(clock: Clock) -> Iterator[str]:
 def _hyperv(hyperv: Hyperv) -> Iterator[str]:
     if hyperv.mode == "passthrough":
         yield "hv-passthrough=on"
-    for name in _HYPERV_SWITCHES:
-        if getattr(hyperv, name):
-            yield f"hv-{name}=on"
-        if name == "stimer" and hyperv.stimer_direct:
-            yield "hv-stimer-direct=on"
-    if hyperv.spinlocks:
-        yield f"hv-spinlocks={hyperv.spinlocks_retries or 0:#x}"
-    if hyperv.vendor_id:
-        yield f"hv-vendor-id={escape(hyperv.vendor_id_value or '')}"
+    for field, word in _HYPERV:
+        if getattr(hyperv, field):
+            yield word(hyperv)
 
 
 def _kvm(kvm: Kvm) -> Iterator[str]:

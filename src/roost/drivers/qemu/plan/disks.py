@@ -72,31 +72,39 @@ class _Image:
         self.backing: str | None = ""
 
 
-def _chain(disk: Disk, number: int) -> list[_Image]:
+def _chain(disk: Disk, ctx: Context) -> list[_Image]:
     """The images of a disk from the top down, as far as the document tells them."""
+    numbers = iter(ctx.nodes[alias_of(disk)])
     driver = disk.driver
     top = _Image(
         disk.source,
         driver.type if driver else None,
-        f"libvirt-{number}",
+        f"libvirt-{next(numbers)}",
         _is_readonly(disk),
         driver.metadata_cache_size if driver else None,
     )
     images = [top]
     store: BackingStore | None = disk.backing_store
-    depth = 0
     while store is not None:
-        depth += 1
         if store.source is None or path_of(store.source) is None:
             images[-1].backing = None
             break
-        # Numbers of backing images come from the document, where the driver put them when it read the chain.
-        index = store.index or store.source.index
-        node = f"libvirt-{index}" if index else f"libvirt-{number}-{depth}"
+        node = f"libvirt-{next(numbers)}"
         images[-1].backing = f"{node}-format"
         images.append(_Image(store.source, store.format, node, True, store.metadata_cache_size))
         store = store.backing_store
     return images
+
+
+#: How device nodes of optical drives are called; a disc in any other block device is a disk to QEMU.
+_OPTICAL = ("/dev/sr", "/dev/scd", "/dev/cdrom", "/dev/dvd")
+
+
+def _file_driver(disk: Disk, source: AnyDiskSource) -> str:
+    if not isinstance(source, BlockSource):
+        return "file"
+    optical = disk.device == "cdrom" and source.dev is not None and source.dev.startswith(_OPTICAL)
+    return "host_cdrom" if optical else "host_device"
 
 
 def _storage(disk: Disk, image: _Image) -> Props:
@@ -111,9 +119,7 @@ def _storage(disk: Disk, image: _Image) -> Props:
             "rw": not image.readonly,
         }
     else:
-        is_block = isinstance(image.source, BlockSource)
-        kind = ("host_cdrom" if disk.device == "cdrom" else "host_device") if is_block else "file"
-        props = {"driver": kind, "filename": path}
+        props = {"driver": _file_driver(disk, image.source), "filename": path}
         if driver is not None and driver.io is not None:
             props["aio"] = driver.io
     props["node-name"] = f"{image.node}-storage"
@@ -167,7 +173,7 @@ def blockdevs(disk: Disk, ctx: Context) -> Iterator[Piece]:
     """The block nodes of a disk, from the bottom of its chain up; none for an empty drive."""
     if is_empty(disk):
         return
-    images = _chain(disk, ctx.nodes[alias_of(disk)])
+    images = _chain(disk, ctx)
     for image in reversed(images):
         yield Piece("blockdev", _storage(disk, image))
         yield Piece("blockdev", _format(disk, image, top=image is images[0]))
@@ -194,7 +200,7 @@ def top_node(disk: Disk, ctx: Context) -> str | None:
         return None
     if disk.driver is not None and disk.driver.copy_on_read:
         return _copy_on_read_node(disk)
-    return f"libvirt-{ctx.nodes[alias_of(disk)]}-format"
+    return f"libvirt-{ctx.nodes[alias_of(disk)][0]}-format"
 
 
 def _drive_address(disk: Disk) -> DriveAddress:
@@ -230,13 +236,14 @@ def _scsi(disk: Disk, ctx: Context) -> Props:
     controller = ctx.controller("scsi", address.controller)
     name = alias_of(controller)
     props: Props = {"driver": ctx.driver(_SCSI_DRIVERS.get(disk.device, "scsi-hd"), f"scsi {disk.device}")}
+    place = f"{address.controller}-{address.bus}-{address.target}-{address.unit}"
     if controller.model in _PARALLEL_SCSI:
+        place = f"{address.controller}-{address.bus}-{address.unit}"
         props |= {"bus": f"{name}.{address.bus}", "scsi-id": address.unit}
     else:
         props |= {"bus": f"{name}.0", "channel": address.bus, "scsi-id": address.target, "lun": address.unit}
     if disk.device != "lun":
         # The identification page of the guest's disk, which it may have stored.
-        place = f"{address.controller}-{address.bus}-{address.target}-{address.unit}"
         props["device_id"] = disk.serial or f"drive-scsi{place}"
     return props
 
@@ -395,7 +402,7 @@ def needs(ctx: Context) -> Iterator[File]:
     for disk in ctx.domain.devices.disks:
         if is_empty(disk):
             continue
-        for image in _chain(disk, 0):
+        for image in _chain(disk, ctx):
             path = path_of(image.source)
             assert path is not None
             yield File(
