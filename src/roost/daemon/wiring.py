@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from roost.daemon.directories import Directories
-from roost.drivers.qemu.config import QemuConfig, read_config
+from roost.drivers.qemu.config import read_config
 from roost.drivers.qemu.driver import QemuDriver
 from roost.drivers.qemu.paths import QemuPaths
 from roost.drivers.test import TestDriver
-from roost.errors import ConfigUnsupported
-from roost.host.api import Account
-from roost.host.linux import LinuxHost, find_account
+from roost.host.linux import LinuxHost, guest_account
 from roost.rpc.backends import Opener
-
-#: Accounts that distributions make for QEMU, and at last the one that owns nothing.
-QEMU_ACCOUNTS = ("libvirt-qemu", "qemu", "nobody")
 
 
 class Service(Protocol):
@@ -60,27 +54,12 @@ def _test(place: Place) -> Driver:
 
 
 def _qemu(place: Place) -> Driver:
-    where = place.directories
-    config = read_config(where.etc / "qemu.conf")
-    account = _qemu_account(config) if place.privileged else None
-    driver = QemuDriver(
-        QemuPaths.under(where.etc, where.run, where.lib, where.log, where.cache),
-        config,
-        LinuxHost(account),
-        account=account,
-        privileged=place.privileged,
-    )
+    own = place.directories
+    config = read_config(own.etc / "qemu.conf")
+    account = guest_account(config.user, config.group) if place.privileged else None
+    paths = QemuPaths.under(own.etc, own.run, own.lib, own.log, own.cache)
+    driver = QemuDriver(paths, config, LinuxHost(account), account=account, privileged=place.privileged)
     return Driver(("qemu",), driver.open, driver)
-
-
-def _qemu_account(config: QemuConfig) -> Account:
-    """Whom guests run as under a daemon that is root."""
-    if config.user:
-        return find_account(config.user, config.group)
-    for name in QEMU_ACCOUNTS:
-        with contextlib.suppress(ConfigUnsupported):
-            return find_account(name, config.group)
-    raise ConfigUnsupported("there is no account to run guests as", hint="set 'user' in qemu.conf")
 
 
 #: In the order in which they start; stopped in reverse.

@@ -172,8 +172,8 @@ class Network(Protocol):
         """A TCP port nothing listens on, ours until released. Raises InternalError when all are taken."""
         ...
 
-    def hold_port(self, port: int) -> None:
-        """Keep others from claiming a port chosen by hand or in an earlier life."""
+    def hold_port(self, port: int) -> bool:
+        """Keep others from claiming a port chosen by hand or in an earlier life; False when one has it."""
         ...
 
     def release_port(self, port: int) -> None: ...

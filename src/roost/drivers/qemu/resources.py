@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from roost.drivers.qemu import plan
-from roost.errors import SystemCallError
+from roost.errors import From, InternalError, SystemCallError
 from roost.host.api import Host, Owner
 
 
@@ -48,7 +48,7 @@ class Resources:
         Raises what refuses the guest: SystemCallError naming the path, InternalError without a port.
         """
         for port in needs.ports:
-            chosen = self._host.network.claim_port(port.first, port.last, port.address)
+            chosen = self._claim(port)
             self._ports[port.key] = chosen
             self.held = msgspec.structs.replace(self.held, ports=(*self.held.ports, chosen))
         owners: dict[str, Owner] = {}
@@ -68,6 +68,19 @@ class Resources:
             sockets=tuple(listener.path for listener in needs.listeners),
             directory=str(directory),
         )
+
+    def _claim(self, port: plan.Port) -> int:
+        network = self._host.network
+        if port.first < port.last:
+            return network.claim_port(port.first, port.last, port.address)
+        # Whether another program has it only QEMU's own attempt can tell without a race.
+        if not network.hold_port(port.first):
+            raise InternalError(
+                f"Failed to reserve port {port.first}",
+                domain=From.QEMU,
+                hint="another guest has it; choose another, or autoport='yes'",
+            )
+        return port.first
 
     def _check(self, file: plan.File) -> None:
         path = file.path

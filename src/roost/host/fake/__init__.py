@@ -126,8 +126,10 @@ class FakeNetwork:
         self.ports.add(port)
         return port
 
-    def hold_port(self, port: int) -> None:
+    def hold_port(self, port: int) -> bool:
+        free = port not in self.ports
         self.ports.add(port)
+        return free
 
     def release_port(self, port: int) -> None:
         self.ports.discard(port)

@@ -2,5 +2,6 @@
 
 from roost.host.linux.host import LinuxHost as LinuxHost
 from roost.host.linux.ownership import find_account as find_account
+from roost.host.linux.ownership import guest_account as guest_account
 
-__all__ = ["LinuxHost", "find_account"]
+__all__ = ["LinuxHost", "find_account", "guest_account"]

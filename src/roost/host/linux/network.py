@@ -117,8 +117,10 @@ class LinuxNetwork:
             hint="end a guest or widen the range in qemu.conf",
         )
 
-    def hold_port(self, port: int) -> None:
+    def hold_port(self, port: int) -> bool:
+        free = port not in self._ports
         self._ports.add(port)
+        return free
 
     def release_port(self, port: int) -> None:
         self._ports.discard(port)

@@ -39,6 +39,26 @@ def find_account(user: str, group: str = "") -> Account:
     return Account(entry.pw_name, entry.pw_uid, gid, tuple(os.getgrouplist(entry.pw_name, gid)))
 
 
+#: Accounts that distributions make for guests, with their groups.
+_GUEST_ACCOUNTS = (("libvirt-qemu", "kvm"), ("qemu", "qemu"), ("nobody", ""))
+
+
+def guest_account(user: str = "", group: str = "") -> Account | None:
+    """Whom guests of a daemon run by root run as: the account configured, or the distribution's.
+
+    None for root itself. Raises ConfigUnsupported for one that does not exist.
+    """
+    if user:
+        account = find_account(user, group)
+        return account if account.uid else None
+    for name, its_group in _GUEST_ACCOUNTS:
+        try:
+            return find_account(name, group or its_group)
+        except ConfigUnsupported:
+            continue
+    raise ConfigUnsupported("no unprivileged user to run guests as", hint="set 'user' and 'group' in qemu.conf")
+
+
 def _gid(group: str) -> int:
     if group.lstrip("+").isdigit():
         return int(group)

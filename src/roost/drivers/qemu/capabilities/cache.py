@@ -23,6 +23,7 @@ from roost.host.api import Account, Processes
 
 #: libvirt's architecture names whose QEMU is called otherwise.
 _BINARY_NAMES = {"i686": "i386", "armv7l": "arm", "armv6l": "arm", "ppc64le": "ppc64", "or32": "or1k"}
+_KNOWN_ARCHS = ("i686", "x86_64", "aarch64", "armv7l", "ppc64", "s390x", "riscv64", "mips64")
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -83,6 +84,15 @@ class CapabilitiesCache:
                 hint="install the package with its qemu-system binary",
             )
         return await self.get(binary)
+
+    def architectures(self) -> list[str]:
+        """libvirt's names of those there is an emulator of their own for on this host, the host's own first."""
+        own = os.uname().machine
+        return [own] * (find_emulator(own) is not None) + [
+            arch
+            for arch in _KNOWN_ARCHS
+            if arch != own and shutil.which(f"qemu-system-{_BINARY_NAMES.get(arch, arch)}")
+        ]
 
     def _key(self, binary: str) -> str:
         try:

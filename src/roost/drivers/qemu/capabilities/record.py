@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-
 #: Prefixes of `Capabilities.has` and where they look.
 _NAMESPACES = {"command": "commands", "event": "events", "option": "options", "audiodev": "audio_drivers"}
 

@@ -1,0 +1,98 @@
+"""qemu:///system and qemu:///session: the bundle of interfaces, and the driver's life in the daemon."""
+
+from __future__ import annotations
+
+from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor, Statistics
+from roost.contract.interface import Backend
+from roost.contract.node import Node
+from roost.drivers.qemu.capabilities import CapabilitiesCache
+from roost.drivers.qemu.config import QemuConfig
+from roost.drivers.qemu.console import QemuConsoles
+from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.domains import QemuDomains, QemuInspection
+from roost.drivers.qemu.guest import Guest
+from roost.drivers.qemu.launch import Launcher
+from roost.drivers.qemu.lifecycle import QemuLifecycle
+from roost.drivers.qemu.monitor import QemuMonitor
+from roost.drivers.qemu.node import QemuNode
+from roost.drivers.qemu.paths import QemuPaths
+from roost.drivers.qemu.recovery import Recovery
+from roost.drivers.qemu.statistics import QemuStatistics
+from roost.drivers.qemu.supervisor import Supervisor
+from roost.engine.bus import EventBus
+from roost.engine.store import Store
+from roost.engine.table import DomainTable
+from roost.errors import From, InternalError
+from roost.host.api import Account, Host
+
+
+class QemuDriver:
+    """Everything about QEMU guests.
+
+    account: whom guests run as; None for the daemon's own user (session mode).
+    privileged: qemu:///system as root; an ordinary user has qemu:///session alone.
+    """
+
+    def __init__(
+        self, paths: QemuPaths, config: QemuConfig, host: Host, *, account: Account | None, privileged: bool
+    ) -> None:
+        table: DomainTable[Guest] = DomainTable(From.QEMU)
+        store = Store(paths.config, paths.status, host.node.boot_id())
+        bus = EventBus()
+        cache = CapabilitiesCache(paths.cache, host.processes, account)
+        self._context = context = Context(paths, config, host, table, store, bus, cache, account)
+        self._supervisor = Supervisor(context)
+        launcher = Launcher(context, self._supervisor)
+        self._recovery = Recovery(context, self._supervisor, launcher)
+        self._privileged = privileged
+        interfaces = {
+            Node: QemuNode(context),
+            Domains: QemuDomains(context, launcher),
+            Lifecycle: QemuLifecycle(context, self._supervisor, launcher),
+            Inspection: QemuInspection(table),
+            Statistics: QemuStatistics(context),
+            Consoles: QemuConsoles(context),
+            Monitor: QemuMonitor(context),
+        }
+        uri = "qemu:///system" if privileged else "qemu:///session"
+        self._backend = Backend("QEMU", uri, From.QEMU, interfaces, bus)
+
+    def open(self, path: str) -> Backend:
+        """path: of the URI. Raises InternalError for another than /system and /session."""
+        if path not in (("/system", "/session") if self._privileged else ("/session",)):
+            if path == "/system":
+                raise InternalError("no QEMU system driver in a session daemon", hint="open qemu:///session")
+            raise InternalError(
+                f"unexpected QEMU URI path '{path}', try qemu:///{'system' if self._privileged else 'session'}",
+                domain=From.QEMU,
+            )
+        return self._backend
+
+    # -- the driver's life -----------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Definitions, running guests, autostart."""
+        self._context.host.ownership.directory(self._context.paths.state)
+        self._recovery.load_definitions()
+        await self._recovery.reconnect()
+        await self._recovery.autostart()
+
+    async def stop(self) -> None:
+        """Let go of the guests; they go on."""
+        await self._supervisor.settle()
+        for record in self._context.table.active:
+            guest = record.runtime
+            if guest is None:
+                continue
+            for stream in tuple(guest.consoles.values()):
+                stream.abort()
+            if guest.monitor is not None:
+                guest.monitor.close()
+            if guest.process is not None:
+                guest.process.release()
+            guest.log.close()
+
+    @property
+    def is_busy(self) -> bool:
+        """A guest is running."""
+        return bool(self._context.table.active)

@@ -1,0 +1,189 @@
+"""Finding again what ran when the last daemon ended, and starting what is to start by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from roost.constants import domain as D
+from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.guest import CRASHED, FAILED, RUNNING, SHUTDOWN, Guest, GuestRecord, GuestStatus
+from roost.drivers.qemu.launch import Launcher
+from roost.drivers.qemu.log import GuestLog
+from roost.drivers.qemu.qmp import QmpClient
+from roost.drivers.qemu.resources import Resources
+from roost.drivers.qemu.supervisor import Supervisor
+from roost.engine.record import Definition
+from roost.engine.store import Status
+from roost.engine.table import uuid_bytes
+from roost.errors import RoostError
+from roost.host.api import Process
+from roost.model import domain as model
+
+log = logging.getLogger(__name__)
+
+#: Seconds a guest's monitor has to answer a daemon that has come back.
+RECONNECT_TIMEOUT = 30.0
+
+#: QEMU's run states -> (state, reason); the others leave what the status file says.
+_STATES: Mapping[str, tuple[int, int]] = {
+    "running": (D.RUNNING, D.RUNNING_UNKNOWN),
+    "paused": (D.PAUSED, D.PAUSED_UNKNOWN),
+    "io-error": (D.PAUSED, D.PAUSED_IOERROR),
+    "watchdog": (D.PAUSED, D.PAUSED_WATCHDOG),
+    "shutdown": (D.SHUTDOWN, D.SHUTDOWN_UNKNOWN),
+    "suspended": (D.PMSUSPENDED, D.PMSUSPENDED_UNKNOWN),
+    "guest-panicked": (D.CRASHED, D.CRASHED_PANICKED),
+    "internal-error": (D.PAUSED, D.PAUSED_UNKNOWN),
+}
+
+
+class Recovery:
+    """Definitions, then running guests, then autostart."""
+
+    def __init__(self, context: Context, supervisor: Supervisor, launcher: Launcher) -> None:
+        self._context = context
+        self._supervisor = supervisor
+        self._launcher = launcher
+
+    def load_definitions(self) -> None:
+        """Put every definition on disk into the table; their documents are read when needed."""
+        context = self._context
+        for found in context.store.load_definitions():
+            record = context.table.add(found.ref.name, found.ref.uuid)
+            record.definition = Definition(found.text)
+            record.autostart = found.autostart
+
+    async def reconnect(self) -> None:
+        """Take up the guests of the last daemon, all at once; one that fails does not keep the others."""
+        statuses = list(self._context.store.load_statuses())
+        await asyncio.gather(*(self._take_up(status) for status in statuses))
+
+    async def _take_up(self, status: Status) -> None:
+        try:
+            driver = msgspec.json.decode(status.driver, type=GuestStatus)
+        except msgspec.MsgspecError as error:
+            log.error("ignoring the status of %s: %s", status.name, error)  # noqa: TRY400 - no bug of ours
+            return
+        try:
+            record = self._record(status)
+        except RoostError as error:
+            log.error("ignoring the status of %s: %s", status.name, error)  # noqa: TRY400 - no bug of ours
+            return
+        context = self._context
+        resources = Resources(context.host, driver.held)
+        resources.adopt()
+        guest = Guest(resources, GuestLog(context.paths.log_file(status.name)), driver.monitor)
+        guest.fake_reboot, guest.autodestroy, guest.taints = driver.fake_reboot, driver.autodestroy, driver.taints
+        context.table.activate(record, status.id)
+        record.runtime = guest
+        record.set_state(status.state, status.reason)
+        try:
+            if driver.phase != RUNNING:
+                await self._give_up_start(record, guest)
+            else:
+                await self._reattach(record, guest, driver)
+        except Exception as error:
+            log.exception("the guest %s could not be taken up again", status.name)
+            await self._end(record, guest, error)
+
+    def _record(self, status: Status) -> GuestRecord:
+        """The record for a status: the definition's, or a transient domain's own."""
+        table = self._context.table
+        uuid = uuid_bytes(status.uuid)
+        known = next((record for record in table if record.uuid == uuid), None)
+        record = known or table.add(status.name, uuid)
+        if status.document:
+            record.live = model.parse(status.document, live=True)
+        return record
+
+    async def _reattach(self, record: GuestRecord, guest: Guest, driver: GuestStatus) -> None:
+        process = self._context.host.processes.attach(driver.pid, driver.started)
+        guest.starting = False
+        if process is None:
+            ended = record.state == D.SHUTDOWN
+            guest.ending = SHUTDOWN if ended else CRASHED
+            log.info("the guest %s ended while no daemon ran", record.name)
+            self._supervisor.clear(record, guest)
+            return
+        self._supervisor.watch(record, guest, process)
+        monitor = QmpClient.connect(
+            Path(guest.monitor_path),
+            on_event=lambda event: self._supervisor.on_event(record, guest, event),
+            on_closed=lambda reason: self._supervisor.on_monitor_closed(record, guest, reason),
+        )
+        guest.monitor = monitor
+        await monitor.negotiate(RECONNECT_TIMEOUT)
+        status, processors = await monitor.batch(
+            [("query-status", None), ("query-cpus-fast", None)], deadline=RECONNECT_TIMEOUT
+        )
+        guest.vcpus = tuple(entry["thread-id"] for entry in processors)
+        if status["status"] in ("prelaunch", "inmigrate") and record.state != D.PAUSED:
+            log.info("the start of %s was never acknowledged; ending it", record.name)
+            await self._supervisor.stop(record, guest, FAILED)
+            return
+        self._refresh(record, guest, status["status"])
+        self._context.save(record)
+
+    def _refresh(self, record: GuestRecord, guest: Guest, run_state: str) -> None:
+        """What changed while nobody listened."""
+        found = _STATES.get(run_state)
+        if found is not None and found[0] != record.state:
+            record.set_state(*found)
+        if record.state == D.SHUTDOWN:
+            if guest.fake_reboot:
+                guest.paused_for_reboot = True
+                self._supervisor.run(self._supervisor.reboot_in_place(record, guest), f"restarting {record.name}")
+            else:
+                self._supervisor.kill(guest)
+
+    async def _give_up_start(self, record: GuestRecord, guest: Guest) -> None:
+        """A start that the daemon died in: end its QEMU, if there is one, and clear up.
+
+        The socket accepts for exactly as long as a QEMU, or the child about to
+        become it, holds it.
+        """
+        log.info("the start of %s was interrupted; giving it up", record.name)
+        try:
+            monitor = QmpClient.connect(Path(guest.monitor_path))
+        except OSError:
+            monitor = None
+        if monitor is not None:
+            try:
+                await monitor.negotiate(RECONNECT_TIMEOUT)
+                await monitor.execute("quit")
+            except RoostError as error:
+                log.info("ending the QEMU of %s: %s", record.name, error)
+            finally:
+                monitor.close()
+        guest.ending = FAILED
+        self._supervisor.clear(record, guest)
+
+    async def _end(self, record: GuestRecord, guest: Guest, error: Exception) -> None:
+        """A guest that cannot be managed is ended: nobody could ever end it otherwise."""
+        process: Process | None = guest.process
+        if process is not None and not process.exited:
+            await self._supervisor.stop(record, guest, FAILED)
+        guest.ending = FAILED
+        self._supervisor.clear(record, guest)
+
+    async def autostart(self) -> None:
+        """Start what is to start by itself, once for each boot of the host."""
+        context = self._context
+        stamp = context.paths.status / "autostarted"
+        boot = context.store.boot_id
+        if stamp.exists() and stamp.read_text().strip() == boot:
+            return
+        stamp.write_text(f"{boot}\n")
+        for record in context.table:
+            if record.autostart and not record.is_active:
+                try:
+                    async with record.job("autostart"):
+                        if not record.is_active:
+                            await self._launcher.start(record, record.config, 0)
+                except RoostError as error:
+                    log.error("cannot autostart %s: %s", record.name, error)  # noqa: TRY400 - no bug of ours
