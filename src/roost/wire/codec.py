@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import error as StructError
 
-from roost.wire.errors import DecodeError, EncodeError
+from roost.wire.errors import WRONG_VALUE, DecodeError, EncodeError
 from roost.wire.types import Type
 
 TYPE_CHECKING = False
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
         def __call__(self, data: bytes, offset: int = 0, /) -> tuple[Any, ...]: ...
 
 
-#: What a value of the wrong type, range or shape raises while it is packed.
-WRONG_VALUE = (StructError, TypeError, ValueError, AttributeError, KeyError, OverflowError)
 # Compiling a direction costs what a hundred walks over a small message cost: a
 # command line that makes ten calls must not pay for it, a daemon soon has it back.
 _WALKS = 100

@@ -12,8 +12,7 @@ from struct import Struct as Packer
 from struct import error as StructError
 from struct import pack, unpack_from
 
-from roost.wire.codec import WRONG_VALUE
-from roost.wire.errors import DecodeError, EncodeError
+from roost.wire.errors import WRONG_VALUE, DecodeError, EncodeError
 from roost.wire.types import (
     Array,
     Chars,

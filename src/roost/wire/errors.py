@@ -22,6 +22,9 @@ class EncodeError(RpcError):
         super().__init__("Unable to encode message payload", domain=From.RPC, hint=cause)
 
 
+#: What a value of the wrong type, range or shape raises while it is packed.
+WRONG_VALUE = (StructError, TypeError, ValueError, AttributeError, KeyError, OverflowError)
+
 # An error about an error would leave the peer without an answer, so texts are cut
 # rather than refused. libvirt's own stop at 1,024 bytes.
 _TEXT_LIMIT = 65536
