@@ -26,23 +26,19 @@ def test_modules_say_what_they_are() -> None:
     assert not silent, "no docstring:\n" + "\n".join(silent)
 
 
+# What other rooms build on. Elsewhere names follow a shape that the package's docstring tells once.
+SURFACE = ("client", "contract", "engine", "host.api", "protocol", "wire", "xml")
 # What is shorter than this is read faster than a sentence about it.
 SPEAKS_FOR_ITSELF = 8
 
 
-def speaks_for_itself(module: Module, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Short definitions, and the model's records: an element's name and its fields are what the format documents."""
-    if module.room == "model" and isinstance(node, ast.ClassDef):
-        return not any(isinstance(item, ast.FunctionDef) for item in node.body)
-    return (node.end_lineno or 0) - node.lineno < SPEAKS_FOR_ITSELF
-
-
-def test_public_names_say_what_they_are() -> None:
+def test_what_others_build_on_says_what_it_is() -> None:
     silent = [
         f"{module.at(node.lineno)} {node.name}"
         for module in modules().values()
+        if any(f"{module.name}.".startswith(f"roost.{room}.") for room in SURFACE)
         for node in public(module.tree)
-        if not ast.get_docstring(node) and not speaks_for_itself(module, node)
+        if not ast.get_docstring(node) and (node.end_lineno or 0) - node.lineno >= SPEAKS_FOR_ITSELF
     ]
     assert not silent, "no docstring:\n" + "\n".join(silent)
 
