@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from roost.cli.shell import Shell
     from roost.client.blocking import Client
+    from roost.client.records import Domain
     from roost.client.streams import Stream
-    from roost.protocol.types import Domain
 
 _STDIN, _STDOUT = 0, 1
 _PIECE = 16384

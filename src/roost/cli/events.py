@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from roost.protocol.types import TypedParam
+    from roost.client.records import TypedParam
 
     #: From the fields behind the domain to what follows "event 'name' for domain 'name'".
     Formatter = Callable[..., str]

@@ -6,7 +6,7 @@ from roost.constants import typed_params as kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from roost.protocol.types import TypedParam
+    from roost.client.records import TypedParam
 
 
 def show(param: TypedParam) -> str:

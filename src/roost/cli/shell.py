@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from roost.cli.log import LogFile
     from roost.cli.parser import Arguments
     from roost.client.blocking import Client
-    from roost.protocol.types import Domain
+    from roost.client.records import Domain
 
 #: What a domain argument may be.
 BY_ID, BY_UUID, BY_NAME = 1, 2, 4

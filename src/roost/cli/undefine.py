@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from roost.cli.parser import Arguments
     from roost.cli.shell import Shell
-    from roost.protocol.types import Domain
+    from roost.client.records import Domain
 
 _FLAGS = (
     ("managed-save", constants.UNDEFINE_MANAGED_SAVE),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from roost.cli.shell import Shell
     from roost.client.blocking import Client
-    from roost.protocol.types import Domain
+    from roost.client.records import Domain
 
 
 def wait_for_events(

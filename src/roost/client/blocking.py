@@ -21,7 +21,7 @@ from roost.client import config
 from roost.client.transport import ConnectionLost, dial, lost_by
 from roost.client.uri import Uri, addresses
 from roost.errors import AuthUnavailable, From, InternalError, RoostError
-from roost.protocol import REMOTE
+from roost.protocol import QEMU, REMOTE
 from roost.wire.keepalive import DEAD, PING, Keepalive
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ class Client:
     notifications: events received and not yet taken, oldest first.
     """
 
-    def __init__(self, connection: _socket.socket, *, keepalive: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, connection: _socket.socket, *, keepalive: tuple[float, int] = (0, 0)) -> None:
         """Take over a connected socket; `handshake` must follow.
 
         keepalive: seconds of silence before a ping, and pings without answer before
@@ -84,7 +84,7 @@ class Client:
         name: str | None = None,
         *,
         read_only: bool = False,
-        keepalive: tuple[int, int] = (0, 0),
+        keepalive: tuple[float, int] = (0, 0),
         environ: Mapping[str, str] | None = None,
         user_id: int | None = None,
     ) -> Client:
@@ -162,10 +162,14 @@ class Client:
         """Call a procedure of the main program by name and return its result's fields. Raises RoostError."""
         return self.perform(REMOTE.by_name[procedure], arguments)[0]
 
-    def call_in(self, program: Program, procedure: str, *arguments: object) -> tuple[Any, ...]:
-        """Call a procedure of another program."""
-        self._programs[program.number] = program
-        return self.perform(program.by_name[procedure], arguments)[0]
+    def call_qemu(self, procedure: str, *arguments: object, fds: Sequence[int] = ()) -> tuple[Any, ...]:
+        """Call a procedure of the program that is QEMU's own."""
+        self._programs[QEMU.number] = QEMU
+        return self.perform(QEMU.by_name[procedure], arguments, fds)[0]
+
+    def call_with_fds(self, procedure: str, fds: Sequence[int], *arguments: object) -> tuple[Any, ...]:
+        """Call a procedure of the main program that takes descriptors."""
+        return self.perform(REMOTE.by_name[procedure], arguments, fds)[0]
 
     def perform(
         self, procedure: Procedure, arguments: Sequence[object], fds: Sequence[int] = ()
@@ -309,7 +313,7 @@ class Client:
                 ConnectionLost(
                     "internal error: received hangup event on socket",
                     "keepalive",
-                    hint=f"the daemon did not answer {count} pings in {interval * (count + 1)} seconds",
+                    hint=f"the daemon did not answer {count} pings in {interval * (count + 1):g} seconds",
                 )
             )
         elif action == PING:

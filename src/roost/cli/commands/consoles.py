@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from roost.cli.parser import Arguments
     from roost.cli.shell import Shell
     from roost.cli.xmltree import Element
-    from roost.protocol.types import Domain
+    from roost.client.records import Domain
 
 _SCHEMES = ("vnc", "spice", "rdp", "dbus")
 _ANY_ADDRESS = ("0.0.0.0", "::")

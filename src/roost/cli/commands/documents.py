@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from roost.cli.parser import Arguments
     from roost.cli.shell import Shell
-    from roost.protocol.types import Domain
+    from roost.client.records import Domain
 
 
 def _dumpxml(shell: Shell, arguments: Arguments) -> None:

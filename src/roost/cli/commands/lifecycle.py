@@ -7,7 +7,6 @@ from roost.cli.parser import parse_integer
 from roost.cli.shell import BY_NAME, BY_UUID, read_document
 from roost.cli.table import ALIAS, DATA, TEXT, Command, Option, domain_argument, flag
 from roost.constants import domain as constants
-from roost.protocol import REMOTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def _create(shell: Shell, arguments: Arguments) -> None:
     flags = _flags(arguments)
     with failing(f"Failed to create domain from {path}"):
         if fds:
-            domain = _with_files(shell, "DOMAIN_CREATE_XML_WITH_FILES", document, flags, fds)
+            domain = shell.client.call_with_fds("DOMAIN_CREATE_XML_WITH_FILES", fds, document, flags)[0]
         else:
             domain = shell.client.call("DOMAIN_CREATE_XML", document, flags)[0]
     shell.extra(f"Domain '{domain.name}' created from {path}\n")
@@ -73,7 +72,7 @@ def _start(shell: Shell, arguments: Arguments) -> None:
     client = shell.client
     with failing(f"Failed to start domain '{domain.name}'"):
         if fds:
-            _with_files(shell, "DOMAIN_CREATE_WITH_FILES", domain, flags, fds)
+            client.call_with_fds("DOMAIN_CREATE_WITH_FILES", fds, domain, flags)
         elif flags:
             client.call("DOMAIN_CREATE_WITH_FLAGS", domain, flags)
         else:
@@ -98,11 +97,6 @@ def _passed_fds(arguments: Arguments) -> list[int]:
             raise CommandFailed(f"Unable to parse FD number '{word}'")
         fds.append(number)
     return fds
-
-
-def _with_files(shell: Shell, procedure: str, subject: object, flags: int, fds: list[int]) -> Any:
-    result, _ = shell.client.perform(REMOTE.by_name[procedure], (subject, flags), fds)
-    return result[0]
 
 
 def _power(shell: Shell, arguments: Arguments, command: str) -> tuple[str, Any, int]:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from roost.cli.parser import Arguments
     from roost.cli.shell import Shell
-    from roost.protocol.types import Domain
+    from roost.client.records import Domain
 
 _FILTERS = (
     ("persistent", constants.LIST_DOMAINS_PERSISTENT, "only domains with a persistent configuration"),

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from roost.cli.parser import Arguments
     from roost.cli.shell import Shell
-    from roost.protocol.types import Domain
+    from roost.client.records import Domain
 
 _UNLIMITED = 2**32 - 1
 _CONTROL_OK, _CONTROL_ERROR = 0, 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 from roost.cli.failure import CommandFailed
 from roost.cli.parser import parse_integer
 from roost.cli.table import REST, TEXT, Command, Option, domain_argument, flag
-from roost.protocol import QEMU
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,12 +25,8 @@ def _qemu_monitor_command(shell: Shell, arguments: Arguments) -> None:
     passed = [fd for fd in fds if fd is not None]
     if len(passed) != len(fds):
         raise CommandFailed(f"Unable to parse FD number in '{arguments.text('pass-fds')}'")
-    client = shell.client
-    if passed:
-        procedure = QEMU.by_name["DOMAIN_MONITOR_COMMAND_WITH_FILES"]
-        result = client.perform(procedure, (domain, command, flags), passed)[0][0]
-    else:
-        result = client.call_in(QEMU, "DOMAIN_MONITOR_COMMAND", domain, command, flags)[0]
+    procedure = "DOMAIN_MONITOR_COMMAND_WITH_FILES" if passed else "DOMAIN_MONITOR_COMMAND"
+    result = shell.client.call_qemu(procedure, domain, command, flags, fds=passed)[0]
     if arguments.has("return-value") or arguments.has("pretty"):
         shell.write(_reshape(result, only_return=arguments.has("return-value"), pretty=arguments.has("pretty")))
     else:
@@ -53,8 +48,11 @@ def wrap(words: list[str]) -> str:
             text = "{" + ",".join(given).rstrip(",") + "}"
         try:
             message["arguments"] = json.loads(text)
-        except ValueError:
-            raise CommandFailed(f"failed to wrap arguments '{' '.join(given)}' into a QMP command wrapper") from None
+        except ValueError as error:
+            raise CommandFailed(
+                f"failed to wrap arguments '{' '.join(given)}' into a QMP command wrapper",
+                f"internal error: cannot parse json {text}: {error}",
+            ) from None
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from roost.cli.parser import Arguments
     from roost.cli.shell import Shell
-    from roost.protocol.types import Domain
+    from roost.client.records import Domain
 
 _ALL = (
     ("maximum", "config", constants.AFFECT_CONFIG | constants.VCPU_MAXIMUM),
