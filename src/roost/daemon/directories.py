@@ -37,11 +37,12 @@ def for_session() -> Directories:
     """The XDG base directories of the user."""
     home = Path.home()
     cache = _xdg("XDG_CACHE_HOME", home / ".cache")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
     return Directories(
         etc=_xdg("XDG_CONFIG_HOME", home / ".config"),
         lib=_xdg("XDG_DATA_HOME", home / ".local" / "share"),
-        run=_xdg("XDG_RUNTIME_DIR", cache, "run"),
-        log=_xdg("XDG_STATE_HOME", home / ".local" / "state", "log"),
+        run=Path(runtime) / "roost" if runtime else cache / "run",
+        log=_xdg("XDG_STATE_HOME", home / ".local" / "state") / "log",
         cache=cache,
     )
 
@@ -53,9 +54,7 @@ def choose(root: Path | None) -> Directories:
     return for_system() if os.geteuid() == 0 else for_session()
 
 
-def _xdg(variable: str, default: Path, part: str = "") -> Path:
+def _xdg(variable: str, default: Path) -> Path:
     value = os.environ.get(variable, "")
     # The specification has relative values ignored.
-    if value.startswith("/"):
-        return Path(value) / "roost"
-    return default / "roost" / part if part else default / "roost"
+    return (Path(value) if value.startswith("/") else default) / "roost"
