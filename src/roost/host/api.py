@@ -169,7 +169,15 @@ class Network(Protocol):
         ...
 
     def claim_port(self, first: int, last: int, address: str = "") -> int:
-        """A TCP port nothing listens on, ours until released. Raises InternalError when all are taken."""
+        """A TCP port nobody has, ours until released. Raises InternalError when all are taken.
+
+        Until `settle_port` it is bound, so that nobody else takes it before the
+        guest listens there.
+        """
+        ...
+
+    def settle_port(self, port: int) -> None:
+        """The guest listens on a claimed port now."""
         ...
 
     def hold_port(self, port: int) -> bool:

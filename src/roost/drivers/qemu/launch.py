@@ -69,7 +69,7 @@ class Launcher:
             context.save(record)
             guest.resources.take(needs)
             grants = guest.resources.grants(guest.resources.listen(monitor_path))
-            record.live = live = L.with_ports(live, grants.ports, grants.names)
+            record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
             self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
             await self._meet(record, guest, live)
             await self._run(record, guest, flags)
@@ -127,6 +127,7 @@ class Launcher:
         assert monitor is not None
         try:
             await monitor.greeted(GREETING_TIMEOUT)
+            guest.resources.settle()
             answers = await monitor.batch(_questions(live), deadline=GREETING_TIMEOUT)
         except QmpClosed as error:
             raise await self._died(guest, error) from error

@@ -38,10 +38,15 @@ def _with_socket(channel: Channel, directory: Path) -> Channel:
 # -- what the start has found out --------------------------------------------------------------
 
 
-def with_ports(live: Domain, ports: Mapping[str, int], names: Mapping[str, str]) -> Domain:
-    """Ports of displays and names of tap interfaces, as granted. Keys are those of the plan's needs."""
+def with_ports(live: Domain, ports: Mapping[str, int], names: Mapping[str, str], address: str) -> Domain:
+    """Ports of displays and names of tap interfaces, as granted. Keys are those of the plan's needs.
+
+    address: where displays listen that name no address of their own.
+    """
     devices = live.devices
-    graphics = tuple(_with_port(each, number, ports) for number, each in enumerate(devices.graphics))
+    graphics = tuple(
+        _with_address(_with_port(each, number, ports), address) for number, each in enumerate(devices.graphics)
+    )
     interfaces = tuple(_with_target(each, names) for each in devices.interfaces)
     return _replace(live, devices=_replace(devices, graphics=graphics, interfaces=interfaces))
 
@@ -60,6 +65,15 @@ def _with_port(graphics: AnyGraphics, number: int, ports: Mapping[str, int]) -> 
             graphics, port=ports.get(key, graphics.port), tls_port=ports.get(f"{key}.tls", graphics.tls_port)
         )
     return graphics
+
+
+def _with_address(graphics: AnyGraphics, address: str) -> AnyGraphics:
+    if not isinstance(graphics, VncGraphics | SpiceGraphics) or graphics.listen:
+        return graphics
+    listens = graphics.listens
+    if not listens or listens[0] != AddressListen():
+        return graphics
+    return _replace(graphics, listen=address, listens=(AddressListen(address=address), *listens[1:]))
 
 
 def _with_target(interface: Interface, names: Mapping[str, str]) -> Interface:
@@ -105,11 +119,3 @@ def with_labels(live: Domain, uid: int, gid: int) -> Domain:
     label = f"+{uid}:+{gid}"
     made = Seclabel(type="dynamic", model="dac", relabel=True, label=label, imagelabel=label)
     return _replace(live, seclabels=(*live.seclabels, made))
-
-
-def display_address(graphics: VncGraphics) -> str | None:
-    """Where a VNC display listens."""
-    for listen in graphics.listens:
-        if isinstance(listen, AddressListen):
-            return listen.address
-    return graphics.listen

@@ -163,6 +163,11 @@ class Resources:
                 os.close(descriptor)
         self._descriptors.clear()
 
+    def settle(self) -> None:
+        """QEMU is up and listens on its ports."""
+        for port in self.held.ports:
+            self._host.network.settle_port(port)
+
     def adopt(self) -> None:
         """Count what an earlier life of the daemon acquired."""
         for owner in self.held.owners:

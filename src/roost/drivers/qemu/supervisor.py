@@ -134,7 +134,7 @@ class Supervisor:
     def on_monitor_closed(self, record: GuestRecord, guest: Guest, reason: QmpClosed) -> None:
         """A guest without its monitor is of no use; mostly its process is about to end."""
         if record.runtime is guest and not guest.starting:
-            log.info("monitor of %s: %s", record.name, reason)
+            log.debug("monitor of %s: %s", record.name, reason)
             self.kill(guest)
 
     def on_exit(self, record: GuestRecord, guest: Guest) -> None:

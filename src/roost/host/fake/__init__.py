@@ -131,6 +131,9 @@ class FakeNetwork:
         self.ports.add(port)
         return free
 
+    def settle_port(self, port: int) -> None:
+        """Nothing was bound."""
+
     def release_port(self, port: int) -> None:
         self.ports.discard(port)
 

@@ -34,6 +34,7 @@ class LinuxNetwork:
 
     def __init__(self) -> None:
         self._ports: set[int] = set()
+        self._reserved: dict[int, list[socket.socket]] = {}
 
     def tap(
         self,
@@ -109,9 +110,12 @@ class LinuxNetwork:
 
     def claim_port(self, first: int, last: int, address: str = "") -> int:
         for port in range(first, last + 1):
-            if port not in self._ports and _is_free(port):
-                self._ports.add(port)
-                return port
+            if port not in self._ports:
+                reserved = _reserve(port)
+                if reserved:
+                    self._ports.add(port)
+                    self._reserved[port] = reserved
+                    return port
         raise InternalError(
             f"Unable to find an unused port in range '{first}-{last}'",
             hint="end a guest or widen the range in qemu.conf",
@@ -122,7 +126,12 @@ class LinuxNetwork:
         self._ports.add(port)
         return free
 
+    def settle_port(self, port: int) -> None:
+        for reserved in self._reserved.pop(port, ()):
+            reserved.close()
+
     def release_port(self, port: int) -> None:
+        self.settle_port(port)
         self._ports.discard(port)
 
     def listen(self, path: Path) -> socket.socket:
@@ -156,17 +165,29 @@ def _open_queue(name: str, flags: int, descriptors: list[int]) -> str:
     return made[:16].rstrip(b"\0").decode()
 
 
-def _is_free(port: int) -> bool:
-    """Whether the port can be bound on every address, IPv6 too where there is any."""
+def _reserve(port: int) -> list[socket.socket]:
+    """Sockets bound to the port on every address, IPv6 too where there is any; [] when somebody has it.
+
+    Bound alone, so that other daemons' attempts fail; then marked reusable, so
+    that QEMU can listen there although we hold it.
+    """
+    reserved: list[socket.socket] = []
     for family, address in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
         try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind((address, port))
+            holder = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        except OSError:
+            continue  # a host without that family
+        reserved.append(holder)
+        try:
+            if family == socket.AF_INET6:
+                holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            holder.bind((address, port))
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         except OSError as error:
             if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                reserved.pop().close()
                 continue
-            return False
-    return True
+            for each in reserved:
+                each.close()
+            return []
+    return reserved

@@ -40,7 +40,7 @@ def find_account(user: str, group: str = "") -> Account:
 
 
 #: Accounts that distributions make for guests, with their groups.
-_GUEST_ACCOUNTS = (("libvirt-qemu", "kvm"), ("qemu", "qemu"), ("nobody", ""))
+_GUEST_ACCOUNTS = (("libvirt-qemu", "libvirt-qemu"), ("libvirt-qemu", "kvm"), ("qemu", "qemu"), ("nobody", ""))
 
 
 def guest_account(user: str = "", group: str = "") -> Account | None:

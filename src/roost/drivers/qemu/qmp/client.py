@@ -164,11 +164,10 @@ class QmpClient:
         answer = self._await_answer(identity, str(request.get("execute", "")), deadline)
         self._write(msgspec.json.encode(request) + b"\r\n", ())
         try:
-            body: dict[str, Any] = {"return": await answer}
+            body: dict[str, Any] = {"return": msgspec.json.decode(await answer), "id": identity}
         except QmpCommandError as error:
-            body = {"error": {"class": error.kind, "desc": error.desc}}
-            return msgspec.json.encode({"id": identity, **body}).decode()
-        return msgspec.json.encode({**body, "id": identity}).decode()
+            body = {"id": identity, "error": {"class": error.kind, "desc": error.desc}}
+        return msgspec.json.encode(body).decode()
 
     def _prepare(
         self, command: str, arguments: Mapping[str, Any] | None, deadline: float
