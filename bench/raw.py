@@ -15,9 +15,6 @@ from pathlib import Path
 from bench.sides import MeasureError
 
 DESCRIPTOR = re.compile(r"\bfd=(\d+)")
-VNC_DISPLAY = re.compile(r"^([\d.]*):(\d+)")
-# Far from what daemons choose for their guests, because the guest that is copied may still be running.
-VNC_SHIFT = 3000
 
 
 def arguments_of(name: str) -> list[str]:
@@ -43,7 +40,8 @@ def listening() -> Iterator[tuple[socket.socket, str]]:
 def start(arguments: list[str]) -> float:
     """Seconds from the spawn until QEMU has answered `cont`."""
     with listening() as (listener, path):
-        words = [adapted(word, listener.fileno()) for word in arguments]
+        # The monitor's descriptor has another number here; this guest is given no others.
+        words = [DESCRIPTOR.sub(f"fd={listener.fileno()}", word) for word in arguments]
         begin = time.perf_counter()
         with subprocess.Popen(
             words,
@@ -78,10 +76,3 @@ def talk(monitor: socket.socket) -> None:
                 pass
             if "return" not in answer:
                 raise ValueError(f"{command}: {answer}")
-
-
-def adapted(word: str, descriptor: int) -> str:
-    """One argument with the monitor's descriptor and the VNC display replaced by our own."""
-    if DESCRIPTOR.search(word):
-        return DESCRIPTOR.sub(f"fd={descriptor}", word)
-    return VNC_DISPLAY.sub(lambda found: f"{found[1]}:{int(found[2]) + VNC_SHIFT}", word)
