@@ -161,7 +161,6 @@ def test_events_of_a_life_in_order(client: Client, driver: Driver) -> None:
         assert name == "guest"
         seen.append((event, detail))
     # A hypervisor may tell more, such as Resumed/Unpaused at the start; never another order.
-    assert [event for event in seen if event in expected][-6:][0] == expected[0]
     remaining = iter(seen)
     assert all(event in remaining for event in expected), seen
 

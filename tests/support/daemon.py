@@ -140,8 +140,9 @@ class RoostDaemon:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) not in (os.getpid(), getattr(self._process, "pid", 0)):
                 with contextlib.suppress(OSError):
-                    command = (entry / "cmdline").read_bytes()
-                    if str(self.root).encode() + b"/" in command and b"qemu" in command.split(b"\0")[0]:
+                    # A guest's home lies below the root; its command line need not name it.
+                    home = b"\0HOME=" + str(self.root).encode() + b"/"
+                    if home in b"\0" + (entry / "environ").read_bytes():
                         found.append(int(entry.name))
         return found
 
