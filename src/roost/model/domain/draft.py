@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -32,13 +33,15 @@ from roost.model.domain.facts import MachineFacts, is_i440fx, is_q35
 class Draft(msgspec.Struct):
     """What the rules work on: one list for each class of device (of one item for those a guest has once).
 
-    machine: the canonical name. changes: fields of the domain that get new values.
+    machine: the canonical name. entropy: random bytes, for identifiers.
+    changes: fields of the domain that get new values.
     """
 
     domain: Domain
     facts: MachineFacts
     arch: str
     machine: str
+    entropy: Callable[[int], bytes]
     changes: dict[str, Any]
     disks: list[Disk]
     controllers: list[Controller]
@@ -61,11 +64,12 @@ class Draft(msgspec.Struct):
     vsocks: list[Vsock]
 
     @classmethod
-    def of(cls, domain: Domain, facts: MachineFacts, machine: str) -> Draft:
+    def of(cls, domain: Domain, facts: MachineFacts, machine: str, entropy: Callable[[int], bytes]) -> Draft:
+        """A draft of a document as it was read."""
         devices = domain.devices
         return cls(
-            domain, facts, domain.os.arch or facts.arch, machine, {}, list(devices.disks), list(devices.controllers),
-            list(devices.interfaces), list(devices.serials), list(devices.parallels), list(devices.consoles),
+            domain, facts, domain.os.arch or facts.arch, machine, entropy, {}, list(devices.disks),
+            list(devices.controllers), list(devices.interfaces), list(devices.serials), list(devices.parallels), list(devices.consoles),
             list(devices.channels), list(devices.inputs), list(devices.graphics), list(devices.sounds),
             list(devices.audios), list(devices.videos), list(devices.hubs), list(devices.watchdogs),
             [devices.memballoon] if devices.memballoon else [], list(devices.rngs), list(devices.panics),

@@ -33,6 +33,11 @@ class MachineFacts(msgspec.Struct, frozen=True):
     default_machine: str
     devices: frozenset[str]
 
+    @property
+    def arches(self) -> tuple[str, ...]:
+        """What a guest may call its architecture: a 64-bit PC runs 32-bit guests too."""
+        return ("x86_64", "i686") if self.arch == "x86_64" else (self.arch,)
+
     def machine(self, name: str | None) -> Machine | None:
         """The machine of that name or alias; None asks for the default."""
         return self.machines.get(name or self.default_machine)

@@ -86,12 +86,20 @@ _SCSI: Mapping[str | None, int] = {
     "virtio-scsi": _PCIE,
     "virtio-non-transitional": _PCIE,
 }
+#: Models not listed are taken to be Express where the machine is.
 _INTERFACES: Mapping[str | None, int] = {
     "usb-net": _NOT_PCI,
     "virtio": _PCIE,
     "virtio-non-transitional": _PCIE,
     "e1000e": _PCIE,
-}
+    **dict.fromkeys(
+        (
+            "netfront", "rtl8139", "e1000", "igb", "spapr-vlan", "lan9118", "smc91c111", "vlance", "vmxnet", "vmxnet2",
+            "vmxnet3", "Am79C970A", "Am79C973", "82540EM", "82545EM", "82543GC", "virtio-transitional",
+        ),
+        _PCI,
+    ),
+}  # fmt: skip
 _SOUNDS: Mapping[str | None, int] = {"es1370": _PCI, "ac97": _PCI, "ich6": _PCI, "ich9": _PCI}
 _VIDEOS: Mapping[str | None, int] = {
     "virtio": _PCIE, "bochs": _PCIE, "vga": _PCI, "cirrus": _PCI, "vmvga": _PCI, "xen": _PCI, "vbox": _PCI,
@@ -131,7 +139,7 @@ def _mark(kind: str, device: Any) -> int:
     if kind == "controller":
         return _controller(device)
     if kind == "interface":
-        return _INTERFACES.get(device.model, _PCI)
+        return _INTERFACES.get(device.model, _PCIE)
     if kind in ("memballoon", "rng", "vsock"):
         return _VIRTIO.get(device.model, _NOT_PCI)
     if kind == "video":

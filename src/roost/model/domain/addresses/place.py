@@ -38,8 +38,8 @@ class Place:
             self.domain = address.domain or 0
             self.address = (address.bus or 0, address.slot or 0, address.function or 0)
             self.multifunction = address.multifunction
-            # An address that says nothing but its type is a request for one.
-            self.fixed = bool(self.domain) or self.address != _NOWHERE
+            # Bus 0, slot 0 is the host bridge: an address that names no more is a request for one.
+            self.fixed = bool(self.domain or self.address[0] or self.address[1])
             self.wants = not self.fixed
             self.changed = None in (address.domain, address.bus, address.slot, address.function)
 

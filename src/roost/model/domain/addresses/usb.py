@@ -135,6 +135,7 @@ def _usb_devices(draft: Draft) -> Iterator[tuple[str, list[Any], int]]:
 
 
 def assign_usb(draft: Draft) -> None:
+    """Ports for all USB devices. Raises ConfigUnsupported where USB is off, XmlError for wrong or taken ports."""
     devices = list(_usb_devices(draft))
     count = len(devices) + len(draft.hubs)
     if not count:

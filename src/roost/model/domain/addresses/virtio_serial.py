@@ -71,6 +71,7 @@ class _Ports:
 
 
 def assign_virtio_serial(draft: Draft) -> None:
+    """Ports for channels and virtio consoles. Raises XmlError for those that are taken or do not exist."""
     ports: _Ports | None = None
     for devices in (draft.channels, draft.consoles):
         for device in devices:

@@ -7,6 +7,9 @@ on a Draft. May enter: defaults, in libvirt's order.
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
+
 from roost.errors import ConfigUnsupported, From
 from roost.model.domain.addresses import assign
 from roost.model.domain.complete import chardevs, controllers, cpu, disks, displays, general, small
@@ -14,23 +17,38 @@ from roost.model.domain.domain import Domain
 from roost.model.domain.draft import Draft
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.features import Features
-from roost.model.domain.validate import check, check_drafted
+from roost.model.domain.validate import check, check_written
 
 
-def complete(domain: Domain, facts: MachineFacts, *, validate: bool = True) -> Domain:
+def complete(
+    domain: Domain,
+    facts: MachineFacts,
+    *,
+    validate: bool = True,
+    entropy: Callable[[int], bytes] = secrets.token_bytes,
+) -> Domain:
     """The document as it will be kept and shown.
 
     facts: of the emulator that runs it, which is `domain.devices.emulator`
     or the default of its architecture. validate: off for documents that were
-    accepted before. Raises libvirt's errors, with what to do about them.
+    accepted before. entropy: random bytes, for a UUID or MAC address.
+    Raises libvirt's errors, with what to do about them.
     """
     if domain.bootloader is not None or domain.bootloader_args is not None:
         raise ConfigUnsupported(
             "bootloader is not supported by QEMU", domain=From.QEMU, hint="use <os><kernel> or a disk to boot from"
         )
+    if validate:
+        check_written(domain)
     machine = facts.machine(domain.os.machine)
     name = machine.name if machine is not None else (domain.os.machine or "")
-    draft = Draft.of(domain, facts, name)
+    draft = Draft.of(domain, facts, name, entropy)
+    if draft.arch not in facts.arches:
+        raise ConfigUnsupported(
+            f"Emulator '{domain.devices.emulator or facts.emulator}' does not support arch '{draft.arch}'",
+            domain=From.QEMU,
+            hint=f"it emulates {facts.arch}",
+        )
     general.complete_identity(draft)
     general.complete_clock(draft)
     general.complete_lifecycle(draft)
@@ -42,7 +60,6 @@ def complete(domain: Domain, facts: MachineFacts, *, validate: bool = True) -> D
     general.complete_memory(draft)
     controllers.reject_duplicates(draft)
     general.complete_os(draft, [d.boot.order for d in (*draft.disks, *draft.interfaces) if d.boot is not None])
-    check_drafted(draft)
     cpu.complete_cpu(draft, machine.default_cpu if machine is not None else "")
     _add_implied(draft)
     assign(draft)

@@ -63,7 +63,7 @@ def _next_port(devices: list[Any]) -> int:
 def complete_parallels(draft: Draft) -> None:
     for place, parallel in enumerate(draft.parallels):
         if parallel.target is None or parallel.target.port is None:
-            port = _next_port(draft.parallels)
+            port = _next_port(draft.parallels[:place])
             draft.parallels[place] = replace(parallel, target=ParallelTarget(port=port))
 
 

@@ -17,6 +17,7 @@ USB2_MODELS = frozenset(("ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3")
 _Q35_USB = (("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci"), ("ich9-usb-ehci1", "ich9-ehci1"))
 _SCSI_MODELS = (("lsi53c895a", "lsilogic"), ("virtio-scsi-pci", "virtio-scsi"))
 _USB_COMPANIONS = (("ich9-uhci1", 0), ("ich9-uhci2", 2), ("ich9-uhci3", 4))
+_STARTPORTS: dict[str | None, int] = dict(_USB_COMPANIONS)
 _XHCI_MODELS = frozenset(("qemu-xhci", "nec-xhci"))
 _XHCI_MAX_PORTS = 15
 
@@ -87,7 +88,11 @@ def _add_usb(draft: Draft, model: str | None) -> None:
 
 
 def complete_controllers(draft: Draft) -> None:
+    """Models for those without, and the ports of USB 2 companions. Raises for numbers and machines that do not fit."""
     for place, controller in enumerate(draft.controllers):
+        port = _STARTPORTS.get(controller.model) if controller.type == "usb" else None
+        if port is not None and controller.master_startport is None:
+            draft.controllers[place] = controller = replace(controller, master_startport=port)
         if controller.type in ("usb", "scsi"):
             if controller.model is None or controller.model in ("auto", "default"):
                 model = usb_model(draft) if controller.type == "usb" else scsi_model(draft, controller)
@@ -102,6 +107,7 @@ def usb_model(draft: Draft) -> str | None:
 
 
 def scsi_model(draft: Draft, controller: Controller) -> str:
+    """The model of a SCSI controller without one. Raises InternalError when QEMU has none of them."""
     for device, model in _SCSI_MODELS:
         if device in draft.facts.devices:
             return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -20,11 +20,12 @@ _ONE_VCPU = Vcpu(placement="static", count=1)
 
 def complete_identity(draft: Draft) -> None:
     if draft.domain.uuid is None:
-        draft.changes["uuid"] = random_uuid()
+        draft.changes["uuid"] = random_uuid(draft.entropy)
 
 
-def random_uuid() -> str:
-    digits = bytearray(os.urandom(16))
+def random_uuid(entropy: Callable[[int], bytes]) -> str:
+    """A version 4 UUID."""
+    digits = bytearray(entropy(16))
     digits[6] = digits[6] & 0x0F | 0x40
     digits[8] = digits[8] & 0x3F | 0x80
     text = digits.hex()
@@ -54,6 +55,7 @@ def complete_vcpus(draft: Draft) -> None:
 
 
 def complete_memory(draft: Draft) -> None:
+    """The guest starts with all of its memory unless told otherwise. Raises XmlError for none at all."""
     domain = draft.domain
     total = domain.memory
     if total == 0 and domain.cpu is not None:
@@ -116,6 +118,7 @@ def complete_lifecycle(draft: Draft) -> None:
 
 
 def complete_clock(draft: Draft) -> None:
+    """UTC unless told otherwise; the kind of clock that an adjustment makes of it."""
     clock = draft.domain.clock
     if clock is None:
         draft.changes["clock"] = _UTC_CLOCK
@@ -136,6 +139,11 @@ def complete_sections(draft: Draft) -> None:
         changes["iothreads"] = len(domain.iothread_ids)
     if domain.memory_backing == MemoryBacking():
         changes["memory_backing"] = None
+    if any(label.type == "none" and label.model is None for label in domain.seclabels):
+        changes["seclabels"] = tuple(
+            replace(label, model="none") if label.type == "none" and label.model is None else label
+            for label in domain.seclabels
+        )
 
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -20,13 +20,15 @@ def complete_interfaces(draft: Draft) -> None:
     for place, interface in enumerate(draft.interfaces):
         if interface.mac is None or interface.model is None:
             draft.interfaces[place] = replace(
-                interface, mac=interface.mac or random_mac(), model=interface.model or default_interface(draft)
+                interface,
+                mac=interface.mac or random_mac(draft.entropy),
+                model=interface.model or default_interface(draft),
             )
 
 
-def random_mac() -> str:
+def random_mac(entropy: Callable[[int], bytes]) -> str:
     """A unicast address in QEMU's range 52:54:00."""
-    tail = os.urandom(3)
+    tail = entropy(3)
     return f"52:54:00:{tail[0]:02x}:{tail[1]:02x}:{tail[2]:02x}"
 
 
@@ -69,6 +71,7 @@ def complete_balloon(draft: Draft) -> None:
 
 
 def complete_others(draft: Draft) -> None:
+    """Random sources, panic devices and vsocks."""
     for place, rng in enumerate(draft.rngs):
         if isinstance(rng.backend, RandomBackend) and not rng.backend.path:
             draft.rngs[place] = replace(rng, backend=RandomBackend(path="/dev/random"))

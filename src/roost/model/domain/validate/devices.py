@@ -1,0 +1,354 @@
+"""Rules about the other devices: controllers, interfaces, character devices, displays, input, random sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from roost.errors import From, InternalError, XmlError
+from roost.model.domain.devices.chardev import SpicevmcChar
+from roost.model.domain.devices.graphics import NetworkListen
+from roost.model.domain.validate.rules import Context, Rule
+
+_VIRTIO_SCSI = frozenset(("virtio-scsi", "virtio-transitional", "virtio-non-transitional"))
+_VIRTIO_NET = frozenset(("virtio", "virtio-transitional", "virtio-non-transitional"))
+#: SCSI models whose QEMU device may be missing.
+_SCSI_DEVICES: Mapping[str, tuple[str, str]] = {
+    "lsilogic": ("lsi53c895a", "the LSI 53C895A SCSI controller"),
+    "virtio-scsi": ("virtio-scsi-pci", "virtio scsi controller"),
+    "virtio-transitional": ("virtio-scsi-pci", "virtio scsi controller"),
+    "virtio-non-transitional": ("virtio-scsi-pci", "virtio scsi controller"),
+    "lsisas1068": ("mptsas1068", "the LSI SAS1068 (MPT Fusion) controller"),
+    "lsisas1078": ("megasas", "the LSI SAS1078 (MegaRAID) controller"),
+    "vmpvscsi": ("pvscsi", "the pvscsi (VMware paravirtual SCSI) controller"),
+}
+
+
+def _scsi_missing(model: str, device: str, name: str) -> Rule:
+    return Rule(
+        lambda d, c: d.type == "scsi" and d.model == model and device not in c.facts.devices,
+        f"This QEMU doesn't support {name}",
+        "model='virtio-scsi'",
+    )
+
+
+def _virtio_scsi_only(attribute: str, preposition: str = "by") -> Rule:
+    return Rule(
+        lambda d, c: (
+            d.driver is not None
+            and getattr(d.driver, attribute) not in (None, 0)
+            and not (d.type == "scsi" and d.model in _VIRTIO_SCSI)
+        ),
+        f"'{attribute}' is only supported {preposition} virtio-scsi controller",
+        "model='virtio-scsi'",
+    )
+
+
+CONTROLLER_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.type == "scsi" and d.model in ("buslogic", "auto"),
+        "Unsupported controller model: {d.model}",
+        "model='virtio-scsi' or 'lsilogic'",
+    ),
+    *(_scsi_missing(model, device, name) for model, (device, name) in _SCSI_DEVICES.items()),
+    _virtio_scsi_only("queues"),
+    _virtio_scsi_only("cmd_per_lun"),
+    _virtio_scsi_only("max_sectors"),
+    _virtio_scsi_only("ioeventfd"),
+    _virtio_scsi_only("iothread", "for"),
+    Rule(
+        lambda d, c: d.type == "ide" and not c.is_i440fx,
+        "IDE controllers are unsupported for this QEMU binary or machine type",
+        "bus='sata' instead of 'ide'",
+    ),
+    Rule(
+        lambda d, c: d.type == "ide" and d.index != 0,
+        "Only a single IDE controller is supported for this machine type",
+        "its index is 0",
+    ),
+)
+
+
+def _several(family: str) -> Any:
+    def broken(d: Any, c: Context) -> bool:
+        return d.type == "user" and sum(_family(ip) == family for ip in d.ips) > 1
+
+    return broken
+
+
+def _family(ip: Any) -> str:
+    return ip.family or ("ipv6" if ":" in ip.address else "ipv4")
+
+
+def _bad_prefix(family: str, low: int, high: int) -> Any:
+    def broken(d: Any, c: Context) -> bool:
+        return d.type == "user" and any(
+            _family(ip) == family and ip.prefix and not low <= ip.prefix <= high for ip in d.ips
+        )
+
+    return broken
+
+
+def _odd(size: int | None) -> bool:
+    return bool(size) and bool(size & (size - 1)) if size else False
+
+
+INTERFACE_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: (d.source.host_ips or d.source.host_routes) and d.type != "ethernet",
+        "Invalid attempt to set network interface host-side IP route and/or address info on interface of type "
+        "'{d.type}'. This is only supported on interfaces of type 'ethernet'",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.target is not None and d.target.managed is False and d.type != "ethernet",
+        "unmanaged target dev is not supported on interfaces of type '{d.type}'",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.backend is not None and d.backend.type == "passt" and d.type != "user",
+        "The 'passt' backend can only be used with interface type='user'",
+        error=InternalError,
+        origin=From.DOMAIN,
+    ),
+    Rule(_several("ipv4"), "Only one IPv4 address per interface is allowed"),
+    Rule(
+        _bad_prefix("ipv4", 4, 27),
+        "invalid prefix, must be in range of 4-27",
+        error=XmlError,
+    ),
+    Rule(_several("ipv6"), "Only one IPv6 address per interface is allowed"),
+    Rule(_bad_prefix("ipv6", 64, 64), "unsupported IPv6 address prefix - must be 64"),
+    Rule(
+        lambda d, c: (d.ips or d.routes) and d.type not in ("user", "vdpa"),
+        "Invalid attempt to set network interface guest-side IP route and/or address info, not supported by QEMU",
+        "the guest sets its own addresses",
+    ),
+    Rule(
+        lambda d, c: d.model in _VIRTIO_NET and d.driver is not None and _odd(d.driver.rx_queue_size),
+        "rx_queue_size has to be a power of two",
+    ),
+    Rule(
+        lambda d, c: d.model in _VIRTIO_NET and d.driver is not None and _odd(d.driver.tx_queue_size),
+        "tx_queue_size has to be a power of two",
+    ),
+    Rule(
+        lambda d, c: d.mtu and d.type not in ("network", "bridge", "ethernet", "vhostuser", "hostdev"),
+        "setting MTU on interface type {d.type} is not supported yet",
+    ),
+)
+
+_TARGET_OF_MODEL: Mapping[str, str] = {
+    "isa-serial": "isa-serial",
+    "usb-serial": "usb-serial",
+    "pci-serial": "pci-serial",
+    "spapr-vty": "spapr-vio-serial",
+    "pl011": "system-serial",
+    "16550a": "system-serial",
+    "sclpconsole": "sclp-serial",
+    "sclplmconsole": "sclp-serial",
+    "isa-debugcon": "isa-debug",
+}
+_ADDRESS_OF_TARGET: Mapping[str, str] = {
+    "isa-serial": "isa",
+    "isa-debug": "isa",
+    "usb-serial": "usb",
+    "pci-serial": "pci",
+    "spapr-vio-serial": "spapr-vio",
+}
+_NOT_X86 = frozenset(("spapr-vio-serial", "sclp-serial", "system-serial"))
+_WITHOUT_SPICE: Rule = Rule(
+    lambda d, c: isinstance(d.source, SpicevmcChar) and all(g.type != "spice" for g in c.domain.devices.graphics),
+    "chardev 'spicevmc' not supported without spice graphics",
+    "add <graphics type='spice'/>",
+)
+
+
+def _address_kind(d: Any) -> str | None:
+    return None if d.address is None else str(type(d.address).__struct_config__.tag)
+
+
+def _target_needs(target: str, address: str) -> Rule:
+    return Rule(
+        lambda d, c: d.target.type == target and _address_kind(d) not in (None, address),
+        f"Target type '{target}' requires address type '{address}'",
+    )
+
+
+def _model_needs(model: str, target: str) -> Rule:
+    return Rule(
+        lambda d, c: d.target.model == model and d.target.type != target,
+        f"Target model '{model}' requires target type '{target}'",
+        "leave <model> out",
+    )
+
+
+SERIAL_RULES: tuple[Rule, ...] = (
+    _WITHOUT_SPICE,
+    *(_target_needs(target, address) for target, address in _ADDRESS_OF_TARGET.items()),
+    *(_model_needs(model, target) for model, target in _TARGET_OF_MODEL.items()),
+    Rule(
+        lambda d, c: c.is_x86 and d.target.type in _NOT_X86,
+        "Serial device with target type '{d.target.type}' and target model '{d.target.model}' not compatible "
+        "with guest architecture or machine type",
+        "type='isa-serial'",
+    ),
+)
+CHANNEL_RULES: tuple[Rule, ...] = (_WITHOUT_SPICE,)
+CONSOLE_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.target.type in ("sclp", "sclplm") and f"{d.target.type}console" not in c.facts.devices,
+        "{d.target.type}console is not supported in this QEMU binary",
+    ),
+    Rule(
+        lambda d, c: d.target.type in ("xen", "uml", "lxc", "openvz"),
+        "unsupported console target type {d.target.type}",
+        "type='serial' or 'virtio'",
+    ),
+)
+
+GRAPHICS_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: any(
+            isinstance(listen, NetworkListen) and not listen.network for listen in getattr(d, "listens", ())
+        ),
+        "'network' attribute is required for listen type 'network'",
+        error=XmlError,
+        origin=From.DOMAIN,
+    ),
+    Rule(lambda d, c: d.type in ("rdp", "desktop"), "{d.type} graphics are not supported with this QEMU", "vnc"),
+)
+
+_CARDS: Mapping[str, str] = {
+    "vga": "VGA", "cirrus": "cirrus-vga", "vmvga": "vmware-svga", "qxl": "qxl", "virtio": "virtio-gpu-pci",
+    "bochs": "bochs-display", "ramfb": "ramfb",
+}  # fmt: skip
+_SEVERAL_HEADS = frozenset(("qxl", "virtio", "none"))
+
+
+def _small(size: int | None) -> bool:
+    return size is not None and 0 < size < 1024
+
+
+def _qxl_only(attribute: str) -> Rule:
+    return Rule(
+        lambda d, c: d.model.type != "qxl" and getattr(d.model, attribute),
+        f"{attribute} attribute only supported for video type qxl",
+        origin=From.DOMAIN,
+    )
+
+
+def _card_missing(d: Any, c: Context) -> bool:
+    return d.model.type != "none" and _CARDS.get(d.model.type, "-") not in c.facts.devices
+
+
+VIDEO_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.model is None or d.model.type is None,
+        "missing video model and cannot determine default",
+        error=InternalError,
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: (
+            len(c.domain.devices.videos) > 1
+            and any(v.model is not None and v.model.type == "none" for v in c.domain.devices.videos)
+        ),
+        "a 'none' video type must be the only video device defined for the domain",
+        origin=From.DOMAIN,
+    ),
+    _qxl_only("ram"),
+    _qxl_only("vram64"),
+    _qxl_only("vgamem"),
+    Rule(
+        lambda d, c: d.model.type == "ramfb" and d.address is not None,
+        "address not supported for video type ramfb",
+        origin=From.DOMAIN,
+    ),
+    Rule(_card_missing, "domain configuration does not support video model '{d.model.type}'", "vga or virtio"),
+    Rule(
+        lambda d, c: d.model.type not in _SEVERAL_HEADS and not d.model.primary,
+        "video type '{d.model.type}' is only valid as primary video device",
+        "virtio or qxl for the second",
+    ),
+    Rule(
+        lambda d, c: d.model.type not in _SEVERAL_HEADS and d.model.heads != 1,
+        "video type '{d.model.type}' doesn't support multiple 'heads'",
+        "heads='1'",
+    ),
+    Rule(
+        lambda d, c: d.model.acceleration is not None and d.model.acceleration.accel2d,
+        "qemu does not support the accel2d setting",
+    ),
+    Rule(
+        lambda d, c: d.model.type == "qxl" and _small(d.model.vgamem),
+        "value for 'vgamem' must be at least 1 MiB (1024 KiB)",
+    ),
+    Rule(lambda d, c: d.model.type == "qxl" and _odd(d.model.vgamem), "value for 'vgamem' must be power of two"),
+    Rule(
+        lambda d, c: d.model.resolution is not None and d.model.type not in ("vga", "qxl", "virtio", "bochs"),
+        "model resolution is not supported",
+        error=XmlError,
+    ),
+    Rule(
+        lambda d, c: d.model.type in ("vga", "vmvga") and _small(d.model.vram),
+        "value for 'vram' must be at least 1 MiB (1024 KiB)",
+    ),
+    Rule(
+        lambda d, c: d.model.acceleration is not None and d.model.acceleration.accel3d and d.model.type != "virtio",
+        "3d acceleration is supported only with 'virtio' video device",
+    ),
+)
+
+INPUT_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.bus == "ps2" and d.type not in ("mouse", "keyboard"),
+        "ps2 bus does not support {d.type} input device",
+        "bus='usb' or 'virtio'",
+        InternalError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.bus == "xen",
+        "unsupported input bus {d.bus}",
+        "'ps2', 'usb' or 'virtio'",
+        InternalError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.type in ("mouse", "tablet", "keyboard") and d.source is not None and d.source.evdev,
+        "setting source evdev path only supported for passthrough input devices",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.type == "passthrough" and d.bus != "virtio",
+        "only bus 'virtio' is supported for 'passthrough' input devices",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.type == "evdev" and d.bus not in (None, "none"),
+        "input evdev doesn't support bus element",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.model is not None and d.bus != "virtio",
+        "only bus 'virtio' is supported for input model '{d.model}'",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.bus == "virtio" and d.model in ("virtio-transitional", "virtio-non-transitional"),
+        "virtio (non-)transitional models are not supported for input type={d.type}",
+    ),
+)
+
+IOMMU_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.model == "intel" and not c.is_q35,
+        "IOMMU device: '{d.model}' is only supported with Q35 machines",
+    ),
+)
+
+__all__ = [
+    "CHANNEL_RULES", "CONSOLE_RULES", "CONTROLLER_RULES", "GRAPHICS_RULES", "INPUT_RULES", "INTERFACE_RULES",
+    "IOMMU_RULES", "SERIAL_RULES", "VIDEO_RULES",
+]  # fmt: skip

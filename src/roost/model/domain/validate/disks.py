@@ -1,0 +1,300 @@
+"""Rules about disks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roost.errors import ConfigUnsupported, From, InternalError, NoSource, XmlError
+from roost.model.domain.complete.disks import disk_index
+from roost.model.domain.device import DriveAddress, UsbAddress
+from roost.model.domain.devices.disk import BlockSource, DirSource, FileSource, NetworkSource, VolumeSource
+from roost.model.domain.validate.rules import Context, Rule
+
+_DISK_NAMES = ("hd", "sd", "vd", "xvd", "ubd")
+_SERIAL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_ .+")
+_DRIVE_BUSES = frozenset(("ide", "fdc", "scsi", "sata"))
+#: What several guests may write to at once.
+_SHAREABLE_FORMATS = frozenset(("raw", None))
+_TUNED = (
+    ("total_bytes_sec", "bytes_sec"),
+    ("total_iops_sec", "iops_sec"),
+    ("total_bytes_sec_max", "bytes_sec_max"),
+    ("total_iops_sec_max", "iops_sec_max"),
+)
+
+
+def is_empty(disk: Any) -> bool:
+    """Whether no medium is in the drive."""
+    source = disk.source
+    if isinstance(source, FileSource):
+        return not source.file and not source.fdgroup
+    if isinstance(source, BlockSource):
+        return not source.dev
+    if isinstance(source, DirSource):
+        return not source.dir
+    if isinstance(source, VolumeSource):
+        return not source.pool
+    return isinstance(source, NetworkSource) and source.protocol is None
+
+
+def source_text(disk: Any) -> str:
+    """A disk's source as messages name it."""
+    source = disk.source
+    for name in ("file", "dev", "dir", "name"):
+        value = getattr(source, name, None)
+        if value:
+            return str(value)
+    return "<null>"
+
+
+def _limits_twice(total: str, kind: str) -> Rule:
+    read, write = f"read_{kind}", f"write_{kind}"
+    return Rule(
+        lambda d, c: (
+            d.iotune is not None and getattr(d.iotune, total) and (getattr(d.iotune, read) or getattr(d.iotune, write))
+        ),
+        f"total and read/write {kind} cannot be set at the same time",
+        "keep the total, or the two parts",
+        XmlError,
+        From.DOMAIN,
+    )
+
+
+def _iothread_missing(d: Any, c: Context) -> bool:
+    if d.driver is None or not d.driver.iothread:
+        return False
+    ids = {thread.id for thread in c.domain.iothread_ids}
+    return d.driver.iothread not in ids and d.driver.iothread > (c.domain.iothreads or 0)
+
+
+def _policy(d: Any) -> str | None:
+    policy: str | None = d.source.startup_policy
+    return policy
+
+
+#: What libvirt checks for every hypervisor, in its order.
+_COMMON: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.device == "lun" and d.type not in ("block", "network", "volume"),
+        "disk device='lun' is only valid for block type disk source",
+        "type='block' with <source dev='...'/>",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device != "lun" and d.rawio is not None,
+        "rawio can be used only with device='lun'",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device != "lun" and d.sgio is not None,
+        "sgio can be used only with device='lun'",
+        origin=From.DOMAIN,
+    ),
+    *(_limits_twice(total, kind) for total, kind in _TUNED),
+    Rule(
+        lambda d, c: d.target.bus in _DRIVE_BUSES and d.address is not None and not isinstance(d.address, DriveAddress),
+        "Invalid address type '{d.address.__struct_config__.tag}' for the disk '{d.target.dev}' "
+        "with the bus type '{d.target.bus}'",
+        "an address of type 'drive', or none",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.target.bus != "virtio" and d.model is not None,
+        "disk model '{d.model}' not supported for bus '{d.target.bus}'",
+        "models are for bus='virtio'",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.target.bus != "virtio" and d.driver.queues,
+        "queues attribute in disk driver element is only supported by virtio-blk",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.target.bus != "virtio" and d.driver.event_idx is not None,
+        "disk event_idx mode supported only for virtio bus",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.target.bus != "virtio" and d.driver.ioeventfd is not None,
+        "disk ioeventfd mode supported only for virtio bus",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.target.tray is not None and d.device not in ("floppy", "cdrom"),
+        "tray is only valid for cdrom and floppy",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device == "floppy" and d.target.bus != "fdc",
+        "Invalid bus type '{d.target.bus}' for floppy disk",
+        "bus='fdc'",
+        InternalError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device != "floppy" and d.target.bus == "fdc",
+        "Invalid bus type '{d.target.bus}' for disk",
+        "device='floppy', or another bus",
+        InternalError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.target.removable is not None and d.target.bus != "usb",
+        "removable is only valid for usb disks",
+        "bus='usb'",
+        XmlError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: _policy(d) == "requisite" and d.device not in ("cdrom", "floppy"),
+        "disk startupPolicy 'requisite' is allowed only for cdrom or floppy",
+        "'mandatory' or 'optional'",
+        XmlError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device in ("disk", "lun") and not d.target.dev.startswith(_DISK_NAMES),
+        "Invalid harddisk device name: {d.target.dev}",
+        "a name such as vda, sda or hda",
+        InternalError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device == "floppy" and not d.target.dev.startswith("fd"),
+        "Invalid floppy device name: {d.target.dev}",
+        "fda or fdb",
+        InternalError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device == "disk" and is_empty(d),
+        "{d.target.dev}",
+        "a disk needs a <source>; only cdrom and floppy drives may be empty",
+        NoSource,
+        From.DOMAIN,
+    ),
+)
+
+#: What QEMU cannot do.
+_QEMU: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.device == "cdrom" and d.target.bus in ("virtio", "sd"),
+        "disk type of '{d.target.dev}' does not support ejectable media",
+        "bus='sata', 'scsi', 'ide' or 'usb'",
+    ),
+    Rule(
+        lambda d, c: d.driver.copy_on_read and d.readonly,
+        "copy_on_read is not compatible with read-only disk '{d.target.dev}'",
+    ),
+    Rule(
+        lambda d, c: d.driver.copy_on_read and d.device in ("cdrom", "floppy"),
+        "copy_on_read is not supported with removable disk '{d.target.dev}'",
+    ),
+    Rule(
+        lambda d, c: d.wwn and d.target.bus not in ("ide", "scsi"),
+        "Only ide and scsi disk support wwn",
+    ),
+    Rule(
+        lambda d, c: (d.vendor or d.product) and d.target.bus != "scsi",
+        "Only scsi disk supports vendor and product",
+    ),
+    Rule(
+        lambda d, c: d.device == "lun" and d.target.bus not in ("virtio", "scsi"),
+        "disk device='lun' is not supported for bus='{d.target.bus}'",
+    ),
+    Rule(
+        lambda d, c: d.target.rotation_rate and d.target.bus not in ("scsi", "ide", "sata"),
+        "rotation rate is only valid for SCSI/IDE/SATA bus",
+        error=InternalError,
+    ),
+    Rule(
+        lambda d, c: d.target.bus == "usb" and d.address is not None and not isinstance(d.address, UsbAddress),
+        "unexpected address type for usb disk",
+        error=InternalError,
+    ),
+    Rule(
+        lambda d, c: d.readonly and d.device == "disk" and d.target.bus in ("ide", "sata"),
+        "readonly {d.target.bus} disks are not supported",
+        "leave <readonly/> out, or bus='virtio' or 'scsi'",
+    ),
+    Rule(
+        lambda d, c: d.driver.io == "native" and d.driver.cache not in ("none", "directsync"),
+        "io='native' needs either no disk cache or directsync cache mode",
+        "cache='none'",
+    ),
+    Rule(
+        lambda d, c: d.serial and not _SERIAL_CHARS.issuperset(d.serial),
+        "driver serial '{d.serial}' contains unsafe characters",
+        "letters, digits, blanks and any of - _ . +",
+        InternalError,
+    ),
+    Rule(
+        _iothread_missing,
+        "Disk iothread '{d.driver.iothread}' not defined in iothreadid",
+        "add <iothreads>{d.driver.iothread}</iothreads>",
+    ),
+    Rule(
+        lambda d, c: d.shareable and not d.readonly and d.driver.type not in _SHAREABLE_FORMATS,
+        "shared access for disk '{d.target.dev}' requires use of supported storage format",
+        "type='raw' in <driver>",
+    ),
+    Rule(
+        lambda d, c: d.driver.name != "qemu",
+        "unsupported driver name '{d.driver.name}' for disk '{d.target.dev}'",
+        "name='qemu'",
+    ),
+    Rule(
+        lambda d, c: disk_index(d.target.dev) < 0,
+        "invalid disk target '{d.target.dev}'",
+    ),
+    Rule(
+        lambda d, c: d.target.dev[-1].isdigit(),
+        "invalid disk target '{d.target.dev}', partitions can't appear in disk targets",
+    ),
+    Rule(
+        lambda d, c: d.type == "dir" and d.driver.type != "fat",
+        "storage type 'dir' requires use of storage format 'fat'",
+        "type='fat' in <driver>",
+    ),
+)
+
+
+def _drive(bus: str, field: str, text: str, *, internal: bool = False, hint: str = "") -> Rule:
+    return Rule(
+        lambda d, c: d.target.bus == bus and isinstance(d.address, DriveAddress) and getattr(d.address, field) != 0,
+        text,
+        hint,
+        InternalError if internal else ConfigUnsupported,
+    )
+
+
+#: Drive addresses that QEMU's controllers do not have.
+_ADDRESS: tuple[Rule, ...] = (
+    _drive("scsi", "bus", "SCSI controller only supports 1 bus", internal=True),
+    Rule(
+        lambda d, c: (
+            d.target.bus == "scsi"
+            and isinstance(d.address, DriveAddress)
+            and d.address.target != 0
+            and any(
+                k.type == "scsi" and k.index == d.address.controller and k.model == "lsilogic"
+                for k in c.domain.devices.controllers
+            )
+        ),
+        "target must be 0 for controller model 'lsilogic'",
+        "model='virtio-scsi' has more",
+    ),
+    _drive(
+        "ide", "controller", "Only 1 IDE controller is supported", internal=True, hint="hda to hdd, the rest elsewhere"
+    ),
+    _drive("ide", "target", "target must be 0 for ide controller"),
+    _drive("fdc", "controller", "Only 1 fdc controller is supported", internal=True, hint="fda and fdb"),
+    _drive("fdc", "bus", "Only 1 fdc bus is supported", internal=True),
+    _drive("fdc", "target", "target must be 0 for controller fdc"),
+    _drive("sata", "bus", "bus must be 0 for sata controller"),
+    _drive("sata", "target", "target must be 0 for sata controller"),
+)
+
+RULES = (*_COMMON, *_ADDRESS, *_QEMU)
+
+__all__ = ["RULES", "is_empty", "source_text"]

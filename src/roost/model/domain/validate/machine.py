@@ -1,0 +1,167 @@
+"""Rules about the machine as a whole: what the emulator serves, processors, memory, timers, features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roost.errors import InternalError, XmlError
+from roost.model.domain.validate.rules import Context, Rule
+
+_MAX_VCPUS_WITHOUT_EIM = 255
+#: The last second of the year 9999.
+_LAST_START = 253402300799
+_MACHINE_FEATURES = (
+    ("gic", "gic"), ("hpt_resizing", "hpt"), ("htm", "htm"), ("nested_hv", "nested-hv"), ("ccf_assist", "ccf-assist"),
+    ("cfpc", "cfpc"), ("sbbc", "sbbc"), ("ibs", "ibs"),
+)  # fmt: skip
+
+
+def _uses_uefi(d: Any, c: Context) -> bool:
+    return d.os.firmware == "efi" or (d.os.loader is not None and d.os.loader.type == "pflash")
+
+
+def _topology_count(d: Any) -> int:
+    t = d.cpu.topology
+    return int(t.sockets * (t.dies or 1) * t.cores * t.threads)
+
+
+def _needs_eim(d: Any) -> bool:
+    return bool(d.vcpu.count > _MAX_VCPUS_WITHOUT_EIM)
+
+
+def _has_eim(d: Any) -> bool:
+    iommu = d.devices.iommu
+    return iommu is not None and iommu.driver is not None and bool(iommu.driver.eim)
+
+
+def _foreign_feature(field: str, name: str) -> Rule:
+    return Rule(
+        lambda d, c: c.is_x86 and d.features is not None and getattr(d.features, field) is not None,
+        f"The '{name}' feature is not supported for architecture '{{d.os.arch}}' or machine type '{{d.os.machine}}'",
+        f"leave <{name}> out",
+    )
+
+
+#: In libvirt's order.
+RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.os.type != "hvm",
+        "Emulator '{d.devices.emulator}' does not support os type '{d.os.type}'",
+        "<os><type>hvm</type></os>",
+    ),
+    Rule(
+        lambda d, c: d.os.arch not in c.facts.arches,
+        "Emulator '{d.devices.emulator}' does not support arch '{d.os.arch}'",
+        "it emulates {c.facts.arch}",
+    ),
+    Rule(
+        lambda d, c: d.type not in c.facts.virt_types,
+        "Emulator '{d.devices.emulator}' does not support virt type '{d.type}'",
+        "type='qemu' needs no help of the host",
+    ),
+    Rule(
+        lambda d, c: c.machine is None,
+        "Emulator '{d.devices.emulator}' does not support machine type '{d.os.machine}'",
+        "leave it out for {c.facts.default_machine}",
+    ),
+    Rule(
+        lambda d, c: _uses_uefi(d, c) and c.is_x86 and not (d.features is not None and d.features.acpi),
+        "UEFI requires ACPI on this architecture",
+        "add <features><acpi/></features>",
+    ),
+    Rule(
+        lambda d, c: d.os.bios_useserial and not d.devices.serials,
+        "need at least one serial port to use BIOS serial output",
+        "add <serial type='pty'/>",
+        XmlError,
+    ),
+    Rule(
+        lambda d, c: "rename-restart" in (d.on_poweroff, d.on_reboot, d.on_crash),
+        "qemu driver doesn't support the 'rename-restart' action for 'on_reboot'/'on_poweroff'/'on_crash'",
+        "'restart' or 'destroy'",
+    ),
+    Rule(
+        lambda d, c: "preserve" in (d.on_poweroff, d.on_reboot),
+        "qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'",
+        "'restart' or 'destroy'; 'preserve' is for <on_crash>",
+    ),
+    Rule(
+        lambda d, c: d.max_memory is not None and not (d.cpu is not None and d.cpu.numa),
+        "At least one numa node has to be configured when enabling memory hotplug",
+        "add <numa> with a <cell> to <cpu>",
+    ),
+    Rule(
+        lambda d, c: c.machine is not None and c.machine.max_cpus and d.vcpu.count > c.machine.max_cpus,
+        "Maximum CPUs greater than specified machine type limit {c.machine.max_cpus}",
+    ),
+    Rule(
+        lambda d, c: d.cpu is not None and d.cpu.topology is not None and _topology_count(d) != d.vcpu.count,
+        "CPU topology doesn't match maximum vcpu count",
+        "sockets * dies * cores * threads must be {d.vcpu.count}",
+    ),
+    Rule(
+        lambda d, c: _needs_eim(d) and c.is_x86 and not c.is_q35,
+        f"more than {_MAX_VCPUS_WITHOUT_EIM} vCPUs are only supported on q35-based machine types",
+    ),
+    Rule(
+        lambda d, c: _needs_eim(d) and c.is_x86 and not _has_eim(d),
+        f"more than {_MAX_VCPUS_WITHOUT_EIM} vCPUs require extended interrupt mode enabled on the iommu device",
+        "add <iommu model='intel'><driver intremap='on' eim='on'/></iommu>",
+    ),
+    *(_foreign_feature(field, name) for field, name in _MACHINE_FEATURES),
+)
+
+#: On each <timer>, `{d}`.
+TIMER_RULES: tuple[Rule, ...] = (
+    Rule(lambda d, c: d.name == "platform", "unsupported timer type (name) '{d.name}'", "rtc, pit, hpet or tsc"),
+    Rule(
+        lambda d, c: d.name in ("tsc", "kvmclock", "hypervclock") and d.present and not c.is_x86,
+        "Configuring the '{d.name}' timer is not supported for virtType={c.domain.type} arch={c.domain.os.arch} "
+        "machine={c.domain.os.machine} guests",
+    ),
+    Rule(
+        lambda d, c: d.name == "rtc" and d.track in ("boot", "realtime"),
+        "unsupported rtc timer track '{d.track}'",
+        "'guest' or 'wall'",
+    ),
+    Rule(
+        lambda d, c: d.name == "rtc" and d.tickpolicy in ("merge", "discard"),
+        "unsupported rtc timer tickpolicy '{d.tickpolicy}'",
+        "'delay' or 'catchup'",
+    ),
+    Rule(
+        lambda d, c: d.name == "pit" and d.tickpolicy == "merge",
+        "unsupported pit tickpolicy '{d.tickpolicy}'",
+        "'delay', 'catchup' or 'discard'",
+    ),
+    Rule(
+        lambda d, c: d.name == "armvtimer",
+        "Configuring the '{d.name}' timer is not supported for virtType={c.domain.type} arch={c.domain.os.arch} "
+        "machine={c.domain.os.machine} guests",
+    ),
+)
+
+CLOCK_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.offset == "absolute" and (d.start or 0) > _LAST_START,
+        f"The maximum 'start' value for <clock offset='absolute'> is {_LAST_START}",
+    ),
+)
+
+#: On each <qemu:env>, `{d}`.
+ENVIRONMENT_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: not (d.name[:1].isalpha() or d.name[:1] == "_"),
+        "Invalid environment name, it must begin with a letter or underscore",
+        "not {d.name}",
+        InternalError,
+    ),
+    Rule(
+        lambda d, c: not d.name.replace("_", "a").isalnum(),
+        "Invalid environment name, it must contain only alphanumerics and underscore",
+        "not {d.name}",
+        InternalError,
+    ),
+)
+
+__all__ = ["CLOCK_RULES", "ENVIRONMENT_RULES", "RULES", "TIMER_RULES"]

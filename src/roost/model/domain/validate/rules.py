@@ -1,0 +1,59 @@
+"""A rule: when it is broken, libvirt's words for it, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from roost.errors import ConfigUnsupported, From, RoostError
+from roost.model.domain.domain import Domain
+from roost.model.domain.facts import Machine, MachineFacts, is_i440fx, is_q35, is_x86
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a rule may look at besides its own device."""
+
+    domain: Domain
+    facts: MachineFacts
+    machine: Machine | None
+
+    @property
+    def is_i440fx(self) -> bool:
+        return is_i440fx(self.domain.os.machine or "")
+
+    @property
+    def is_q35(self) -> bool:
+        return is_q35(self.domain.os.machine or "")
+
+    @property
+    def is_x86(self) -> bool:
+        return is_x86(self.domain.os.arch or "")
+
+
+class Rule(NamedTuple):
+    """One reason to refuse.
+
+    broken: whether a device (or the document) breaks it, given the context.
+    text: libvirt's message; `{d...}` is the device and `{c...}` the context.
+    origin: the error domain libvirt gives it. hint: what would be right.
+    """
+
+    broken: Callable[[Any, Context], object]
+    text: str
+    hint: str = ""
+    error: type[RoostError] = ConfigUnsupported
+    origin: int = From.QEMU
+
+
+def enforce(rules: Iterable[Rule], device: Any, context: Context, where: str) -> None:
+    """Raise for the first broken rule. where: the device's path, for the message."""
+    for rule in rules:
+        if rule.broken(device, context):
+            text = rule.text.format(d=device, c=context)
+            hint = f"{where}: {rule.hint.format(d=device, c=context)}" if rule.hint else where
+            raise rule.error(text, domain=rule.origin, hint=hint)
+
+
+__all__ = ["Context", "Rule", "enforce"]

@@ -1,0 +1,200 @@
+"""Rules about a document as it was written, before anything is added to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg, XmlDetail, XmlError
+from roost.model.domain.devices.chardev import CharDevice, TcpChar, UnixChar, VirtioChannel
+from roost.model.domain.devices.graphics import AddressListen
+from roost.model.domain.domain import Domain
+
+_CPUSET = re.compile(r"\^?[0-9]+(-[0-9]+)?(,\^?[0-9]+(-[0-9]+)?)*\Z")
+_NIC_MODEL = re.compile(r"[A-Za-z0-9_-]+\Z")
+_COMPANIONS = frozenset(("ich9-uhci1", "ich9-uhci2", "ich9-uhci3"))
+_USB_MODELS = frozenset(
+    (
+        "piix3-uhci", "piix4-uhci", "ehci", "ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3", "vt82c686b-uhci",
+        "pci-ohci", "nec-xhci", "qusb1", "qusb2", "qemu-xhci", "none",
+    )
+)  # fmt: skip
+_SCSI_MODELS = frozenset(
+    (
+        "auto", "buslogic", "lsilogic", "lsisas1068", "vmpvscsi", "ibmvscsi", "virtio-scsi", "lsisas1078",
+        "virtio-transitional", "virtio-non-transitional", "ncr53c90", "dc390", "am53c974",
+    )
+)  # fmt: skip
+_IDE_MODELS = frozenset(("piix3", "piix4", "ich6"))
+_SERIAL_MODELS = frozenset(("virtio", "virtio-transitional", "virtio-non-transitional"))
+_PCI_MODELS = frozenset(
+    (
+        "pci-root", "pcie-root", "pci-bridge", "dmi-to-pci-bridge", "pcie-to-pci-bridge", "pcie-root-port",
+        "pcie-switch-upstream-port", "pcie-switch-downstream-port", "pci-expander-bus", "pcie-expander-bus",
+    )
+)  # fmt: skip
+_MODELS = {
+    "usb": _USB_MODELS, "scsi": _SCSI_MODELS, "ide": _IDE_MODELS, "virtio-serial": _SERIAL_MODELS, "pci": _PCI_MODELS,
+}  # fmt: skip
+_MAX_REBOOT_TIMEOUT = 65535
+
+
+def check_written(domain: Domain) -> None:
+    """Raises for what libvirt refuses while it reads a document."""
+    _check_text(domain)
+    _check_vcpu(domain)
+    _check_os(domain)
+    _check_cpu(domain)
+    _check_clock(domain)
+    _check_controllers(domain)
+    for interface in domain.devices.interfaces:
+        _check_interface(interface)
+    devices = domain.devices
+    for device in (*devices.serials, *devices.parallels, *devices.consoles):
+        _check_chardev(device, needs_path=True)
+    for channel in devices.channels:
+        # A virtio channel may leave the path to the driver.
+        _check_chardev(channel, needs_path=not isinstance(channel.target, VirtioChannel))
+    _check_displays(domain)
+    _check_inputs(domain)
+
+
+def _check_text(domain: Domain) -> None:
+    if "\n" in domain.name:
+        raise XmlDetail("invalid char in name: \n", domain=From.XML, hint="a name is one line")
+    if "/" in domain.name:
+        raise XmlError(f"name {domain.name} cannot contain '/'", domain=From.DOMAIN)
+    if domain.title and "\n" in domain.title:
+        raise XmlError("Domain title can't contain newlines", domain=From.DOMAIN, hint="a <description> may")
+
+
+def _check_vcpu(domain: Domain) -> None:
+    vcpu = domain.vcpu
+    if vcpu is None:
+        return
+    if vcpu.count == 0:
+        raise InternalError(
+            "CPU IDs in <numa> exceed the <vcpu> count", domain=From.DOMAIN, hint="<vcpu> must be at least 1"
+        )
+    if vcpu.cpuset is not None and not _CPUSET.match(vcpu.cpuset.replace(" ", "")):
+        raise InvalidArg(f"Failed to parse bitmap '{vcpu.cpuset}'", hint="a list such as 0-3,^2")
+
+
+def _check_os(domain: Domain) -> None:
+    timeout = domain.os.bios_reboot_timeout
+    if timeout is not None and not -1 <= timeout <= _MAX_REBOOT_TIMEOUT:
+        raise ConfigUnsupported("invalid value for rebootTimeout, must be in range [-1,65535]", domain=From.DOMAIN)
+
+
+def _check_cpu(domain: Domain) -> None:
+    cpu = domain.cpu
+    if cpu is None:
+        return
+    names: set[str] = set()
+    for feature in cpu.features:
+        if feature.name in names:
+            raise XmlError(f"CPU feature '{feature.name}' specified more than once", domain=From.CPU)
+        names.add(feature.name)
+    topology = cpu.topology
+    if topology is not None:
+        for name in ("sockets", "dies", "cores", "threads"):
+            if getattr(topology, name) == 0:
+                raise XmlError(
+                    f"Invalid value for attribute '{name}' in element 'topology': Zero is not permitted",
+                    domain=From.XML,
+                )
+
+
+def _check_clock(domain: Domain) -> None:
+    clock = domain.clock
+    if clock is None:
+        return
+    if clock.offset == "timezone" and clock.timezone is None:
+        raise InternalError("missing 'timezone' attribute for clock with offset='timezone'", domain=From.DOMAIN)
+    if clock.offset == "absolute" and clock.start is None:
+        raise InternalError("missing 'start' attribute for clock with offset='absolute'", domain=From.DOMAIN)
+    for timer in clock.timers:
+        _check_timer(timer)
+
+
+def _check_timer(timer: Any) -> None:
+    setting = None
+    if timer.name in ("kvmclock", "hypervclock") and timer.tickpolicy is not None:
+        setting = "tickpolicy"
+    elif timer.tickpolicy != "catchup" and timer.catchup is not None:
+        raise XmlError(
+            "setting of timer catchup policies is only supported with tickpolicy='catchup'", domain=From.DOMAIN
+        )
+    elif timer.name != "tsc" and timer.frequency:
+        setting = "frequency"
+    elif timer.name != "tsc" and timer.mode is not None:
+        setting = "mode"
+    elif timer.name not in ("platform", "rtc") and timer.track is not None:
+        setting = "track"
+    if setting is not None:
+        raise ConfigUnsupported(f"timer {timer.name} doesn't support setting of timer {setting}", domain=From.DOMAIN)
+
+
+def _check_controllers(domain: Domain) -> None:
+    usb = [c for c in domain.devices.controllers if c.type == "usb"]
+    for controller in domain.devices.controllers:
+        known = _MODELS.get(controller.type)
+        if controller.model is not None and known is not None and controller.model not in known:
+            raise ConfigUnsupported(
+                f"Unknown model type '{controller.model}'",
+                domain=From.DOMAIN,
+                hint=f"a {controller.type} controller is one of {', '.join(sorted(known))}",
+            )
+    if any(c.model == "none" for c in usb) and len(usb) > 1:
+        raise XmlDetail("Can't add another USB controller: USB is disabled for this domain", domain=From.DOMAIN)
+    companions = [c for c in usb if c.master_startport is not None or c.model in _COMPANIONS]
+    if companions and len(companions) == len(usb):
+        raise XmlDetail("No master USB controller specified", domain=From.DOMAIN, hint="add one of model='ich9-ehci1'")
+
+
+def _check_interface(interface: Any) -> None:
+    if interface.mac is not None and int(interface.mac[:2], 16) & 1:
+        raise XmlError(
+            f"expected unicast mac address, found multicast '{interface.mac}'",
+            domain=From.DOMAIN,
+            hint="the second digit must be even",
+        )
+    if interface.model is not None and not _NIC_MODEL.match(interface.model):
+        raise InvalidArg("Model name contains invalid characters", domain=From.DOMAIN, hint="for instance virtio")
+
+
+def _check_chardev(device: CharDevice, *, needs_path: bool) -> None:
+    source = device.source
+    missing = None
+    if isinstance(source, TcpChar):
+        missing = "host" if source.host is None else "service" if source.service is None else None
+    elif isinstance(source, UnixChar):
+        missing = "path" if source.path is None and needs_path else None
+        if source.reconnect is not None and source.reconnect.enabled and source.mode != "connect":
+            raise InternalError("chardev reconnect is possible only for connect mode", domain=From.DOMAIN)
+    if missing is not None:
+        raise InternalError(f"Missing source {missing} attribute for char device", domain=From.DOMAIN)
+
+
+def _check_displays(domain: Domain) -> None:
+    for graphics in domain.devices.graphics:
+        listen, listens = getattr(graphics, "listen", None), getattr(graphics, "listens", ())
+        first = listens[0] if listens else None
+        if listen and isinstance(first, AddressListen) and first.address and first.address != listen:
+            raise ConfigUnsupported(
+                f"graphics 'listen' attribute '{listen}' must match 'address' attribute of first listen element "
+                f"(found '{first.address}')",
+                domain=From.DOMAIN,
+            )
+    if sum(1 for video in domain.devices.videos if video.model is not None and video.model.primary) > 1:
+        raise ConfigUnsupported("Only one primary video device is supported", domain=From.DOMAIN)
+
+
+def _check_inputs(domain: Domain) -> None:
+    if any(c.type == "usb" and c.model == "none" for c in domain.devices.controllers):
+        for device in domain.devices.inputs:
+            if device.bus == "usb" or (device.bus is None and device.type not in ("mouse", "keyboard", "evdev")):
+                raise ConfigUnsupported("Can't add USB input device. USB bus is disabled", domain=From.DOMAIN)
+
+
+__all__ = ["check_written"]
