@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.pieces import Piece, escape, option
+from roost.drivers.qemu.plan.resources import File
 from roost.model.domain.general import FwCfgSysinfo, SmbiosSysinfo
 
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -51,6 +52,14 @@ def _smbios(ctx: Context) -> Iterator[Piece]:
             for entry in info.entries:
                 kind, value = ("file", entry.file) if entry.file else ("string", entry.value)
                 yield option("-fw_cfg", f"name={escape(entry.name)},{kind}={escape(value or '')}")
+
+
+def needs(ctx: Context) -> Iterator[File]:
+    for info in ctx.domain.sysinfo:
+        if isinstance(info, FwCfgSysinfo):
+            for entry in info.entries:
+                if entry.file:
+                    yield File(entry.file, write=False, user=entry.name, kind="kernel")
 
 
 def display_section(ctx: Context) -> Iterator[Piece]:

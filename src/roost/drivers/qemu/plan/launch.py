@@ -73,6 +73,7 @@ _SECTIONS: tuple[Callable[[Context], Iterator[Piece]], ...] = (
 
 _NEEDS: tuple[Callable[[Context], Iterable[Tap | Port | Listener | File | Log]], ...] = (
     machine.needs,
+    general.needs,
     disks.needs,
     interfaces.needs,
     chardevs.needs,

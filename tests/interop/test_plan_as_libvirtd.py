@@ -1,0 +1,170 @@
+"""Command lines compared by meaning with libvirtd's own: the same devices, names, places, properties and order.
+
+libvirtd's `domxml-to-native` takes the same documents. Where it differs, a
+table says how and why; a difference that is not listed fails, and so does a
+listed one that no longer exists.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from support import plans
+from support.peer import Peer, virsh
+
+pytestmark = pytest.mark.peer
+
+Option = tuple[str, str]
+
+#: Documents libvirtd does not translate on this host, and why.
+NOT_COMPARED = {"kvm": "libvirtd offers no KVM here"}
+
+
+def _is_interface(option: Option) -> bool:
+    return option[0] == "-netdev" or (option[0] == "-device" and '"netdev"' in option[1])
+
+
+def _is_monitor(option: Option) -> bool:
+    return option[0] == "-chardev" and "id=charmonitor" in option[1]
+
+
+def _is_master_key(option: Option) -> bool:
+    return option[0] == "-object" and '"masterKey0"' in option[1]
+
+
+#: What is left out of every comparison: on which options, and why. Interfaces are compared with running guests below.
+LEFT_OUT: tuple[tuple[Callable[[Option], bool], str], ...] = (
+    (_is_monitor, "libvirtd names a path in its own directory, we pass a descriptor"),
+    (_is_master_key, "libvirtd makes a key for secrets whether there are any or not"),
+    (_is_interface, "domxml-to-native turns every interface into a bare tap with made-up descriptors"),
+)
+
+#: By document: what libvirtd has, what we have in its place, and why.
+DIFFERENT: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "chardevs-log": (
+        (
+            "-chardev qemu-vdagent,id=charchannel0,name=vdagent,clipboard=on,mouse=on",
+            "-chardev qemu-vdagent,id=charchannel0,clipboard=on,mouse=on",
+            "the backend has no option `name`; QEMU ignores it",
+        ),
+    ),
+    "cpu": (
+        (
+            "-cpu Nehalem,vendor=GenuineIntel,lahf-lm=on,pclmulqdq=off,vmx=on,x2apic=off,aes=on,kvm-pv-eoi=on,pmu=off",
+            "-cpu Nehalem,vendor=GenuineIntel,lahf-lm=on,pclmulqdq=off,vmx=on,x2apic=off,kvm-pv-eoi=on,pmu=off",
+            "the document says whether an optional feature is on once the model has been compared with the host",
+        ),
+    ),
+    "disk-block": (
+        (
+            '-blockdev {"auto-read-only": true, "discard": "unmap", "driver": "host_device", "filename": "/dev/sr0", '
+            '"node-name": "libvirt-1-storage"}',
+            '-blockdev {"auto-read-only": true, "discard": "unmap", "driver": "host_cdrom", "filename": "/dev/sr0", '
+            '"node-name": "libvirt-1-storage"}',
+            "libvirtd looks at the host, where this drive is missing; with one it says host_cdrom too",
+        ),
+    ),
+    "sysinfo": (
+        (
+            "-fw_cfg name=opt/com.example/name,string=value,x",
+            "-fw_cfg name=opt/com.example/name,string=value,,x",
+            "QEMU refuses what libvirtd writes for a value with a comma",
+        ),
+    ),
+    "vnc-any": (
+        (
+            "-vnc 0.0.0.0:0,websocket=-1,audiodev=audio1",
+            "-vnc 0.0.0.0:0,websocket=5700,audiodev=audio1",
+            "domxml-to-native picks no port",
+        ),
+    ),
+}
+
+
+def their_words(text: str) -> list[str]:
+    """The words of libvirtd's answer after the environment."""
+    words = shlex.split(text)
+    return words[next(number for number, word in enumerate(words) if word.startswith("/")) :]
+
+
+def comparable(words: Sequence[str]) -> list[Option]:
+    kept = [option for option in plans.options(words[1:]) if not any(drop(option) for drop, _ in LEFT_OUT)]
+    # A clock that counts from now shows the moment of the translation.
+    return [("-rtc", re.sub(r"base=\d{4}-\d\d-\d\dT.*", "base=NOW", value)) if flag == "-rtc" else (flag, value)
+            for flag, value in kept]  # fmt: skip
+
+
+def spelled(options: Sequence[Option]) -> list[str]:
+    return [f"{flag} {value}".rstrip() for flag, value in options]
+
+
+@pytest.mark.parametrize("name", [name for name in plans.names() if name not in NOT_COMPARED])
+def test_same_command_line(name: str, peer: Peer) -> None:
+    answer = virsh(peer.uri, "domxml-to-native", "qemu-argv", "--xml", str(plans.GOLDEN / f"{name}.xml"))
+    assert answer.ok, answer.stderr
+    theirs, ours = spelled(comparable(their_words(answer.stdout))), spelled(comparable(plans.translate(name)))
+    for libvirt, roost, _ in DIFFERENT.get(name, ()):
+        assert libvirt in theirs
+        assert roost in ours
+        theirs[theirs.index(libvirt)] = roost
+    assert sorted(ours) == sorted(theirs)
+    # What sits on a bus comes after it, in whatever order libvirt chose: guests enumerate by it.
+    assert [word for word in ours if word.startswith("-device")] == [
+        word for word in theirs if word.startswith("-device")
+    ]
+
+
+RUNNING = """
+<domain type='qemu'>
+  <name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices>
+    {interfaces}
+    <graphics type='vnc' port='-1' autoport='yes' websocket='-1'/>
+    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+  </devices>
+</domain>
+"""
+
+
+def test_same_interfaces_as_a_running_guest(peer: Peer) -> None:
+    source = (plans.GOLDEN / "interfaces.xml").read_text()
+    interfaces = re.sub(r"<address type=.*?/>", "", "".join(re.findall(r"<interface .*?</interface>", source, re.S)))
+    name = f"plan-running-{os.getpid()}"
+    document = peer.root / "running.xml"
+    document.write_text(RUNNING.format(name=name, interfaces=interfaces))
+    answer = virsh(peer.uri, "create", str(document), "--paused")
+    assert answer.ok, answer.stderr
+    try:
+        theirs = [
+            option for option in plans.options(command_line(f"guest={name},".encode())[1:]) if _is_interface(option)
+        ]
+    finally:
+        virsh(peer.uri, "destroy", name)
+    ours = [option for option in plans.options(plans.translate("interfaces")[1:]) if _is_interface(option)]
+    assert [without_place(option) for option in ours] == [without_place(option) for option in theirs]
+
+
+def without_place(option: Option) -> tuple[str, dict[str, object]]:
+    """The properties of an interface, but not its PCI slot: the two documents have different other devices."""
+    properties = json.loads(option[1])
+    return option[0], {key: value for key, value in properties.items() if key not in ("bus", "addr")}
+
+
+def command_line(mark: bytes) -> list[str]:
+    """The words of the one process whose command line has `mark`."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(mark in word for word in words) and b"qemu-system" in words[0]:
+            return [word.decode() for word in words[:-1]]
+    raise AssertionError(f"no process with {mark.decode()}")
