@@ -62,27 +62,31 @@ def main(words: Sequence[str] | None = None) -> int:
 def _main(words: Sequence[str]) -> int:
     shell = Shell()
     try:
-        rest = _Settings(shell).take(words)
-        commands = _parse_commands(shell, rest)
-        if shell.uri is not None:
-            # A URI that was asked for must work, whatever the command is.
-            shell.connect(None, read_only=False)
-    except _Finished:
-        return 0
+        return 0 if _run(shell, words) else 1
     except CommandFailed as error:
         shell.report(error)
         return 1
-    if shell.uri is None:
-        shell.uri = os.environ.get("ROOST_DEFAULT_URI") or os.environ.get("VIRSH_DEFAULT_CONNECT_URI")
-    try:
-        if shell.interactive:
-            from roost.cli.prompt import run
-
-            run(shell)
-            return 0
-        return 0 if shell.run(commands) else 1
     finally:
         shell.close()
+
+
+def _run(shell: Shell, words: Sequence[str]) -> bool:
+    try:
+        rest = _Settings(shell).take(words)
+    except _Finished:
+        return True
+    commands = _parse_commands(shell, rest)
+    if shell.uri is not None:
+        # A URI that was asked for must work, whatever the command is.
+        shell.connect(None, read_only=False)
+    else:
+        shell.uri = os.environ.get("ROOST_DEFAULT_URI") or os.environ.get("VIRSH_DEFAULT_CONNECT_URI")
+    if shell.interactive:
+        from roost.cli.prompt import run
+
+        run(shell)
+        return True
+    return shell.run(commands)
 
 
 def _parse_commands(shell: Shell, words: Sequence[str]) -> list[Arguments]:

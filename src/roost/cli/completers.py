@@ -78,7 +78,7 @@ def _of_command(shell: Shell, command: Command, before: list[str], last: str) ->
 
 
 def _values(shell: Shell, option: Option, before: Sequence[str]) -> Iterable[str]:
-    completer = _COMPLETERS.get(option.completes)
+    completer = COMPLETERS.get(option.completes)
     if completer is None:
         return ()
     try:
@@ -124,7 +124,7 @@ def _directories(_shell: Shell, _before: Sequence[str]) -> Iterable[str]:
     return (entry.name + "/" for entry in os.scandir() if entry.is_dir())
 
 
-_COMPLETERS: dict[str, Completer] = {
+COMPLETERS: dict[str, Completer] = {
     "active_domains": _domains(constants.LIST_DOMAINS_ACTIVE),
     "architectures": _words("aarch64", "armv7l", "i686", "ppc64", "riscv64", "s390x", "x86_64"),
     "commands": _commands,

@@ -18,3 +18,7 @@ class LogFile:
         now = time.strftime("%Y.%m.%d %H:%M:%S")
         line = f"[{now} {self._program} {os.getpid()}] {level} {text.rstrip()}\n"
         os.write(self._descriptor, line.encode("utf-8", "surrogateescape"))
+
+    def close(self) -> None:
+        """Nothing can be written after this."""
+        os.close(self._descriptor)

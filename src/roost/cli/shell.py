@@ -115,10 +115,13 @@ class Shell:
         self._lost = False
 
     def close(self) -> None:
-        """Take leave of the daemon."""
+        """Take leave of the daemon, and of the log."""
         if self._client is not None:
             self._client.close()
             self._client = None
+        if self.log is not None:
+            self.log.close()
+            self.log = None
 
     # Running
 
