@@ -24,7 +24,8 @@ NOT_NEEDED: Mapping[str, str] = {
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file's keys with their defaults.
 
-    *_perms: octal, as text. unix_sock_dir: where the sockets are; empty for the run directory.
+    *_perms: octal, as text; empty for what suits authentication and the daemon's user.
+    unix_sock_dir: where the sockets are; empty for the run directory.
     log_level: 1 debug, 2 information, 3 warnings, 4 errors. log_file: empty
     for standard error, or for log/roostd.log in the background.
     event_loop: "auto" takes uvloop where it is installed.
@@ -32,7 +33,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     unix_sock_group: str = ""
-    unix_sock_ro_perms: str = "0777"
+    unix_sock_ro_perms: str = ""
     unix_sock_rw_perms: str = ""
     unix_sock_admin_perms: str = "0700"
     unix_sock_dir: str = ""

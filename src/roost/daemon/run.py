@@ -121,10 +121,11 @@ class Daemon:
         return Path(self._settings.unix_sock_dir or self._directories.run)
 
     def _listen(self) -> None:
-        wanted = [sockets.own(self._socket_directory(), self._settings)]
+        privileged = self._privileged
+        wanted = [sockets.own(self._socket_directory(), self._settings, privileged=privileged)]
         if self._options.libvirt_sockets:
-            place = self._settings.libvirt_sock_dir or sockets.libvirt_directory(self._privileged)
-            wanted += sockets.libvirt(Path(place), self._settings)
+            place = self._settings.libvirt_sock_dir or sockets.libvirt_directory(privileged)
+            wanted += sockets.libvirt(Path(place), self._settings, privileged=privileged)
         for group in wanted:
             for name, files in zip(self._servers, group, strict=True):
                 for file in files:

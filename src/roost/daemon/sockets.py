@@ -50,16 +50,16 @@ class SocketSet(NamedTuple):
     admin: tuple[SocketFile, ...]
 
 
-def own(directory: Path, configuration: Configuration) -> SocketSet:
+def own(directory: Path, configuration: Configuration, *, privileged: bool) -> SocketSet:
     """`roost-sock`, `roost-sock-ro`, `roost-admin-sock`."""
-    return _named(directory, "roost", configuration)
+    return _named(directory, "roost", configuration, privileged)
 
 
-def libvirt(directory: Path, configuration: Configuration) -> Iterator[SocketSet]:
+def libvirt(directory: Path, configuration: Configuration, *, privileged: bool) -> Iterator[SocketSet]:
     """libvirt's names, leaving out those that a running daemon holds."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o755)
     for name in LIBVIRT_NAMES:
-        found = _named(directory, name, configuration)
+        found = _named(directory, name, configuration, privileged)
         if is_held(found.main[0].path):
             log.warning("%s is answered by another daemon; left alone", found.main[0].path)
         else:
@@ -78,13 +78,14 @@ def is_held(path: Path) -> bool:
     return True
 
 
-def _named(directory: Path, name: str, configuration: Configuration) -> SocketSet:
+def _named(directory: Path, name: str, configuration: Configuration, privileged: bool) -> SocketSet:
     group = _group(configuration.unix_sock_group)
     readwrite_auth = _AUTH[configuration.auth_unix_rw]
     # Whoever is authenticated otherwise may reach the socket; without that, the file's mode is the only gate.
     default = "0777" if readwrite_auth != access.AUTH_NONE else "0770" if group != -1 else "0700"
     readwrite = int(configuration.unix_sock_rw_perms or default, 8)
-    readonly = int(configuration.unix_sock_ro_perms, 8)
+    # A user's own daemon is nobody else's business, not even to look at.
+    readonly = int(configuration.unix_sock_ro_perms or ("0777" if privileged else "0700"), 8)
     admin = int(configuration.unix_sock_admin_perms, 8)
     readonly_auth = _AUTH[configuration.auth_unix_ro]
     return SocketSet(

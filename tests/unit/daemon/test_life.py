@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,8 @@ from roost import __version__
 from support.daemon import RoostDaemon
 from support.peer import accepts
 from support.raw import RawClient
+
+NOBODY = 65534
 
 
 def roostd(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,7 +58,7 @@ def test_sockets_have_their_permissions_and_go_away_with_the_daemon() -> None:
             stat.S_IMODE(path.stat().st_mode)
             for path in (daemon.socket_path, daemon.readonly_socket_path, daemon.admin_socket_path)
         ]
-        assert modes == [0o700, 0o777, 0o700]
+        assert modes == [0o700, 0o777 if os.geteuid() == 0 else 0o700, 0o700]
         assert (daemon.root / "run" / "roostd.pid").read_text() == f"{daemon.pid}\n"
         daemon.stop()
         assert not daemon.socket_path.exists()
@@ -184,3 +188,48 @@ def test_stop_is_clean_with_a_client_connected() -> None:
         daemon.stop()
         assert "Traceback" not in daemon.log
         assert not accepts(daemon.socket_path)
+
+
+def nobody_can_run_us() -> bool:
+    """Whether the interpreter and the package lie where another user may read them."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", "import roost"], user=NOBODY, group=NOBODY, extra_groups=[], cwd="/", check=False
+        )
+    except PermissionError:
+        return False
+    return done.returncode == 0
+
+
+@pytest.mark.root
+def test_a_user_has_a_daemon_of_their_own() -> None:
+    """Session mode, in the user's XDG directories."""
+    if not nobody_can_run_us():
+        pytest.skip("other users cannot read this checkout")
+    home = Path(tempfile.mkdtemp(prefix="roost-home-", dir="/tmp"))
+    os.chown(home, NOBODY, NOBODY)
+    environment = {"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "PATH": os.environ["PATH"]}
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "roost.daemon"],
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        env=environment,
+        cwd="/",
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        path = home / "roost" / "roost-sock"
+        assert eventually(lambda: daemon.poll() is not None or accepts(path))
+        assert daemon.poll() is None, daemon.communicate()[1]
+        with RawClient(path) as client:
+            client.open("")
+            assert client.call("CONNECT_GET_URI") == ("qemu:///session",)
+        with RawClient(path) as client:
+            refusal = client.call("CONNECT_OPEN", "qemu:///system", 0)
+            assert "open qemu:///session" in refusal.message
+    finally:
+        daemon.terminate()
+        daemon.communicate()
+        shutil.rmtree(home)

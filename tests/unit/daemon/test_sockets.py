@@ -17,7 +17,7 @@ from roost.rpc import access
 
 
 def test_defaults_let_in_the_owner_and_readers(tmp_path: Path) -> None:
-    (readwrite, readonly), (admin,) = sockets.own(tmp_path, Configuration())
+    (readwrite, readonly), (admin,) = sockets.own(tmp_path, Configuration(), privileged=True)
     assert (readwrite.path.name, readonly.path.name, admin.path.name) == (
         "roost-sock",
         "roost-sock-ro",
@@ -28,18 +28,25 @@ def test_defaults_let_in_the_owner_and_readers(tmp_path: Path) -> None:
     assert (readwrite.group, readwrite.auth) == (-1, access.AUTH_NONE)
 
 
+def test_a_users_daemon_is_the_users_alone(tmp_path: Path) -> None:
+    files = sockets.own(tmp_path, Configuration(), privileged=False)
+    assert {file.mode for group in files for file in group} == {0o700}
+
+
 def test_a_group_and_polkit_open_the_socket_wider(tmp_path: Path) -> None:
     group = grp.getgrgid(os.getgid())
-    by_group = sockets.own(tmp_path, Configuration(unix_sock_group=group.gr_name)).main[0]
+    by_group = sockets.own(tmp_path, Configuration(unix_sock_group=group.gr_name), privileged=True).main[0]
     assert (by_group.mode, by_group.group) == (0o770, group.gr_gid)
-    by_number = sockets.own(tmp_path, Configuration(unix_sock_group="4711")).main[0]
+    by_number = sockets.own(tmp_path, Configuration(unix_sock_group="4711"), privileged=True).main[0]
     assert by_number.group == 4711
-    by_polkit = sockets.own(tmp_path, Configuration(auth_unix_rw="polkit")).main[0]
+    by_polkit = sockets.own(tmp_path, Configuration(auth_unix_rw="polkit"), privileged=True).main[0]
     assert (by_polkit.mode, by_polkit.auth) == (0o777, access.AUTH_POLKIT)
-    by_mode = sockets.own(tmp_path, Configuration(auth_unix_rw="polkit", unix_sock_rw_perms="0750")).main[0]
+    by_mode = sockets.own(
+        tmp_path, Configuration(auth_unix_rw="polkit", unix_sock_rw_perms="0750"), privileged=True
+    ).main[0]
     assert by_mode.mode == 0o750
     with pytest.raises(ConfSyntax, match="no group 'of mine'"):
-        sockets.own(tmp_path, Configuration(unix_sock_group="of mine"))
+        sockets.own(tmp_path, Configuration(unix_sock_group="of mine"), privileged=True)
 
 
 def test_libvirts_names_without_those_that_are_taken(tmp_path: Path) -> None:
@@ -50,7 +57,7 @@ def test_libvirts_names_without_those_that_are_taken(tmp_path: Path) -> None:
         taken.bind(str(tmp_path / "libvirt-sock"))
         taken.listen()
         left.bind(str(tmp_path / "virtqemud-sock"))  # nobody listens: what a killed daemon leaves
-        names = [group.main[0].path.name for group in sockets.libvirt(tmp_path, Configuration())]
+        names = [group.main[0].path.name for group in sockets.libvirt(tmp_path, Configuration(), privileged=True)]
     assert "libvirt-sock" not in names
     assert names[0] == "virtqemud-sock"
     assert len(names) == len(sockets.LIBVIRT_NAMES) - 1
