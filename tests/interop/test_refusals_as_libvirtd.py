@@ -16,7 +16,7 @@ from support.raw import RawClient, Refusal
 
 pytestmark = pytest.mark.peer
 
-URI = "test:///default"
+URIS = ("test:///default", "qemu:///system")
 NOBODY = ("nobody", bytes(16), -1)
 
 #: (program, version, procedure, status, payload)
@@ -49,8 +49,14 @@ REFUSED = [
     ("CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER", (77,), QEMU),
     ("DOMAIN_MONITOR_COMMAND", (NOBODY, "info", 1), QEMU),
     ("AUTH_SASL_INIT", (), REMOTE),
+]
+
+#: What libvirt's test driver does not have either.
+UNSUPPORTED = [
     ("DOMAIN_MIGRATE_GET_MAX_SPEED", (NOBODY, 0), REMOTE),
     ("DOMAIN_PM_WAKEUP", (NOBODY, 0), REMOTE),
+    ("DOMAIN_OPEN_CONSOLE", (NOBODY, None, 0), REMOTE),
+    ("CONNECT_GET_DOMAIN_CAPABILITIES", (None, None, None, None, 1), REMOTE),
 ]
 
 #: The same on a read-only connection.
@@ -91,6 +97,11 @@ def daemon() -> Iterator[RoostDaemon]:
         yield running
 
 
+@pytest.fixture(params=URIS)
+def uri(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
 def sockets(daemon: RoostDaemon, peer: Peer) -> tuple[Path, Path]:
     return daemon.socket_path, peer.socket_path
@@ -109,34 +120,45 @@ def alike(ours: object, theirs: object) -> None:
 
 @pytest.mark.parametrize(("program", "version", "procedure", "status", "payload"), MISSPOKEN)
 def test_misspoken(
-    sockets: tuple[Path, Path], program: int, version: int, procedure: int, status: int, payload: bytes
+    uri: str, sockets: tuple[Path, Path], program: int, version: int, procedure: int, status: int, payload: bytes
 ) -> None:
     answers = []
     for path in sockets:
         with RawClient(path) as client:
-            client.open(URI)
+            client.open(uri)
             answers.append(client.exchange(program, version, procedure, payload, status=status))
     alike(*answers)
 
 
 @pytest.mark.parametrize("case", range(len(REFUSED)), ids=lambda n: f"{REFUSED[n][0]}-{n}")
-def test_refused(sockets: tuple[Path, Path], case: int) -> None:
+def test_refused(uri: str, sockets: tuple[Path, Path], case: int) -> None:
     name, values, program = REFUSED[case]
     answers = []
     for path in sockets:
         with RawClient(path) as client:
-            client.open(URI)
+            client.open(uri)
+            answers.append(client.call(name, *values, program=program))
+    alike(*answers)
+
+
+@pytest.mark.parametrize("case", range(len(UNSUPPORTED)), ids=lambda n: UNSUPPORTED[n][0])
+def test_unsupported(sockets: tuple[Path, Path], case: int) -> None:
+    name, values, program = UNSUPPORTED[case]
+    answers = []
+    for path in sockets:
+        with RawClient(path) as client:
+            client.open("test:///default")
             answers.append(client.call(name, *values, program=program))
     alike(*answers)
 
 
 @pytest.mark.parametrize("case", range(len(FORBIDDEN)), ids=lambda n: f"{FORBIDDEN[n][0]}-{n}")
-def test_forbidden_to_readers(sockets: tuple[Path, Path], case: int) -> None:
+def test_forbidden_to_readers(uri: str, sockets: tuple[Path, Path], case: int) -> None:
     name, values, program = FORBIDDEN[case]
     answers = []
     for path in sockets:
         with RawClient(path.with_name(path.name + "-ro")) as client:
-            client.open(URI)
+            client.open(uri)
             answers.append(client.call(name, *values, program=program))
     alike(*answers)
 
@@ -152,7 +174,7 @@ def test_too_early(sockets: tuple[Path, Path], case: int) -> None:
     alike(*answers)
 
 
-def test_registering_twice(sockets: tuple[Path, Path]) -> None:
+def test_registering_twice(uri: str, sockets: tuple[Path, Path]) -> None:
     for name, values in (
         ("CONNECT_DOMAIN_EVENT_REGISTER", ()),
         ("CONNECT_DOMAIN_EVENT_REGISTER_ANY", (1,)),
@@ -161,7 +183,7 @@ def test_registering_twice(sockets: tuple[Path, Path]) -> None:
         answers = []
         for path in sockets:
             with RawClient(path) as client:
-                client.open(URI)
+                client.open(uri)
                 assert not isinstance(client.call(name, *values), Refusal)
                 answers.append(client.call(name, *values))
         alike(*answers)
