@@ -64,7 +64,7 @@ class Domain(Record):
     os: Os
     features: Features | None = None
     cpu: Cpu | None = None
-    clock: Clock | None = None
+    clock: Annotated[Clock | None, at("clock", keep_empty=True)] = None
     on_poweroff: Child[LifecycleAction | None] = None
     on_reboot: Child[LifecycleAction | None] = None
     on_crash: Child[LifecycleAction | None] = None
