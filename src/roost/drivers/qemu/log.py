@@ -15,7 +15,8 @@ from roost.host.api import NodeFacts
 
 #: How much of the end of QEMU's words an error carries.
 _EXCERPT = 2048
-_STAMP = re.compile(r"^\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|\+0000): ?")
+#: Lines that say nothing about a failure: QEMU's announcements, and our own notes.
+_CHATTER = re.compile(r"^char device redirected to |: Domain id=\d+ is tainted: ")
 
 
 def _now() -> str:
@@ -51,10 +52,11 @@ class GuestLog:
         self._start = os.fstat(self.descriptor).st_size
 
     def words(self) -> str:
-        """What QEMU has said since the header, without time stamps' noise at the ends."""
+        """What QEMU has complained of since the header."""
         size = os.fstat(self.descriptor).st_size
         start = max(self._start, size - _EXCERPT)
-        return os.pread(self.descriptor, size - start, start).decode("utf-8", "replace").strip()
+        text = os.pread(self.descriptor, size - start, start).decode("utf-8", "replace")
+        return "\n".join(line for line in text.splitlines() if not _CHATTER.search(line)).strip()
 
     def write(self, text: str) -> None:
         # A full disk must not keep a guest from starting or ending.
@@ -100,8 +102,3 @@ def hint_for(words: str) -> str:
         if pattern.search(words):
             return hint
     return ""
-
-
-def without_stamps(words: str) -> str:
-    """QEMU's words with the time stamps of -msg timestamp=on removed."""
-    return "\n".join(_STAMP.sub("", line) for line in words.splitlines())

@@ -11,10 +11,10 @@ import msgspec
 
 from roost.constants import domain as D
 from roost.drivers.qemu.context import Context
-from roost.drivers.qemu.guest import CRASHED, FAILED, RUNNING, SHUTDOWN, Guest, GuestRecord, GuestStatus
+from roost.drivers.qemu.guest import CRASHED, FAILED, RUNNING, SHUTDOWN, Ending, Guest, GuestRecord, GuestStatus
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.log import GuestLog
-from roost.drivers.qemu.qmp import QmpClient
+from roost.drivers.qemu.qmp import QmpClient, QmpClosed
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.record import Definition
@@ -87,9 +87,12 @@ class Recovery:
                 await self._give_up_start(record, guest)
             else:
                 await self._reattach(record, guest, driver)
-        except Exception as error:
+        except QmpClosed as error:
+            log.info("the guest %s ended while it was taken up again: %s", status.name, error)
+            await self._end(record, guest, CRASHED)
+        except Exception:
             log.exception("the guest %s could not be taken up again", status.name)
-            await self._end(record, guest, error)
+            await self._end(record, guest, FAILED)
 
     def _record(self, status: Status) -> GuestRecord:
         """The record for a status: the definition's, or a transient domain's own."""
@@ -163,12 +166,12 @@ class Recovery:
         guest.ending = FAILED
         self._supervisor.clear(record, guest)
 
-    async def _end(self, record: GuestRecord, guest: Guest, error: Exception) -> None:
+    async def _end(self, record: GuestRecord, guest: Guest, ending: Ending) -> None:
         """A guest that cannot be managed is ended: nobody could ever end it otherwise."""
         process: Process | None = guest.process
         if process is not None and not process.exited:
-            await self._supervisor.stop(record, guest, FAILED)
-        guest.ending = FAILED
+            await self._supervisor.stop(record, guest, ending)
+        guest.ending = ending
         self._supervisor.clear(record, guest)
 
     async def autostart(self) -> None:

@@ -23,10 +23,11 @@ def _stat_fields(data: bytes) -> list[bytes]:
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks after boot at which `pid` was started; None when there is no such process."""
+    """Clock ticks after boot at which `pid` was started; None when nothing runs under that number."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            return int(_stat_fields(file.read(4096))[19])
+            fields = _stat_fields(file.read(4096))
+        return None if fields[0] in (b"Z", b"X") else int(fields[19])
     except (OSError, ValueError, IndexError):
         return None
 
@@ -125,13 +126,11 @@ class LinuxProcess:
 def _thread_usage(pid: int, thread: str) -> tuple[int, int] | None:
     """(CPU, run-queue delay) in nanoseconds of one thread."""
     try:
-        with open(f"/proc/{pid}/task/{thread}/stat", "rb", buffering=0) as file:
-            fields = _stat_fields(file.read(4096))
         with open(f"/proc/{pid}/task/{thread}/schedstat", "rb", buffering=0) as file:
-            delay = int(file.read(256).split()[1])
-    except (OSError, ValueError, IndexError):
+            used, delay, _ = file.read(256).split()
+    except (OSError, ValueError):
         return None
-    return (int(fields[11]) + int(fields[12])) * _TICK, delay
+    return int(used), int(delay)
 
 
 class LinuxProcesses:

@@ -1,0 +1,390 @@
+"""The QEMU driver over a real QEMU: a guest's life as events, states and console tell it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.constants import statistics as S
+from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor, Statistics
+from roost.contract.events import DomainEvent
+from roost.contract.interface import Backend
+from roost.contract.references import DomainRef
+from roost.contract.streams import ByteStream
+from roost.drivers.qemu.config import QemuConfig
+from roost.drivers.qemu.driver import QemuDriver
+from roost.drivers.qemu.paths import QemuPaths
+from roost.errors import InternalError, NoDomain, OperationFailed, OperationInvalid, SystemCallError
+from roost.host.linux import LinuxHost, guest_account
+from roost.host.linux.processes import start_time
+from support.guests import READY, domain_xml
+
+pytestmark = pytest.mark.guest
+
+#: Seconds for anything the guest does by itself: it is emulated, on a machine shared with other tests.
+PATIENCE = 120.0
+
+
+class World:
+    """A driver of the test's own. `start` and `stop` are a daemon's beginning and end."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.events: list[tuple[Any, ...]] = []
+        self._changed = asyncio.Event()
+        self.driver: QemuDriver
+        self.backend: Backend
+
+    async def start(self) -> None:
+        account = guest_account() if os.geteuid() == 0 else None
+        paths = QemuPaths.under(*(self.root / name for name in ("etc", "run", "lib", "log", "cache")))
+        host = LinuxHost(account)
+        self.driver = QemuDriver(paths, QemuConfig(), host, account=account, privileged=os.geteuid() == 0)
+        self.backend = self.driver.open("/session")
+        assert self.backend.events is not None
+        self.backend.events.subscribe(DomainEvent, self._on_event)
+        await self.driver.start()
+
+    def _on_event(self, event: DomainEvent) -> None:
+        self.events.append((event.kind, *event.args))
+        self._changed.set()
+
+    def get(self, kind: type[Any]) -> Any:
+        return self.backend.get(kind)
+
+    async def seen(self, *event: Any) -> None:
+        """Wait until that event has been published; forget it and those before."""
+        async with asyncio.timeout(PATIENCE):
+            while event not in self.events:
+                self._changed.clear()
+                await self._changed.wait()
+        del self.events[: self.events.index(event) + 1]
+
+    async def read_until(self, stream: ByteStream, text: str) -> str:
+        seen = b""
+        async with asyncio.timeout(PATIENCE):
+            while text.encode() not in seen:
+                data = await stream.read(4096)
+                assert data, f"the console ended after {seen!r}"
+                seen += data
+        return seen.decode("utf-8", "replace")
+
+    async def booted(self, ref: DomainRef) -> ByteStream:
+        stream: ByteStream = await self.get(Consoles).open_console(ref, None, 0)
+        await self.read_until(stream, READY)
+        return stream
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    # Not pytest's own directory: a socket's path must be short, and QEMU's user must be able to enter.
+    made = Path(tempfile.mkdtemp(prefix="roost-q", dir="/tmp"))
+    made.chmod(0o755)
+    yield made
+    for pid_file in (made / "run" / "qemu").glob("*.pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    shutil.rmtree(made, ignore_errors=True)
+
+
+def run(root: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
+    async def main() -> None:
+        world = World(root)
+        await world.start()
+        try:
+            await scenario(world)
+        finally:
+            lifecycle, domains = world.get(Lifecycle), world.get(Domains)
+            for ref in domains.list_all(D.LIST_DOMAINS_ACTIVE):
+                await lifecycle.destroy(ref, 0)
+            await world.driver.stop()
+
+    asyncio.run(main())
+
+
+def small_xml(name: str, devices: str = "", on_crash: str = "destroy", machine: str = "pc", disk: str = "") -> str:
+    """A guest without anything to boot: it runs its firmware."""
+    return f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+    <os><type arch='x86_64' machine='{machine}'>hvm</type></os><on_crash>{on_crash}</on_crash>
+    <devices>{disk}<serial type='pty'/>{devices}</devices></domain>"""
+
+
+def lifecycle(event: int, detail: int) -> tuple[int, int, int]:
+    return E.ID_LIFECYCLE, event, detail
+
+
+def test_start_pause_resume_destroy(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        life, look = world.get(Lifecycle), world.get(Inspection)
+        ref = await world.get(Domains).define(small_xml("q-basic"), 0)
+        ref = await life.create(ref, 0)
+        assert ref.id == 1
+        assert look.state(ref, 0) == (D.RUNNING, D.RUNNING_BOOTED)
+        with pytest.raises(OperationInvalid, match="domain is already running"):
+            await life.create(ref, 0)
+        await life.suspend(ref)
+        assert look.state(ref, 0) == (D.PAUSED, D.PAUSED_USER)
+        await life.resume(ref)
+        assert look.state(ref, 0) == (D.RUNNING, D.RUNNING_UNPAUSED)
+        await life.reset(ref, 0)
+        await world.seen(E.ID_REBOOT)
+        assert look.info(ref).cpu_time > 0
+        world.events.clear()
+        await life.destroy(ref, 0)
+        assert world.events == [
+            lifecycle(E.SHUTDOWN, E.SHUTDOWN_HOST),
+            lifecycle(E.STOPPED, E.STOPPED_DESTROYED),
+        ]
+        assert look.state(ref, 0) == (D.SHUTOFF, D.SHUTOFF_DESTROYED)
+        with pytest.raises(OperationInvalid, match="domain is not running"):
+            await life.destroy(ref, 0)
+        assert not list((root / "lib" / "qemu").iterdir())
+        assert [path.name for path in (root / "run" / "qemu").iterdir()] == ["autostarted"]
+
+    run(root, scenario)
+
+
+def test_the_order_of_the_events_of_a_start(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        life, domains = world.get(Lifecycle), world.get(Domains)
+        ref = await domains.define(small_xml("q-order"), 0)
+        world.events.clear()
+        await life.create(ref, 0)
+        assert world.events == [lifecycle(E.RESUMED, E.RESUMED_UNPAUSED), lifecycle(E.STARTED, E.STARTED_BOOTED)]
+        await life.destroy(ref, 0)
+        world.events.clear()
+        await life.create(ref, D.START_PAUSED)
+        assert world.events == [lifecycle(E.STARTED, E.STARTED_BOOTED), lifecycle(E.SUSPENDED, E.SUSPENDED_PAUSED)]
+
+    run(root, scenario)
+
+
+def test_a_transient_domain_is_gone_when_it_ends(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        domains = world.get(Domains)
+        ref = await domains.create_xml(small_xml("q-transient"), D.START_PAUSED)
+        assert not domains.is_persistent(ref)
+        await world.get(Lifecycle).destroy(ref, 0)
+        with pytest.raises(NoDomain):
+            domains.lookup_by_name("q-transient")
+
+    run(root, scenario)
+
+
+def test_boot_console_shutdown_by_acpi(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        life, consoles = world.get(Lifecycle), world.get(Consoles)
+        ref = await world.get(Domains).create_xml(domain_xml("q-boot"), 0)
+        stream = await world.booted(ref)
+        with pytest.raises(OperationFailed, match="Active console session exists for this domain"):
+            await consoles.open_console(ref, None, 0)
+        await stream.write(b"echo some words\n")
+        await world.read_until(stream, "some words")
+        taken_over = await consoles.open_console(ref, None, D.CONSOLE_FORCE)
+        assert await stream.read(10) == b""
+        taken_over.abort()
+        world.events.clear()
+        await life.shutdown(ref, 0)
+        await world.seen(*lifecycle(E.STOPPED, E.STOPPED_SHUTDOWN))
+
+    run(root, scenario)
+
+
+def test_reboot_by_acpi_is_a_reset_after_the_shutdown(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        life, look = world.get(Lifecycle), world.get(Inspection)
+        ref = await world.get(Domains).create_xml(domain_xml("q-reboot"), 0)
+        stream = await world.booted(ref)
+        world.events.clear()
+        await life.reboot(ref, 0)
+        await world.read_until(stream, READY)
+        kinds = [event for event in world.events if event[:2] in ((0, E.SHUTDOWN), (0, E.STOPPED), (0, E.SUSPENDED))]
+        assert kinds == []
+        assert (E.ID_REBOOT,) in world.events
+        assert look.state(ref, 0)[0] == D.RUNNING
+
+    run(root, scenario)
+
+
+def test_the_guest_ends_itself(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        ref = await world.get(Domains).define(domain_xml("q-poweroff"), 0)
+        ref = await world.get(Lifecycle).create(ref, 0)
+        stream = await world.booted(ref)
+        await stream.write(b"poweroff\n")
+        await world.seen(*lifecycle(E.SHUTDOWN, E.SHUTDOWN_GUEST))
+        await world.seen(*lifecycle(E.STOPPED, E.STOPPED_SHUTDOWN))
+        assert world.get(Inspection).state(ref, 0) == (D.SHUTOFF, D.SHUTOFF_SHUTDOWN)
+
+    run(root, scenario)
+
+
+def test_a_killed_qemu_is_a_crash(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        ref = await world.get(Domains).define(small_xml("q-killed"), 0)
+        ref = await world.get(Lifecycle).create(ref, 0)
+        os.kill(int((root / "run" / "qemu" / "q-killed.pid").read_text()), signal.SIGKILL)
+        await world.seen(*lifecycle(E.STOPPED, E.STOPPED_FAILED))
+        assert world.get(Inspection).state(ref, 0) == (D.SHUTOFF, D.SHUTOFF_CRASHED)
+
+    run(root, scenario)
+
+
+DISK = (
+    "<disk type='file' device='disk'><driver name='qemu' type='{kind}'/><source file='{path}'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
+)
+
+
+def test_a_failed_start_says_what_qemu_said_and_leaves_nothing(root: Path) -> None:
+    image = root / "not.qcow2"
+    image.write_bytes(b"no image at all" * 100)
+    owner = image.stat().st_uid
+
+    async def scenario(world: World) -> None:
+        ref = await world.get(Domains).define(small_xml("q-bad", disk=DISK.format(kind="qcow2", path=image)), 0)
+        world.events.clear()
+        with pytest.raises(InternalError, match=r"process exited while connecting to monitor: .*not in qcow2 format"):
+            await world.get(Lifecycle).create(ref, 0)
+        assert world.events == []
+        assert world.get(Inspection).state(ref, 0) == (D.SHUTOFF, D.SHUTOFF_FAILED)
+        assert image.stat().st_uid == owner
+        assert not list((root / "lib" / "qemu").iterdir())
+
+    run(root, scenario)
+
+
+def test_a_path_that_blocks_is_named(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        missing = root / "absent" / "disk.img"
+        ref = await world.get(Domains).define(small_xml("q-path", disk=DISK.format(kind="raw", path=missing)), 0)
+        with pytest.raises(SystemCallError, match=r"Cannot access storage file .*No such file.*absent' does not exist"):
+            await world.get(Lifecycle).create(ref, 0)
+
+    run(root, scenario)
+
+
+@pytest.mark.root
+def test_a_disk_is_lent_and_given_back(root: Path) -> None:
+    image = root / "disk.img"
+    image.write_bytes(bytes(1 << 20))
+    os.chown(image, 12345, 12345)
+    image.chmod(0o600)
+
+    async def scenario(world: World) -> None:
+        ref = await world.get(Domains).define(small_xml("q-lend", disk=DISK.format(kind="raw", path=image)), 0)
+        ref = await world.get(Lifecycle).create(ref, 0)
+        account = guest_account()
+        assert account is not None
+        assert image.stat().st_uid == account.uid
+        params = dict((await world.get(Statistics).all_stats([ref], S.BLOCK, 0))[0][1])
+        assert params["block.0.capacity"][1] == 1 << 20
+        assert (await world.get(Statistics).block_stats(ref, "vda"))[4] == -1
+        await world.get(Lifecycle).destroy(ref, 0)
+        assert (image.stat().st_uid, image.stat().st_gid) == (12345, 12345)
+
+    run(root, scenario)
+
+
+def test_statistics_and_the_monitor(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        devices = "<memballoon model='virtio'><stats period='1'/></memballoon>"
+        ref = await world.get(Domains).define(small_xml("q-stats", devices), 0)
+        offline = dict((await world.get(Statistics).all_stats([], 0, 0))[0][1])
+        assert offline["state.state"][1] == D.SHUTOFF
+        ref = await world.get(Lifecycle).create(ref, 0)
+        memory = dict(await world.get(Statistics).memory_stats(ref, 20, 0))
+        assert memory[S.MEMORY_STAT_ACTUAL_BALLOON] == 65536
+        assert memory[S.MEMORY_STAT_RSS] > 0
+        params = dict((await world.get(Statistics).all_stats([], 0, 0))[0][1])
+        assert params["cpu.time"][1] > 0
+        assert params["vcpu.0.time"][1] > 0
+        monitor = world.get(Monitor)
+        answer = await monitor.command(ref, '{"execute": "query-status"}', 0)
+        assert answer.startswith('{"return":{"status":"running"')
+        assert "virtio-balloon" in await monitor.command(ref, "info qtree", 1)
+        assert '"class":"CommandNotFound"' in await monitor.command(ref, '{"execute": "no-such"}', 0)
+        assert "tainted: custom-monitor" in (root / "log" / "qemu" / "q-stats.log").read_text()
+
+    run(root, scenario)
+
+
+def test_guests_outlive_the_daemon(root: Path) -> None:
+    async def first() -> str:
+        world = World(root)
+        await world.start()
+        ref = await world.get(Domains).define(small_xml("q-outlive"), 0)
+        ref = await world.get(Lifecycle).create(ref, 0)
+        await world.get(Lifecycle).suspend(ref)
+        text: str = world.get(Domains).describe(ref, 0)
+        await world.driver.stop()
+        return text
+
+    text = asyncio.run(first())
+    pid = int((root / "run" / "qemu" / "q-outlive.pid").read_text())
+
+    async def second(world: World) -> None:
+        look = world.get(Inspection)
+        ref = world.get(Domains).lookup_by_name("q-outlive")
+        assert ref.id == 1
+        assert look.state(ref, 0) == (D.PAUSED, D.PAUSED_USER)
+        assert world.get(Domains).describe(ref, 0) == text
+        await world.get(Lifecycle).resume(ref)
+        await world.seen(*lifecycle(E.RESUMED, E.RESUMED_UNPAUSED))
+        await world.get(Lifecycle).destroy(ref, 0)
+        await world.seen(*lifecycle(E.STOPPED, E.STOPPED_DESTROYED))
+
+    run(root, second)
+    assert start_time(pid) is None
+    os.waitpid(pid, 0)
+
+
+def test_a_guest_that_ended_unseen_is_cleared_up(root: Path) -> None:
+    async def first() -> None:
+        world = World(root)
+        await world.start()
+        ref = await world.get(Domains).define(small_xml("q-unseen"), 0)
+        await world.get(Lifecycle).create(ref, 0)
+        await world.driver.stop()
+
+    asyncio.run(first())
+    pid = int((root / "run" / "qemu" / "q-unseen.pid").read_text())
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+    async def second(world: World) -> None:
+        ref = world.get(Domains).lookup_by_name("q-unseen")
+        assert ref.id == -1
+        assert world.get(Inspection).state(ref, 0) == (D.SHUTOFF, D.SHUTOFF_CRASHED)
+        assert not list((root / "lib" / "qemu").iterdir())
+
+    run(root, second)
+
+
+def test_autostart_happens_once_a_boot(root: Path) -> None:
+    async def first(world: World) -> None:
+        ref = await world.get(Domains).define(small_xml("q-auto"), 0)
+        await world.get(Domains).set_autostart(ref, True)
+
+    run(root, first)
+    (root / "run" / "qemu" / "autostarted").unlink()
+
+    async def after_boot(world: World) -> None:
+        assert world.get(Domains).lookup_by_name("q-auto").id == 1
+
+    async def after_restart(world: World) -> None:
+        assert world.get(Domains).lookup_by_name("q-auto").id == -1
+
+    run(root, after_boot)
+    run(root, after_restart)
