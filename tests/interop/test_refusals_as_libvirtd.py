@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from roost.protocol import QEMU, REMOTE
+from roost.errors import OperationDenied
+from roost.protocol import LXC, QEMU, REMOTE
 from roost.wire.framing import ERROR, OK
 from support.daemon import RoostDaemon
 from support.peer import Peer
@@ -89,6 +91,24 @@ EARLY = [
     ("CONNECT_OPEN", ("foo:///bar", 0), REMOTE),
     ("CONNECT_OPEN", ("junk", 0), REMOTE),
 ]
+
+
+#: Where libvirtd misses a descriptor or an argument before it looks at the connection.
+STUMBLES = frozenset(
+    {
+        "CONNECT_BASELINE_HYPERVISOR_CPU",
+        "CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER",
+        "DOMAIN_ATTACH",
+        "DOMAIN_FD_ASSOCIATE",
+        "DOMAIN_OPEN_GRAPHICS",
+        "DOMAIN_RENAME",
+        "DOMAIN_SEND_PROCESS_SIGNAL",
+        "DOMAIN_SET_LAUNCH_SECURITY_STATE",
+    }
+)
+
+#: CONNECT_CLOSE and _OPEN say nothing here; libvirtd answers AUTH_POLKIT with whatever error its thread met last.
+LEFT_OUT = frozenset({"AUTH_POLKIT", "CONNECT_CLOSE", "CONNECT_OPEN"})
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +207,25 @@ def test_registering_twice(uri: str, sockets: tuple[Path, Path]) -> None:
                 assert not isinstance(client.call(name, *values), Refusal)
                 answers.append(client.call(name, *values))
         alike(*answers)
+
+
+def test_the_same_procedures_are_forbidden_to_readers(sockets: tuple[Path, Path]) -> None:
+    """Every procedure that libvirtd 9.0 knows, with zeros for arguments."""
+    with contextlib.ExitStack() as stack:
+        ours, theirs = (stack.enter_context(RawClient(path.with_name(path.name + "-ro"))) for path in sockets)
+        ours.open(URIS[0])
+        theirs.open(URIS[0])
+        wrong: list[str] = []
+        for program in (REMOTE, QEMU, LXC):
+            for procedure in program:
+                if procedure.is_event or procedure.name in LEFT_OUT or procedure.number > 443:
+                    continue
+                asked = (program.number, 1, procedure.number, bytes(256))
+                answer, expected = ours.exchange(*asked), theirs.exchange(*asked)
+                if procedure.name in STUMBLES:
+                    assert isinstance(expected, Refusal), procedure
+                elif isinstance(expected, Refusal) and expected.code == OperationDenied.code:
+                    wrong += [f"{procedure}: {answer}"] * (answer != expected)
+                elif isinstance(answer, Refusal) and answer.code == OperationDenied.code:
+                    wrong.append(f"{procedure}: {answer}, libvirtd: {expected}")
+        assert not wrong, "\n".join(wrong)
