@@ -126,4 +126,6 @@ class _History:
             line = readline.get_line_buffer()[: readline.get_endidx()]
             words = line.rpartition(";")[2].split(" ")
             self._matches = candidates(self._shell, [word for word in words[:-1] if word] + words[-1:])
+            if len(self._matches) == 1 and not self._matches[0].endswith("/"):
+                self._matches[0] += " "
         return self._matches[state] if state < len(self._matches) else None
