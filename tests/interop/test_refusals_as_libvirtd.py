@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from roost.errors import OperationDenied
+from roost.errors import NoSupport, OperationDenied
 from roost.protocol import LXC, QEMU, REMOTE
 from roost.wire.framing import ERROR, OK
 from support.daemon import RoostDaemon
@@ -109,6 +109,10 @@ STUMBLES = frozenset(
 
 #: CONNECT_CLOSE and _OPEN say nothing here; libvirtd answers AUTH_POLKIT with whatever error its thread met last.
 LEFT_OUT = frozenset({"AUTH_POLKIT", "CONNECT_CLOSE", "CONNECT_OPEN"})
+
+
+#: What our test driver answers and libvirt's does not, or only with other arguments.
+SERVED_HERE = frozenset({"CONNECT_FIND_STORAGE_POOL_SOURCES", "DOMAIN_GET_JOB_INFO"})
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +229,27 @@ def test_the_same_procedures_are_forbidden_to_readers(sockets: tuple[Path, Path]
                 if procedure.name in STUMBLES:
                     assert isinstance(expected, Refusal), procedure
                 elif isinstance(expected, Refusal) and expected.code == OperationDenied.code:
-                    wrong += [f"{procedure}: {answer}"] * (answer != expected)
+                    wrong += [f"{procedure}: {answer!r}"] * (answer != expected)
                 elif isinstance(answer, Refusal) and answer.code == OperationDenied.code:
-                    wrong.append(f"{procedure}: {answer}, libvirtd: {expected}")
+                    wrong.append(f"{procedure}: {answer!r}, libvirtd: {expected!r}")
+        assert not wrong, "\n".join(wrong)
+
+
+def test_what_the_test_driver_lacks_is_refused_alike(sockets: tuple[Path, Path]) -> None:
+    """NO_SUPPORT from libvirtd is NO_SUPPORT here, with the same domain and the same API's name."""
+    with contextlib.ExitStack() as stack:
+        ours, theirs = (stack.enter_context(RawClient(path)) for path in sockets)
+        ours.open(URIS[0])
+        theirs.open(URIS[0])
+        wrong: list[str] = []
+        for program in (REMOTE, QEMU, LXC):
+            for procedure in program:
+                if procedure.is_event or procedure.name in LEFT_OUT or procedure.number > 443 or procedure.stream:
+                    continue
+                if procedure.name in SERVED_HERE:
+                    continue
+                asked = (program.number, 1, procedure.number, bytes(256))
+                answer, expected = ours.exchange(*asked), theirs.exchange(*asked)
+                if isinstance(expected, Refusal) and expected.code == NoSupport.code and answer != expected:
+                    wrong.append(f"{procedure}: {answer!r}, libvirtd: {expected!r}")
         assert not wrong, "\n".join(wrong)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roost.contract.domains import Monitor
 from roost.contract.flags import check
-from roost.errors import From, InvalidArg
+from roost.errors import From, InvalidArg, NoSupport
 from roost.rpc.routes import Row, Values, nothing, one, row
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _REGEX, _NOCASE = 1, 2
 
 def _register(session: Session, values: Values) -> int:
     domain, event, flags = values
+    if not session.backend.get(Monitor).supports("command"):
+        raise NoSupport
     check(flags, _REGEX | _NOCASE, "virConnectDomainQemuMonitorEventRegister", From.NONE)
     return session.subscriptions.register_monitor(domain, event, flags, _matcher(event, flags))
 
