@@ -68,12 +68,15 @@ class Draft(msgspec.Struct):
         """A draft of a document as it was read."""
         devices = domain.devices
         return cls(
-            domain, facts, domain.os.arch or facts.arch, machine, entropy, {}, list(devices.disks),
-            list(devices.controllers), list(devices.interfaces), list(devices.serials), list(devices.parallels), list(devices.consoles),
-            list(devices.channels), list(devices.inputs), list(devices.graphics), list(devices.sounds),
-            list(devices.audios), list(devices.videos), list(devices.hubs), list(devices.watchdogs),
-            [devices.memballoon] if devices.memballoon else [], list(devices.rngs), list(devices.panics),
-            [devices.iommu] if devices.iommu else [], [devices.vsock] if devices.vsock else [],
+            domain=domain, facts=facts, arch=domain.os.arch or facts.arch, machine=machine, entropy=entropy,
+            disks=list(devices.disks), controllers=list(devices.controllers), interfaces=list(devices.interfaces),
+            serials=list(devices.serials), parallels=list(devices.parallels), consoles=list(devices.consoles),
+            channels=list(devices.channels), inputs=list(devices.inputs), graphics=list(devices.graphics),
+            sounds=list(devices.sounds), audios=list(devices.audios), videos=list(devices.videos),
+            hubs=list(devices.hubs), watchdogs=list(devices.watchdogs), rngs=list(devices.rngs),
+            panics=list(devices.panics), memballoons=[devices.memballoon] if devices.memballoon else [],
+            iommus=[devices.iommu] if devices.iommu else [], vsocks=[devices.vsock] if devices.vsock else [],
+            changes={},
         )  # fmt: skip
 
     def finished(self) -> Domain:

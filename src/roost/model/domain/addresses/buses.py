@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from roost.errors import From, InternalError, RoostError, XmlError
+from roost.errors import From, InternalError, XmlError
 from roost.model.domain.addresses.flags import (
     AGGREGATE_SLOT,
     AUTOASSIGN,
@@ -74,78 +74,81 @@ def address_text(domain: int, bus: int, slot: int, function: int) -> str:
 class Buses:
     """All buses of one machine. growing: buses may be added, as in the first of the two passes."""
 
-    __slots__ = ("buses", "growing", "has_pcie_bridge", "owners")
+    __slots__ = ("_given", "buses", "growing", "has_pcie_bridge", "owners")
 
     def __init__(self, buses: list[Bus], *, growing: bool, has_pcie_bridge: bool) -> None:
         self.buses = buses
+        self._given = len(buses)
         self.growing = growing
         self.has_pcie_bridge = has_pcie_bridge
-        self.owners: dict[Address, str] = {}
+        self.owners: dict[Address, object] = {}
+
+    @property
+    def added(self) -> bool:
+        """Whether buses joined those that the document has."""
+        return len(self.buses) > self._given
 
     def in_use(self, bus: int, slot: int) -> bool:
         return bool(self.buses[bus].functions[slot])
 
-    def reserve(self, address: Address, flags: int, owner: str, *, domain: int = 0, given: bool = True) -> Address:
-        """Take one function of a slot. given: the document names the address. Raises XmlError, InternalError.
+    def reserve(self, address: Address, flags: int, owner: object, *, domain: int = 0) -> Address:
+        """Take the function of a slot that the document or the chipset names. Raises XmlError.
 
-        Where buses are added, the bus of the answer may be higher than the one asked for.
+        owner: says in words who has it. Where buses are added, the bus of the
+        answer may be higher than the one asked for.
         """
         bus, slot, function = address
         if self.growing and bus >= len(self.buses):
             bus = self._grow(bus, flags)
             address = (bus, slot, function)
-        error: type[RoostError] = XmlError if given else InternalError
-        self.validate(address, flags, domain=domain, given=given)
-        taken = self.buses[bus]
-        bit = 1 << function
-        if taken.functions[slot] & bit:
-            raise error(
+        self.validate(address, flags, domain=domain)
+        if self.buses[bus].functions[slot] >> function & 1:
+            raise XmlError(
                 f"Attempted double use of PCI Address {address_text(domain, bus, slot, function)}",
                 domain=From.DOMAIN,
                 hint=f"it belongs to {self.owners.get(address, 'the machine itself')}",
             )
-        if not taken.functions[slot] and flags & AGGREGATE_SLOT:
-            taken.aggregate |= 1 << slot
-        taken.functions[slot] |= bit
+        return self._take(address, flags, owner)
+
+    def _take(self, address: Address, flags: int, owner: object) -> Address:
+        number, slot, function = address
+        bus = self.buses[number]
+        if flags & AGGREGATE_SLOT and not bus.functions[slot]:
+            bus.aggregate |= 1 << slot
+        bus.functions[slot] |= 1 << function
         self.owners[address] = owner
         return address
 
-    def reserve_next(self, flags: int, owner: str, function: int | None = None) -> Address:
+    def reserve_next(self, flags: int, owner: object, function: int | None = None) -> Address:
         """Take the next free place that suits. Raises XmlError without a bus, InternalError without a place."""
         if not self.buses:
             raise XmlError("No PCI buses available", domain=From.DOMAIN, hint="this machine has no PCI")
         wanted = function or 0
         for number, bus in enumerate(self.buses):
-            if not _compatible(bus.flags, flags, number):
-                continue
-            found = _free_place(bus, flags, wanted, any_function=function is None)
-            if found is not None:
-                return self.reserve((number, *found), flags, owner, given=False)
+            if _compatible(bus.flags, flags, number):
+                found = _free_place(bus, flags, wanted, any_function=function is None)
+                if found is not None:
+                    return self._take((number, *found), flags, owner)
         if not self.growing:
             raise InternalError("No more available PCI slots", domain=From.DOMAIN)
         number = self._grow(len(self.buses), flags)
-        return self.reserve((number, self.buses[number].first, wanted), flags, owner, given=False)
+        return self._take((number, self.buses[number].first, wanted), flags, owner)
 
-    def validate(self, address: Address, flags: int, *, domain: int = 0, given: bool = True) -> None:
-        """Whether a device may sit there at all. Raises XmlError (given) or InternalError."""
-        error: type[RoostError] = XmlError if given else InternalError
-        number, slot, function = address
+    def validate(self, address: Address, flags: int, *, domain: int = 0) -> None:
+        """Whether a device may sit there at all. Raises XmlError."""
+        number, slot, _ = address
         if not self.buses:
-            raise error("No PCI buses available", domain=From.DOMAIN, hint="this machine has no PCI")
-        text = address_text(domain, number, slot, function)
+            raise XmlError("No PCI buses available", domain=From.DOMAIN, hint="this machine has no PCI")
         if domain:
-            raise error(f"Invalid PCI address {text}. Only PCI domain 0 is available", domain=From.DOMAIN)
+            raise _invalid(domain, address, "Only PCI domain 0 is available")
         if number >= len(self.buses):
-            raise error(
-                f"Invalid PCI address {text}. Only PCI buses up to {len(self.buses) - 1} are available",
-                domain=From.DOMAIN,
-            )
+            raise _invalid(domain, address, f"Only PCI buses up to {len(self.buses) - 1} are available")
         bus = self.buses[number]
-        _check_flags(bus.flags, flags, number, text, given)
+        _check_flags(bus.flags, flags, address)
         if slot < bus.first:
-            raise error(f"Invalid PCI address {text}. slot must be >= {bus.first}", domain=From.DOMAIN)
+            raise _invalid(domain, address, f"slot must be >= {bus.first}")
         if slot > bus.last:
-            raise error(f"Invalid PCI address {text}. slot must be <= {bus.last}", domain=From.DOMAIN)
+            raise _invalid(domain, address, f"slot must be <= {bus.last}")
 
     def _grow(self, bus: int, flags: int) -> int:
         """Add buses up to number `bus` for a device with `flags`; the number that it really gets."""
@@ -175,6 +178,10 @@ class Buses:
         return 2
 
 
+def _invalid(domain: int, address: Address, why: str) -> XmlError:
+    return XmlError(f"Invalid PCI address {address_text(domain, *address)}. {why}", domain=From.DOMAIN)
+
+
 def _unexpandable(flags: int) -> InternalError:
     for bit, model in UNEXPANDABLE:
         if flags & bit:
@@ -200,33 +207,24 @@ def _compatible(bus: int, device: int, number: int) -> bool:
     return bool(device & bus & TYPES)
 
 
-def _check_flags(bus: int, device: int, number: int, text: str, given: bool) -> None:
-    error: type[RoostError] = XmlError if given else InternalError
+def _check_flags(bus: int, device: int, address: Address) -> None:
+    number = address[0]
     if device & INTEGRATED and number:
-        raise error(f"The device at PCI address {text} needs to be an integrated device (bus=0)", domain=From.DOMAIN)
-    if given:
-        # Where the document asks for it, a conventional device may sit in an Express slot and the reverse.
-        if bus & ENDPOINTS:
-            bus |= ENDPOINTS
-        if device & PCI_BRIDGE:
-            device |= PCI_DEVICE
-    elif device & AUTOASSIGN and not bus & AUTOASSIGN and not device & INTEGRATED:
-        raise error(
-            f"The device at PCI address {text} was auto-assigned this address, but the PCI controller "
-            f"with index='{number}' doesn't allow auto-assignment",
+        raise XmlError(
+            f"The device at PCI address {address_text(0, *address)} needs to be an integrated device (bus=0)",
             domain=From.DOMAIN,
         )
+    # Where the document asks for it, a conventional device may sit in an Express slot and the reverse.
+    if bus & ENDPOINTS:
+        bus |= ENDPOINTS
+    if device & PCI_BRIDGE:
+        device |= PCI_DEVICE
     if device & bus & TYPES:
         return
-    wanted = next((name for bit, name in CONNECTIONS if device & bit), None)
-    if wanted is None:
-        raise error(
-            f"The device at PCI address {text} has unrecognized connection type flags 0x{device & TYPES:02x}",
-            domain=From.DOMAIN,
-        )
-    raise error(
-        f"The device at PCI address {text} cannot be plugged into the PCI controller with index='{number}'. "
-        f"It requires a controller that accepts a {wanted}.",
+    wanted = next(name for bit, name in CONNECTIONS if device & bit)
+    raise XmlError(
+        f"The device at PCI address {address_text(0, *address)} cannot be plugged into the PCI controller "
+        f"with index='{number}'. It requires a controller that accepts a {wanted}.",
         domain=From.DOMAIN,
     )
 

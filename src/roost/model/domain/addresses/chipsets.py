@@ -56,7 +56,7 @@ def _piix3(places: list[Place], buses: Buses) -> None:
         if not at.fixed:
             at.settle(builtin)
         if buses.buses:
-            buses.reserve(builtin, CONVENTIONAL, at.owner)
+            buses.reserve(builtin, CONVENTIONAL, at)
     if not buses.buses:
         return
     for address in _PIIX3_ISA:
@@ -77,7 +77,7 @@ def _ich9(places: list[Place], buses: Buses) -> None:
         return
     for at in places:
         if at.kind == "sound" and at.device.model == "ich9" and at.wants:
-            at.settle(buses.reserve(_ICH9_AUDIO, PCIE_DEVICE, at.owner))
+            at.settle(buses.reserve(_ICH9_AUDIO, PCIE_DEVICE, at))
             return
 
 
@@ -89,11 +89,11 @@ def _ich9_controller(at: Place, buses: Buses) -> None:
         if not at.fixed:
             at.settle(_ICH9_SATA)
             if not buses.growing:
-                buses.reserve(_ICH9_SATA, PCI_DEVICE, at.owner)
+                buses.reserve(_ICH9_SATA, PCI_DEVICE, at)
     elif device.type == "usb" and device.model == "ich9-uhci1" and device.address is None and at.wants:
         slot = next((slot for slot in _ICH9_USB_SLOTS if not buses.in_use(0, slot)), None)
         if slot is not None:
-            at.settle(buses.reserve((0, slot, 0), PCIE_DEVICE, at.owner))
+            at.settle(buses.reserve((0, slot, 0), PCIE_DEVICE, at))
             at.multifunction = True
     elif (
         device.type == "pci"
@@ -102,7 +102,7 @@ def _ich9_controller(at: Place, buses: Buses) -> None:
         and at.wants
         and not buses.in_use(0, _ICH9_BRIDGE[1])
     ):
-        at.settle(buses.reserve(_ICH9_BRIDGE, PCIE_DEVICE, at.owner))
+        at.settle(buses.reserve(_ICH9_BRIDGE, PCIE_DEVICE, at))
 
 
 def _first_card(places: list[Place], buses: Buses, where: Address, flags: int) -> None:
@@ -114,7 +114,7 @@ def _first_card(places: list[Place], buses: Buses, where: Address, flags: int) -
     if buses.in_use(where[0], where[1]):
         at.take(buses)
     else:
-        at.settle(buses.reserve(where, flags, at.owner))
+        at.settle(buses.reserve(where, flags, at))
 
 
 __all__ = ["is_builtin", "place"]

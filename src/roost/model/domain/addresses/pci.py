@@ -32,6 +32,9 @@ _MODEL_NAMES = {
     "pcie-expander-bus": "pxb-pcie",
 }
 
+#: Fewer devices than this leave one of the 31 slots free after the chipset has taken its own.
+_FEW = 28
+
 #: The function of each member of a USB 2 group in their common slot.
 _USB2_FUNCTIONS = {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3": 2}
 
@@ -50,28 +53,46 @@ def assign_pci(draft: Draft) -> None:
     """Raises XmlError and InternalError for places that are taken, wrong or missing, naming who has them."""
     places = _places(draft)
     root = draft.controller("pci", 0)
-    express = root is not None and root.model == "pcie-root"
     indexes = [c.index for c in draft.controllers if c.type == "pci" and c.index is not None]
     count = max(indexes, default=-1) + 1
-    if count:
-        buses = _buses(draft, places, count, growing=True)
+    buses = None
+    if count and not _surely_fits(places, root, count):
+        buses = _plan(draft, places, root, count)
+        count = max(count, len(buses.buses))
+    if buses is None or buses.added or any(place.wants for place in places):
+        buses = _buses(draft, places, count, growing=False)
         chipsets.place(draft, places, buses)
-        if root is not None and root.model == "pci-root" and not all(bus.is_full for bus in buses.buses):
-            # A place for one more device, so that a bridge is added while there is a slot for it.
-            buses.reserve_next(CONVENTIONAL, "a device added later")
         _assign(places, buses)
-        if count == 1 and len(buses.buses) > 1 and express:
-            # The document left the topology to us: one port stays free for hotplug.
-            buses.reserve_next(EXPRESS, "a device added later")
-        _add_controllers(draft, places, buses)
-        count = len(buses.buses)
-    buses = _buses(draft, places, count, growing=False)
-    chipsets.place(draft, places, buses)
-    _assign(places, buses)
     _mark_multifunction(places)
     for place in places:
         place.write()
     _finish_controllers(draft)
+
+
+def _plan(draft: Draft, places: list[Place], root: Controller | None, count: int) -> Buses:
+    """The first pass: the buses it takes, whose controllers join the document."""
+    buses = _buses(draft, places, count, growing=True)
+    chipsets.place(draft, places, buses)
+    if root is not None and root.model == "pci-root" and not all(bus.is_full for bus in buses.buses):
+        # A place for one more device, so that a bridge is added while there is a slot for it.
+        buses.reserve_next(CONVENTIONAL, "a device added later")
+    _assign(places, buses)
+    if count == 1 and buses.added and root is not None and root.model == "pcie-root":
+        # The document left the topology to us: one port stays free for hotplug.
+        buses.reserve_next(EXPRESS, "a device added later")
+    _add_controllers(draft, places, buses)
+    return buses
+
+
+def _surely_fits(places: list[Place], root: Controller | None, count: int) -> bool:
+    """Whether no bus can be missing: a classic PC whose devices are fewer than the slots of its one bus."""
+    return (
+        count == 1
+        and root is not None
+        and root.model == "pci-root"
+        and len(places) < _FEW
+        and all(p.flags & PCI_DEVICE if p.wants else not p.address[0] for p in places if p.wants or p.fixed)
+    )
 
 
 def _places(draft: Draft) -> list[Place]:
@@ -123,7 +144,7 @@ def _buses(draft: Draft, places: list[Place], count: int, *, growing: bool) -> B
     buses = Buses(made, growing=growing, has_pcie_bridge=has_bridge)
     for place in places:
         if place.fixed and not chipsets.is_builtin(place):
-            place.move(buses.reserve(place.address, place.flags or PCI_DEVICE, place.owner, domain=place.domain))
+            place.move(buses.reserve(place.address, place.flags or PCI_DEVICE, place, domain=place.domain))
     return buses
 
 
@@ -161,7 +182,7 @@ def _assign_controller(place: Place, controllers: list[Place], buses: Buses) -> 
         place.take(buses, function)
     else:
         bus, slot, _ = group.address
-        place.settle(buses.reserve((bus, slot, function), place.flags, place.owner))
+        place.settle(buses.reserve((bus, slot, function), place.flags, place))
     if function == 0:
         place.multifunction = True
 

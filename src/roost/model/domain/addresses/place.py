@@ -47,8 +47,7 @@ class Place:
     def device(self) -> Any:
         return self.devices[self.index]
 
-    @property
-    def owner(self) -> str:
+    def __str__(self) -> str:
         return describe(self.kind, self.devices[self.index])
 
     def move(self, address: Address) -> None:
@@ -63,7 +62,7 @@ class Place:
 
     def take(self, buses: Buses, function: int | None = None) -> None:
         """Reserve the next suitable place; it stays settled in the last pass only."""
-        address = buses.reserve_next(self.flags, self.owner, function)
+        address = buses.reserve_next(self.flags, self, function)
         if not buses.growing:
             self.settle(address)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from msgspec.structs import replace
 
 from roost.errors import From, XmlError
@@ -25,6 +27,7 @@ CONTROLLER_BUSES: tuple[DiskBus, ...] = ("scsi", "fdc", "ide", "sata")
 _DEFAULT_DRIVER = DiskDriver(name="qemu", type="raw")
 
 
+@functools.lru_cache(1024)
 def disk_index(name: str) -> int:
     """The number in a device name: vda 0, vdb 1, vdaa 26, vda3 0 (a partition); -1 for anything else."""
     for prefix in _NAME_PREFIXES:
