@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -131,7 +132,18 @@ class Peer:
         binds += f"if test -e /dev/kvm; then mount --bind {no_kvm} /dev/kvm; fi; "
         # The shell is the first process of the namespace: it reaps the guests, which libvirtd would take for alive.
         script = f"set -e; {binds}/usr/sbin/libvirtd -p /run/libvirt/libvirtd.pid & wait"
-        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script]
+        command = [
+            "unshare",
+            "--mount",
+            *propagation(),
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+            "-c",
+            script,
+        ]
         with (self.root / "daemon.out").open("ab") as out:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/")
         deadline = time.monotonic() + SECONDS
@@ -169,6 +181,30 @@ class Peer:
         """Stop it and remove what it wrote."""
         self.stop()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def propagation() -> list[str]:
+    """The option for `unshare` that keeps the peer's mounts from other namespaces; skips where nothing does.
+
+    Its own default needs a mount on /, which a chroot into a plain directory has not. There, mounts stay where they
+    are made unless the file system that the directory is on is shared.
+    """
+    root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fields = Path(f"/proc/self/fdinfo/{root}").read_text().split()
+    finally:
+        os.close(root)
+    mount = fields[fields.index("mnt_id:") + 1]
+    if mount_of(Path("/proc/self/mountinfo"), mount):
+        return []
+    if "shared:" in (mount_of(Path("/proc/1/mountinfo"), mount) or "shared: for all that is known"):
+        pytest.skip("in a chroot on a shared mount, a libvirtd apart from the machine's cannot be made")
+    return ["--propagation", "unchanged"]
+
+
+def mount_of(table: Path, number: str) -> str | None:
+    """The line of a mount in a process's table."""
+    return next((line for line in table.read_text().splitlines() if line.split()[0] == number), None)
 
 
 def children(pid: int) -> list[int]:

@@ -25,8 +25,9 @@ class Refusal(NamedTuple):
 class RawClient:
     def __init__(self, path: Path) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(SECONDS)
+        # Waits while the daemon's queue is full; with a timeout set it would fail at once instead.
         self.sock.connect(str(path))
+        self.sock.settimeout(SECONDS)
         self._connection = Connection(server=False)
 
     def __enter__(self) -> RawClient:
