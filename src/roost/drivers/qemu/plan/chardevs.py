@@ -159,7 +159,8 @@ def log_key(name: str) -> str:
 def _fdset(ctx: Context, key: str, what: str) -> Iterator[Piece]:
     fds = ctx.grants.fds.get(key)
     if fds:
-        ctx.use(fds[0])
+        if not ctx.running:
+            ctx.use(fds[0])
         yield Piece("fdset", {"fdset-id": ctx.fdset(key), "fd": fds[0], "opaque": f"{key.removeprefix('log:')}-{what}"})
 
 

@@ -38,11 +38,16 @@ def alias_of(device: Device) -> str:
 
 
 class Context:
-    """One document on its way to one QEMU. `fds` collects the descriptors the process inherits."""
+    """One document on its way to one QEMU.
 
-    __slots__ = ("_controllers", "_fdsets", "boot", "caps", "domain", "fds", "grants", "machine", "nodes")
+    fds: collects the descriptors that are used. running: QEMU runs already,
+    so it knows them by the names they were passed under, not by their numbers.
+    """
 
-    def __init__(self, domain: Domain, caps: Capabilities, grants: Grants) -> None:
+    __slots__ = ("_controllers", "_fdsets", "boot", "caps", "domain", "fds", "grants", "machine", "nodes", "running")
+
+    def __init__(self, domain: Domain, caps: Capabilities, grants: Grants, *, running: bool = False) -> None:
+        self.running = running
         self.domain = domain
         self.caps = caps
         self.grants = grants
@@ -87,7 +92,12 @@ class Context:
     def use(self, fd: int) -> str:
         """Pass a descriptor on; the text QEMU is given for it."""
         self.fds.append(fd)
-        return str(fd)
+        return self.descriptor_name(fd) if self.running else str(fd)
+
+    @staticmethod
+    def descriptor_name(fd: int) -> str:
+        """What a running QEMU calls a descriptor."""
+        return f"fd-{fd}"
 
     def fdset(self, key: str) -> int:
         """The number of the descriptor set that carries the grant `key`."""

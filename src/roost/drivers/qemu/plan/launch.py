@@ -23,7 +23,7 @@ from roost.drivers.qemu.plan import (
 )
 from roost.drivers.qemu.plan.caps import Capabilities
 from roost.drivers.qemu.plan.context import Context
-from roost.drivers.qemu.plan.pieces import RENDER, Piece
+from roost.drivers.qemu.plan.pieces import Piece, render
 from roost.drivers.qemu.plan.resources import File, Grants, Listener, Log, Needs, Port, Tap
 from roost.model.domain import Domain
 
@@ -98,8 +98,8 @@ def argv(domain: Domain, caps: Capabilities, grants: Grants) -> Launch:
     ctx = Context(domain, caps, grants)
     words = [domain.devices.emulator or caps.binary]
     for section in _SECTIONS:
-        for kind, data in section(ctx):
-            words.extend(RENDER[kind](data))
+        for piece in section(ctx):
+            words.extend(render(piece))
     env = clock.environment(domain.clock)
     custom = domain.qemu_commandline
     if custom is not None:

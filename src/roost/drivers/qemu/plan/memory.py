@@ -15,9 +15,11 @@ def _backend(ctx: Context, name: str) -> Piece:
     backing = domain.memory_backing
     source = backing.source_type if backing is not None else None
     if backing is not None and (backing.hugepages or source == "file"):
-        what = "huge pages" if backing.hugepages else "file-backed memory"
+        what = "huge pages" if backing.hugepages else "files"
         raise ConfigUnsupported(
-            f"{what} are not supported by this driver", domain=From.QEMU, hint="use <source type='memfd'/> or drop it"
+            f"memory from {what} is not supported by this driver",
+            domain=From.QEMU,
+            hint="use <source type='memfd'/> or drop it",
         )
     shared = backing.access_mode == "shared" if backing is not None and backing.access_mode else None
     memfd = source == "memfd"

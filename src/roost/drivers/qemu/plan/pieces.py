@@ -88,8 +88,7 @@ def _fdset(data: Props) -> tuple[str, ...]:
     return ("-add-fd", f"set={data['fdset-id']},fd={data['fd']},opaque={data['opaque']}")
 
 
-#: Kind of piece to its words on the command line.
-RENDER: dict[str, Callable[[Props], tuple[str, ...]]] = {
+_RENDER: dict[str, Callable[[Props], tuple[str, ...]]] = {
     "object": _json("-object"),
     "blockdev": _json("-blockdev"),
     "netdev": _json("-netdev"),
@@ -99,3 +98,8 @@ RENDER: dict[str, Callable[[Props], tuple[str, ...]]] = {
     "fdset": _fdset,
     "option": lambda data: data["words"],
 }
+
+
+def render(piece: Piece) -> tuple[str, ...]:
+    """The words of a piece on the command line."""
+    return _RENDER[piece.kind](piece.data)

@@ -1,0 +1,110 @@
+"""The same pieces for a running guest: as QMP commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from roost.drivers.qemu.plan import chardevs, controllers, disks, inputs, interfaces, small, sound, video
+from roost.drivers.qemu.plan.caps import Capabilities
+from roost.drivers.qemu.plan.context import Context
+from roost.drivers.qemu.plan.pieces import Piece, Props
+from roost.drivers.qemu.plan.resources import Grants
+from roost.errors import From, OperationUnsupported
+from roost.model.domain import Domain
+from roost.model.domain.device import Device
+from roost.model.domain.devices.chardev import Channel, Console, Parallel, Serial
+from roost.model.domain.devices.controller import Controller
+from roost.model.domain.devices.disk import Disk
+from roost.model.domain.devices.graphics import Video
+from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.small import Hub, Input, Rng, Sound, Watchdog
+
+
+class Command(NamedTuple):
+    """A QMP command. descriptor: passed along with it."""
+
+    name: str
+    arguments: Props
+    descriptor: int | None = None
+
+
+_PIECES: dict[type[Device], Callable[[Any, Context], Iterator[Piece]]] = {
+    Disk: disks.pieces,
+    Controller: controllers.pieces,
+    Interface: interfaces.pieces,
+    Serial: chardevs.serial,
+    Parallel: chardevs.parallel,
+    Channel: chardevs.channel,
+    Console: chardevs.console,
+    Input: inputs.pieces,
+    Video: video.pieces,
+    Sound: sound.pieces,
+    Hub: small.hub,
+    Watchdog: small.watchdog,
+    Rng: small.rng,
+}
+
+#: Kind of piece to the command that makes it, and the one that takes it away by id.
+_COMMANDS = {
+    "object": "object-add",
+    "blockdev": "blockdev-add",
+    "netdev": "netdev_add",
+    "chardev": "chardev-add",
+    "device": "device_add",
+    "audiodev": "audiodev-add",
+}
+_UNDO = {
+    "object-add": ("object-del", "id"),
+    "blockdev-add": ("blockdev-del", "node-name"),
+    "netdev_add": ("netdev_del", "id"),
+    "chardev-add": ("chardev-remove", "id"),
+    "device_add": ("device_del", "id"),
+}
+
+
+def _descriptors(ctx: Context) -> Iterator[Command]:
+    for descriptor in ctx.fds:
+        yield Command("getfd", {"fdname": ctx.descriptor_name(descriptor)}, descriptor)
+
+
+def device_add(device: Device, domain: Domain, caps: Capabilities, grants: Grants) -> tuple[Command, ...]:
+    """What makes `device` appear in the running guest.
+
+    domain: the live document, `device` among its devices already, so that its
+    address, alias and number are known. Raises ConfigUnsupported for what this
+    QEMU lacks, OperationUnsupported for what only a start can make.
+    """
+    make = _PIECES.get(type(device))
+    name = type(device).__name__.lower()
+    if make is None:
+        raise OperationUnsupported(
+            f"live attach of device '{name}' is not supported", domain=From.QEMU, hint="add it to the definition"
+        )
+    ctx = Context(domain, caps, grants, running=True)
+    commands = []
+    for kind, data in make(device, ctx):
+        if kind == "fdset":
+            number = {"fdset-id": data["fdset-id"], "opaque": data["opaque"]}
+            commands.append(Command("add-fd", number, data["fd"]))
+        elif kind in _COMMANDS:
+            commands.append(Command(_COMMANDS[kind], data))
+        else:
+            raise OperationUnsupported(
+                f"live attach of device '{name}' is not supported", domain=From.QEMU, hint="add it to the definition"
+            )
+    return (*_descriptors(ctx), *commands)
+
+
+def undo(commands: tuple[Command, ...]) -> tuple[Command, ...]:
+    """What takes back commands that were carried out, last first."""
+    found = []
+    for command in reversed(commands):
+        if command.name == "getfd":
+            found.append(Command("closefd", command.arguments))
+        elif command.name == "add-fd":
+            found.append(Command("remove-fd", {"fdset-id": command.arguments["fdset-id"]}))
+        elif command.name in _UNDO:
+            name, key = _UNDO[command.name]
+            found.append(Command(name, {key: command.arguments[key]}))
+    return tuple(found)

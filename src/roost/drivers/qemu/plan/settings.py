@@ -1,0 +1,85 @@
+"""What no option sets: QMP commands between the greeting and the first instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from roost.drivers.qemu.plan.caps import Capabilities
+from roost.drivers.qemu.plan.disks import throttle
+from roost.drivers.qemu.plan.hotplug import Command
+from roost.errors import From, XmlError
+from roost.model.domain import Domain
+from roost.model.domain.devices.graphics import VncGraphics
+
+
+def _reboot(domain: Domain, caps: Capabilities) -> Iterator[Command]:
+    if domain.on_reboot == "destroy" and caps.has("command:set-action"):
+        yield Command("set-action", {"reboot": "shutdown"})
+
+
+def _expiry(text: str) -> str:
+    """Seconds since 1970 of a passwdValidTo, which is UTC."""
+    try:
+        return str(int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp()))
+    except ValueError:
+        raise XmlError(
+            f"cannot parse password validity time '{text}', expect YYYY-MM-DDTHH:MM:SS", domain=From.DOMAIN
+        ) from None
+
+
+def _passwords(domain: Domain, caps: Capabilities) -> Iterator[Command]:
+    for graphics in domain.devices.graphics:
+        if not isinstance(graphics, VncGraphics) or graphics.passwd is None:
+            continue
+        arguments = {"protocol": "vnc", "password": graphics.passwd}
+        if graphics.connected is not None:
+            arguments["connected"] = graphics.connected
+        yield Command("set_password", arguments)
+        if not graphics.passwd:
+            # An empty password lets nobody in.
+            yield Command("expire_password", {"protocol": "vnc", "time": "now"})
+        elif graphics.passwd_valid_to is not None:
+            yield Command("expire_password", {"protocol": "vnc", "time": _expiry(graphics.passwd_valid_to)})
+
+
+def _throttles(domain: Domain, caps: Capabilities) -> Iterator[Command]:
+    for disk in domain.devices.disks:
+        limits = throttle(disk)
+        if limits is not None:
+            yield Command("block_set_io_throttle", limits)
+
+
+def _links(domain: Domain, caps: Capabilities) -> Iterator[Command]:
+    for interface in domain.devices.interfaces:
+        if interface.link_state == "down":
+            yield Command("set_link", {"name": interface.alias, "up": False})
+
+
+def _balloon(domain: Domain, caps: Capabilities) -> Iterator[Command]:
+    balloon = domain.devices.memballoon
+    if balloon is None or balloon.model == "none":
+        return
+    if balloon.stats_period:
+        arguments = {
+            "path": f"/machine/peripheral/{balloon.alias}",
+            "property": "guest-stats-polling-interval",
+            "value": balloon.stats_period,
+        }
+        yield Command("qom-set", arguments)
+    if domain.current_memory is not None and domain.current_memory < domain.memory:
+        yield Command("balloon", {"value": domain.current_memory * 1024})
+
+
+_SETTINGS: tuple[Callable[[Domain, Capabilities], Iterator[Command]], ...] = (
+    _reboot,
+    _passwords,
+    _throttles,
+    _links,
+    _balloon,
+)
+
+
+def settings(domain: Domain, caps: Capabilities) -> tuple[Command, ...]:
+    """The commands, in order, for `domain`, a live document. Raises XmlError for a time that is none."""
+    return tuple(command for make in _SETTINGS for command in make(domain, caps))
