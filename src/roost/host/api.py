@@ -144,6 +144,8 @@ class Tap(NamedTuple):
 
 
 class Network(Protocol):
+    """What a guest talks through: interfaces of the host, TCP ports and sockets."""
+
     def tap(
         self,
         name: str,
