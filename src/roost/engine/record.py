@@ -70,7 +70,7 @@ class Record(Generic[RuntimeT]):
     """
 
     __slots__ = (
-        "_live_texts", "_live_texts_of", "autostart", "definition", "id", "job", "live",
+        "_live_texts", "_live_texts_of", "_ref", "autostart", "definition", "id", "job", "live",
         "messages", "name", "reason", "runtime", "state", "uuid",
     )  # fmt: skip
 
@@ -86,13 +86,17 @@ class Record(Generic[RuntimeT]):
         self.messages: tuple[str, ...] = ()
         self.runtime: RuntimeT | None = None
         self.job = Job()
+        self._ref = DomainRef(name, uuid, -1)
         self._live_texts_of: Domain | None = None
         self._live_texts: dict[bool, str] = {}
 
     @property
     def ref(self) -> DomainRef:
-        """How clients see it now."""
-        return DomainRef(self.name, self.uuid, self.id)
+        """How clients see it now. Kept between changes: a list of a thousand asks for each of them."""
+        ref = self._ref
+        if ref.id != self.id or ref.name is not self.name:
+            ref = self._ref = DomainRef(self.name, self.uuid, self.id)
+        return ref
 
     @property
     def is_active(self) -> bool:

@@ -76,9 +76,12 @@ class Codec:
         try:
             for value, (name, kind) in zip(values, self.fields, strict=True):
                 kind.write(value, out, name)
-            return b"".join(out)
+            data = b"".join(out)
         except WRONG_VALUE as cause:
             raise EncodeError(f"{self.label}: {type(cause).__name__}: {cause}") from None
+        if len(data) > _COMPILE_SIZE:
+            self._compile_out()
+        return data
 
     def _walk_in(self, data: bytes, offset: int = 0) -> tuple[Any, ...]:
         self._walks_in -= 1
