@@ -125,7 +125,7 @@ class Recovery:
             [("query-status", None), ("query-cpus-fast", None)], deadline=RECONNECT_TIMEOUT
         )
         guest.vcpus = tuple(entry["thread-id"] for entry in processors)
-        if status["status"] in ("prelaunch", "inmigrate") and record.state != D.PAUSED:
+        if status["status"] == "prelaunch" and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
             log.info("the start of %s was never acknowledged; ending it", record.name)
             await self._supervisor.stop(record, guest, FAILED)
             return
