@@ -57,7 +57,7 @@ class Context:
         self._controllers: dict[tuple[str, int], Controller] = {
             (controller.type, controller.index or 0): controller for controller in domain.devices.controllers
         }
-        self.boot = _boot_indices(domain)
+        self.boot = _own_indices(domain) or ({} if running else _indices_by_kind(domain))
         self.nodes = _node_numbers(domain)
 
     @property
@@ -194,13 +194,17 @@ _PLACES: dict[type, Callable[[Context, Any], Props]] = {
 }
 
 
-def _boot_indices(domain: Domain) -> dict[str, int]:
-    """bootindex by alias: each device's own <boot order>, or the first device of each kind that <os><boot> names."""
+def _own_indices(domain: Domain) -> dict[str, int]:
+    """bootindex by alias, of devices that have their own <boot order>."""
     devices = domain.devices
     bootable = (*devices.disks, *devices.interfaces)
-    found = {alias_of(device): device.boot.order for device in bootable if device.boot is not None}
-    if found:
-        return found
+    return {alias_of(device): device.boot.order for device in bootable if device.boot is not None}
+
+
+def _indices_by_kind(domain: Domain) -> dict[str, int]:
+    """bootindex by alias, of the first device of each kind that <os><boot> names. Devices that come later get none."""
+    devices = domain.devices
+    found: dict[str, int] = {}
     wanted: dict[str, int] = {kind: position for position, kind in enumerate(domain.os.boot, 1)}
     for disk in devices.disks:
         position = wanted.pop(_BOOT_KINDS.get(disk.device, "hd"), 0)
