@@ -262,7 +262,9 @@ def test_a_codec_in_use_compiles_itself() -> None:
         assert codec.decode(data) == (1, "a")
     assert codec.encode is not first
     large = both("o9999")[0]
-    walk = large.decode
+    walk, walk_out = large.decode, large.encode
+    assert large.encode((b"x" * 9999,)) == xdr.encode(Kind("o", 9999), b"x" * 9999)
+    assert large.encode is not walk_out
     assert large.decode(xdr.encode(Kind("o", 9999), b"x" * 9999)) == (b"x" * 9999,)
     assert large.decode is not walk
 
