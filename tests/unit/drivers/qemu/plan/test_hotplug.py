@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from roost.drivers.qemu import plan
@@ -24,14 +25,22 @@ def test_disk() -> None:
 
 
 def test_arguments_are_those_of_the_command_line() -> None:
-    document = plans.document("typical")
-    written = dict.fromkeys(value for _, value in plans.options(plans.translate("typical")[1:]))
+    typical = plans.document("typical")
+    # The order of kinds is for the devices a start brings.
+    document = msgspec.structs.replace(typical, os=msgspec.structs.replace(typical.os, boot=()))
+    words = plan.argv(document, plans.capabilities(), plan.Grants()).argv
+    kinds = {"object-add": "object", "blockdev-add": "blockdev", "device_add": "device"}
     for device in (*document.devices.disks, *document.devices.controllers, *document.devices.rngs):
-        for command in add("typical", device):
-            piece = plan.Piece({"object-add": "object", "blockdev-add": "blockdev"}.get(command.name, "device"),
-                               command.arguments)  # fmt: skip
-            (spelled,) = plans.options(plan.render(piece))
-            assert spelled[1] in written
+        for command in plan.device_add(device, document, plans.capabilities(), plan.Grants()):
+            flag, value = plan.render(plan.Piece(kinds[command.name], command.arguments))
+            assert words[words.index(value) - 1] == flag
+
+
+def test_order_of_kinds_is_not_for_later_devices() -> None:
+    *_, command = add("disk-chain", plans.document("disk-chain").devices.disks[0])
+    assert "bootindex" not in command.arguments
+    *_, command = add("boot-device-order", plans.document("boot-device-order").devices.disks[0])
+    assert command.arguments["bootindex"] == 3
 
 
 def test_tap_is_passed_by_name() -> None:
