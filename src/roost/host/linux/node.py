@@ -45,6 +45,13 @@ class LinuxNode:
         self._meminfo = -1
         self._stat = -1
 
+    def close(self) -> None:
+        """Let go of the files kept open."""
+        for descriptor in (self._meminfo, self._stat):
+            if descriptor != -1:
+                os.close(descriptor)
+        self._meminfo = self._stat = -1
+
     def hostname(self) -> str:
         name = socket.gethostname()
         if "." not in name and name != "localhost":

@@ -1,0 +1,141 @@
+"""Processes: started, watched, found again, never mistaken."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from roost.errors import SystemCallError
+from roost.host.api import Command
+from roost.host.linux.ownership import find_account
+from roost.host.linux.processes import LinuxProcesses, start_time
+
+Runner = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def first_uvloop() -> None:
+    """libuv's signal pipe is made with the first loop and kept; it is no test's leak."""
+    uvloop.run(asyncio.sleep(0))
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Runner:
+    return asyncio.run if request.param == "asyncio" else uvloop.run
+
+
+def command(*argv: str, output: int = 2, **options: Any) -> Command:
+    return Command(argv, {"PATH": os.environ["PATH"]}, output, **options)
+
+
+def test_exit_status_and_callbacks(run: Runner) -> None:
+    async def main() -> None:
+        process = LinuxProcesses().spawn(command("sh", "-c", "exit 7"))
+        called: list[str] = []
+        process.on_exit(lambda: called.append("first"))
+        process.on_exit(lambda: called.append("second"))
+        assert await process.wait() == 7
+        assert called == ["first", "second"]
+        assert process.exited
+        assert process.usage() is None
+        assert process.threads() == []
+        process.signal(signal.SIGTERM)  # nothing to reach, and no error
+        process.on_exit(lambda: called.append("late"))
+        await asyncio.sleep(0)
+        assert called[-1] == "late"
+
+    run(main())
+
+
+def test_signal_and_usage(run: Runner) -> None:
+    async def main() -> None:
+        process = LinuxProcesses().spawn(command("sleep", "60"))
+        usage = process.usage()
+        assert usage is not None
+        assert usage.resident > 0
+        assert [thread for thread, _, _ in process.threads()] == [process.pid]
+        assert not process.exited
+        process.signal(signal.SIGKILL)
+        assert await process.wait() == -signal.SIGKILL
+
+    run(main())
+
+
+def test_a_session_of_its_own_with_inherited_descriptors(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        reader, writer = os.pipe()
+        output = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+        script = f"import os; os.write({writer}, b'%d %d' % (os.getsid(0), os.getpid())); print(oct(os.umask(0)))"
+        process = LinuxProcesses().spawn(
+            command(sys.executable, "-c", script, output=output, descriptors=(writer,), umask=0o027)
+        )
+        os.close(writer)
+        os.close(output)
+        assert await process.wait() == 0
+        session, pid = os.read(reader, 100).split()
+        os.close(reader)
+        assert session == pid
+        assert (tmp_path / "out").read_text() == "0o27\n"
+
+    run(main())
+
+
+@pytest.mark.root
+def test_another_user(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        account = find_account("nobody")
+        output = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+        process = LinuxProcesses().spawn(command("id", "-u", output=output, account=account))
+        os.close(output)
+        assert await process.wait() == 0
+        assert int((tmp_path / "out").read_text()) == account.uid
+
+    run(main())
+
+
+def test_a_program_that_is_not_there(run: Runner) -> None:
+    async def main() -> None:
+        with pytest.raises(SystemCallError, match="Cannot run '/no/such/program': No such file or directory"):
+            LinuxProcesses().spawn(command("/no/such/program"))
+
+    run(main())
+
+
+def test_found_again_by_number_and_start_time(run: Runner) -> None:
+    async def main() -> None:
+        processes = LinuxProcesses()
+        process = processes.spawn(command("sleep", "60"))
+        again = processes.attach(process.pid, process.started)
+        assert again is not None
+        assert processes.attach(process.pid, process.started + 1) is None
+        process.signal(signal.SIGKILL)
+        assert await again.wait() is None  # another's child: its status is not ours to have
+        await process.wait()
+        assert processes.attach(process.pid, process.started) is None
+        assert start_time(process.pid) is None
+
+    run(main())
+
+
+def test_a_released_process_goes_on(run: Runner) -> None:
+    pids: list[int] = []
+
+    async def main() -> None:
+        process = LinuxProcesses().spawn(command("sleep", "60"))
+        process.on_exit(lambda: pids.append(-1))
+        process.release()
+        pids.append(process.pid)
+        assert start_time(process.pid) == process.started
+
+    run(main())
+    os.kill(pids[0], signal.SIGKILL)
+    os.waitpid(pids[0], 0)
+    assert len(pids) == 1
