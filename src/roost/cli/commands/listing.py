@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from roost.client.records import Domain
 
 _FILTERS = (
-    ("persistent", constants.LIST_DOMAINS_PERSISTENT, "only domains with a persistent configuration"),
     ("transient", constants.LIST_DOMAINS_TRANSIENT, "only domains without a persistent configuration"),
+    ("persistent", constants.LIST_DOMAINS_PERSISTENT, "only domains with a persistent configuration"),
     ("with-snapshot", constants.LIST_DOMAINS_HAS_SNAPSHOT, "only domains with a snapshot"),
     ("without-snapshot", constants.LIST_DOMAINS_NO_SNAPSHOT, "only domains without a snapshot"),
     ("with-checkpoint", constants.LIST_DOMAINS_HAS_CHECKPOINT, "only domains with a checkpoint"),
