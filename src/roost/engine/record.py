@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from roost.constants import domain as D
 from roost.contract.references import DomainRef
@@ -13,6 +14,7 @@ from roost.model import domain as model
 from roost.model.domain import Domain
 
 RuntimeT = TypeVar("RuntimeT")
+T = TypeVar("T")
 
 
 class Definition:
@@ -23,7 +25,7 @@ class Definition:
     our own writer's, secrets included.
     """
 
-    __slots__ = ("_public", "text")
+    __slots__ = ("_derived", "_public", "text")
 
     #: The documents read most recently, newest last.
     _recent: OrderedDict[Definition, Domain] = OrderedDict()
@@ -32,6 +34,7 @@ class Definition:
     def __init__(self, text: str, document: Domain | None = None) -> None:
         self.text = text
         self._public: str | None = None
+        self._derived: dict[Callable[[Domain], Any], Any] | None = None
         if document is not None:
             self._remember(document)
 
@@ -50,6 +53,15 @@ class Definition:
         self._recent[self] = document
         if len(self._recent) > self._recent_limit:
             self._recent.popitem(last=False)
+
+    def derive(self, rule: Callable[[Domain], T]) -> T:
+        """`rule(document)`, worked out once and kept as long as the definition is: keep it small."""
+        if self._derived is None:
+            self._derived = {}
+        if rule not in self._derived:
+            self._derived[rule] = rule(self.document)
+        found: T = self._derived[rule]
+        return found
 
     def public_text(self) -> str:
         """The text without secrets: shared with `text` where there are none."""

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from support.records import UUID_A, UUID_B, Registry, document
 
 from roost.constants import domain as D
 from roost.constants import domain_events as E
@@ -17,6 +16,7 @@ from roost.contract.references import DomainRef
 from roost.engine.registry import load_definitions
 from roost.engine.store import MemoryStore, Store
 from roost.errors import InvalidArg, NoDomain, OperationFailed, OperationInvalid, RoostError, SystemCallError
+from support.records import UUID_A, UUID_B, Registry, document
 
 Scenario = Callable[[Registry], Awaitable[None]]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.records import UUID_A, UUID_B, document
 
 from roost.engine.store import STATUS_VERSION, Status, Store
+from support.records import UUID_A, UUID_B, document
 
 
 @pytest.fixture
