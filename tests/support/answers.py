@@ -11,6 +11,7 @@ from typing import Any
 from roost import wire
 from roost.errors import NoSupport, RoostError
 from roost.protocol import PROGRAMS, REMOTE
+from roost.wire.framing import CONTINUE
 
 Answer = Callable[..., Sequence[Any]]
 
@@ -29,7 +30,9 @@ class Answers:
         raising the RoostError to send. What is missing answers NO_SUPPORT.
     silent: procedures that get no answer at all.
     before: bytes to send in front of a procedure's reply.
+    Streams are confirmed when the client ends them.
     calls, received, fds: what came: names and arguments, other messages, descriptors.
+    replied: the calls whose reply is sent.
     listener: accept one client there, instead of being one end of a pair.
     """
 
@@ -40,7 +43,8 @@ class Answers:
         self.fds: list[int] = []
         self.before: dict[str, bytes] = {}
         self.silent: set[str] = set()
-        self.arrived = threading.Event()
+        self.replied: list[str] = []
+        self._changed = threading.Condition()
         self._listener = listener
         self._theirs, self._ours = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -69,6 +73,11 @@ class Answers:
         """Send bytes that answer nothing."""
         self._ours.sendall(data)
 
+    def wait_until(self, happened: Callable[[], object], seconds: float = 30.0) -> None:
+        """Wait for what the client sends to make something true."""
+        with self._changed:
+            assert self._changed.wait_for(happened, seconds), "the client has not sent what was waited for"
+
     def client_socket(self) -> socket.socket:
         """A descriptor of its own for the client to close."""
         return self._theirs.dup()
@@ -91,7 +100,10 @@ class Answers:
                     self._answer(event)
                 else:
                     self.received.append(event)
-                    self.arrived.set()
+                    if isinstance(event, wire.StreamReceived) and event.status != CONTINUE:
+                        self._ours.sendall(wire.stream_finish(event))
+                with self._changed:
+                    self._changed.notify_all()
 
     def _answer(self, call: wire.CallReceived) -> None:
         procedure = PROGRAMS.get(call.program, REMOTE).by_number[call.procedure]
@@ -112,3 +124,4 @@ class Answers:
             self._ours.sendall(out)
         except OSError:
             return
+        self.replied.append(procedure.name)
