@@ -16,6 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from roost.drivers.qemu import plan
+from roost.drivers.qemu.facts import machine_facts
+from roost.model.domain import parse
+from roost.model.domain.aliases import assign_aliases
+from roost.model.domain.complete import complete
 from support import plans
 from support.peer import Peer, virsh
 
@@ -119,6 +124,20 @@ def test_same_command_line(name: str, peer: Peer) -> None:
     assert [word for word in ours if word.startswith("-device")] == [
         word for word in theirs if word.startswith("-device")
     ]
+
+
+@pytest.mark.parametrize("name", plans.written_names())
+def test_same_command_line_for_what_users_write(name: str, peer: Peer) -> None:
+    document = plans.WRITTEN / f"{name}.xml"
+    facts = machine_facts(plans.capabilities())
+    live = assign_aliases(complete(parse(document.read_bytes()), facts))
+    ours = spelled(comparable(plan.argv(live, plans.capabilities(), plan.Grants()).argv))
+    answer = virsh(peer.uri, "domxml-to-native", "qemu-argv", "--xml", str(document))
+    assert answer.ok, answer.stderr
+    theirs = spelled(comparable(their_words(answer.stdout)))
+    for libvirt, roost, _ in DIFFERENT.get(name, ()):
+        theirs[theirs.index(libvirt)] = roost
+    assert sorted(ours) == sorted(theirs)
 
 
 RUNNING = """

@@ -14,6 +14,8 @@ from roost.drivers.qemu.capabilities import Capabilities
 from roost.model.domain import Domain, parse
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "argv"
+#: The same machines as users write them, before completion.
+WRITTEN = GOLDEN / "written"
 
 #: Options that take no value.
 _BARE = frozenset(("-S", "-no-user-config", "-nodefaults", "-no-shutdown", "-no-hpet", "-no-acpi"))
@@ -22,6 +24,11 @@ _BARE = frozenset(("-S", "-no-user-config", "-nodefaults", "-no-shutdown", "-no-
 def names() -> list[str]:
     """The documents, by name."""
     return sorted(path.stem for path in GOLDEN.glob("*.xml"))
+
+
+def written_names() -> list[str]:
+    """The documents as users write them, by name."""
+    return sorted(path.stem for path in WRITTEN.glob("*.xml"))
 
 
 def document(name: str) -> Domain:
