@@ -221,3 +221,15 @@ def test_monitor_expression_that_cannot_be_compiled(loop: str) -> None:
             await client.call("CONNECT_DOMAIN_MONITOR_EVENT_REGISTER", None, "x", 8, program=QEMU)
 
     run(loop, test)
+
+
+def test_a_client_that_leaves_its_events_unread_is_dropped(loop: str) -> None:
+    async def test(desk: Desk) -> None:
+        deaf, listening = await desk.opened(), await desk.opened()
+        await deaf.call("CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY", E.ID_METADATA_CHANGE, None)
+        for _ in range(70):
+            desk.publish(E.ID_METADATA_CHANGE, 2, "x" * 1_000_000)
+        assert await listening.call("CONNECT_GET_TYPE") == ("FAKE",)
+        assert len(desk.servers["roostd"].sessions) == 1
+
+    run(loop, test)
