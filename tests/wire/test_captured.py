@@ -10,16 +10,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roost.protocol import PROGRAMS
 from roost.wire import (
     CallReceived,
     Codec,
     Connection,
+    DecodeError,
+    HoleReceived,
     MessageReceived,
     PingReceived,
     PongReceived,
     ReplyReceived,
+    StreamReceived,
     call,
     decode_error,
     encode_error,
@@ -76,6 +81,27 @@ def test_a_real_message_is_understood_and_repeated(data: bytes) -> None:
             assert data in (ping(), pong())
         case _:
             pytest.fail(f"not to be seen here: {event}")
+
+
+@given(
+    st.sampled_from(MESSAGES), st.booleans(), st.lists(st.tuples(st.integers(0, 1499), st.integers(0, 255)), max_size=4)
+)
+def test_a_real_message_with_wrong_bytes_does_no_harm(data: bytes, server: bool, wrong: list[tuple[int, int]]) -> None:
+    """Whatever comes of it is events and DecodeError."""
+    changed = bytearray(data)
+    for at, byte in wrong:
+        changed[at % len(changed)] = byte
+    for event in Connection(server=server).receive_data(changed):
+        program = PROGRAMS.get(getattr(event, "program", 0))
+        record = program.by_number.get(getattr(event, "procedure", 0)) if program else None
+        if record is None or isinstance(event, StreamReceived | HoleReceived):
+            continue
+        codec = record.args if isinstance(event, CallReceived) else record.ret or record.msg
+        for decode in (decode_error, codec.decode if codec else decode_error):
+            try:
+                decode(event.payload)  # type: ignore[union-attr]  # events with a program and no stream have one
+            except DecodeError:
+                continue
 
 
 def test_the_recording_is_worth_its_name() -> None:
