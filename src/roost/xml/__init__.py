@@ -20,6 +20,7 @@ from roost.xml.record import (
     OnOff,
     Port,
     Positive,
+    PrettyKiB,
     RawXml,
     Record,
     Text,
@@ -35,6 +36,7 @@ from roost.xml.values import Choice, Hex, Integer, Pattern, Size, Switch, Value
 
 __all__ = [
     "Bytes", "Child", "Choice", "Complaint", "Flag", "Hex", "Hex2", "Hex4", "Int", "Integer", "KiB", "Long", "Mac",
-    "OnOff", "Pattern", "Port", "Positive", "RawXml", "Record", "Size", "Switch", "Text", "UInt", "ULong", "Uuid",
-    "Value", "YesNo", "at", "format_document", "inline", "parse_document", "parse_member", "tag_of",
+    "OnOff", "Pattern", "Port", "Positive", "PrettyKiB", "RawXml", "Record", "Size", "Switch", "Text", "UInt",
+    "ULong", "Uuid", "Value", "YesNo", "at", "format_document", "inline", "parse_document", "parse_member",
+    "tag_of",
 ]  # fmt: skip

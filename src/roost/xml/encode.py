@@ -13,7 +13,7 @@ from roost.xml.escape import escape
 from roost.xml.raw import indented
 from roost.xml.record import Record
 from roost.xml.shape import FLAGGED, RECORD, RECORDS, VALUES, Element, Field, Shape, shape_of
-from roost.xml.values import Size
+from roost.xml.values import Size, pretty
 
 #: write(record, tag, out, pad, secure, keep): keep 0 drops an empty element, 1 writes `<x/>`, 2 `<x>` and `</x>`.
 Writer = Callable[[Any, str, list[str], str, bool, int], None]
@@ -53,6 +53,7 @@ class _Generator:
         self.lines: list[str] = []
         self.names: dict[str, Any] = {
             "ATTRIBUTES": ATTRIBUTES, "BODIES": BODIES, "WRITERS": WRITERS, "escape": escape, "indented": indented,
+            "pretty": pretty,
         }  # fmt: skip
         self.counter = 0
 
@@ -107,7 +108,7 @@ class _Generator:
     def attribute(self, field: Field, depth: int) -> None:
         self.put(depth, f"v = r.{field.name}")
         condition = "v is not None and secure" if field.at.secret else "v is not None"
-        unit = f" {field.value.unit}='{field.value.written}'" if isinstance(field.value, Size) else ""
+        unit = f" {field.value.unit}='{field.value.formatted_unit}'" if isinstance(field.value, Size) else ""
         self.put(depth, f"if {condition}: s += f\" {field.attribute}='{field.value.formatted}'{unit}\"")
 
     def namespaces(self, depth: int) -> None:
@@ -129,7 +130,7 @@ class _Generator:
             self.put(depth, f"v = r.{element.text.name}")
             self.put(depth, "if v is not None:")
             if isinstance(element.text.value, Size):
-                self.put(depth + 1, f"s += \" unit='{element.text.value.written}'\"")
+                self.put(depth + 1, f"s += f\" unit='{element.text.value.formatted_unit}'\"")
             formatted = f"f'>{element.text.value.formatted}</{{{tag}}}>\\n'"
             self.put(depth + 1, f"out.append(s + {formatted})")
             self.put(depth, "else:")
@@ -187,7 +188,7 @@ class _Generator:
         if element.text and not (element.attributes or element.children):
             field = element.text
             self.put(depth, f"v = r.{field.name}")
-            unit = f" unit='{field.value.written}'" if isinstance(field.value, Size) else ""
+            unit = f" unit='{field.value.formatted_unit}'" if isinstance(field.value, Size) else ""
             text = f'f"{{{pad}}}<{element.name}{unit}>{field.value.formatted}</{element.name}>\\n"'
             self.put(depth, f"if v is not None{' and secure' if field.at.secret else ''}: out.append({text})")
             return

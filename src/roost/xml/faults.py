@@ -141,7 +141,7 @@ class Inspector:
     def _wrong(self, field: Field, place: _Place, text: str, right: str) -> RoostError:
         hint = self._hint(place, field.attribute, right)
         if not field.attribute:
-            steps = "/".join(field.path)
+            steps = "/".join(field.path) or place.node[0]
             return XmlError(
                 f"Invalid value '{text}' for element or attribute './{steps}[1]'", domain=From.XML, hint=hint
             )

@@ -166,6 +166,8 @@ Uuid = Annotated[str, UuidText()]
 Mac = Annotated[str, MacText()]
 #: A memory size in KiB.
 KiB = Annotated[int, Size(1024, "KiB", "KiB")]
+#: The same, written in the largest unit that divides it.
+PrettyKiB = Annotated[int, Size(1024, "", "KiB")]
 #: A size in bytes.
 Bytes = Annotated[int, Size(1, "bytes", "bytes")]
 Hex2 = Annotated[int, Hex(2, 0xFF)]

@@ -140,7 +140,8 @@ for _power, _letter in enumerate("kmgtpe", 1):
 class Size(Integer):
     """A size with its unit in the attribute `unit`; kept in `quantum` bytes, rounded up.
 
-    default: the unit of a number without one. written: the unit put out.
+    default: the unit of a number without one. written: the unit put out; ""
+    for the largest that divides the size.
     """
 
     unit = "unit"
@@ -150,6 +151,9 @@ class Size(Integer):
         self.quantum, self.written, self.default = quantum, written, default
         self.table = {}
         self.expected = "a size such as 1048576 with unit='KiB' or 1 with unit='GiB'"
+        #: Source text of the two halves of the output.
+        self.formatted = "{v}" if written else "{pretty(v)[0]}"
+        self.formatted_unit = written or "{pretty(v)[1]}"
 
     def scale(self, text: str, unit: str | None) -> int:
         """`text` in `unit`, counted in quanta. ValueError for a bad number, KeyError for an unknown unit."""
@@ -158,6 +162,15 @@ class Size(Integer):
         if total > self.maximum:
             raise ValueError(text)
         return total
+
+
+def pretty(kib: int) -> tuple[int, str]:
+    """A size in KiB as a number and the largest unit that leaves no remainder."""
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        if kib == 0 or kib % 1024:
+            return kib, unit
+        kib //= 1024
+    return kib, "EiB"
 
 
 class Pattern(Value):

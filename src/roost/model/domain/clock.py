@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.xml import Record, ULong, YesNo, at
+from roost.errors import ConfigUnsupported
+from roost.xml import Complaint, Record, ULong, YesNo, at
 
 TimerName = Literal["platform", "pit", "rtc", "hpet", "tsc", "kvmclock", "hypervclock", "armvtimer"]
 
@@ -28,7 +29,10 @@ class Timer(Record):
 class Clock(Record):
     """offset 'variable' takes `adjustment` (seconds) and `basis`, 'timezone' `timezone`, 'absolute' `start`."""
 
-    offset: Literal["utc", "localtime", "variable", "timezone", "absolute"] = "utc"
+    offset: Annotated[
+        Literal["utc", "localtime", "variable", "timezone", "absolute"],
+        at("@offset", wrong=Complaint(ConfigUnsupported, "unknown clock offset '%s'")),
+    ] = "utc"
     adjustment: str | None = None
     basis: Literal["utc", "localtime"] | None = None
     timezone: str | None = None

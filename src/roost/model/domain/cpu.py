@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.xml import Int, Integer, KiB, OnOff, Record, Text, UInt, YesNo, at
+from roost.errors import ConfigUnsupported, From
+from roost.xml import Complaint, Int, Integer, KiB, OnOff, Record, Text, UInt, YesNo, at
 
 
 class CpuModel(Record):
@@ -50,7 +51,10 @@ class NumaCell(Record):
 
 
 class Cpu(Record):
-    mode: Literal["custom", "host-model", "host-passthrough", "maximum"] | None = None
+    mode: Annotated[
+        Literal["custom", "host-model", "host-passthrough", "maximum"] | None,
+        at("@mode", wrong=Complaint(ConfigUnsupported, "Invalid mode attribute '%s'", domain=From.CPU)),
+    ] = None
     match: Literal["minimum", "exact", "strict"] | None = None
     check: Literal["none", "partial", "full"] | None = None
     migratable: OnOff | None = None

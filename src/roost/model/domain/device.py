@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from roost.xml import Hex, OnOff, Pattern, Positive, Record, UInt, YesNo, at
+from roost.errors import ConfigUnsupported
+from roost.xml import Complaint, Hex, OnOff, Pattern, Positive, Record, UInt, YesNo, at
 
 PciDomain = Annotated[int, Hex(4, 0xFFFFFFFF)]
 PciBus = Annotated[int, Hex(2, 0xFF)]
@@ -107,7 +108,10 @@ class Device(Record):
 
     alias: Annotated[str | None, at("alias/@name", order=3, live=is_generated_alias)] = None
     acpi_index: Annotated[UInt | None, at("acpi/@index", order=6, unset=("0",))] = None
-    address: Annotated[AnyAddress | None, at("address", order=7)] = None
+    address: Annotated[
+        AnyAddress | None,
+        at("address", order=7, wrong=Complaint(ConfigUnsupported, "unknown address type '%s'")),
+    ] = None
 
 
 class Boot(Record):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
+from roost.errors import ConfigUnsupported, InternalError, NoName
 from roost.model.domain.clock import Clock
 from roost.model.domain.cpu import Cpu
 from roost.model.domain.devices import Devices
@@ -25,13 +26,17 @@ from roost.model.domain.general import (
     Vcpu,
     VcpuState,
 )
-from roost.model.domain.os import Os
-from roost.xml import Child, Int, KiB, OnOff, RawXml, Record, UInt, Uuid, at
+from roost.model.domain.os import NO_OS_TYPE, Os
+from roost.xml import Child, Complaint, Int, KiB, OnOff, RawXml, Record, UInt, Uuid, at
 
 DomainType = Literal[
     "qemu", "kqemu", "kvm", "xen", "lxc", "uml", "openvz", "test", "vmware", "hyperv", "vbox", "phyp", "parallels",
     "bhyve", "vz", "hvf",
 ]  # fmt: skip
+
+
+def _unknown(what: str) -> Complaint:
+    return Complaint(ConfigUnsupported, f"unknown {what}")
 
 
 class Domain(Record):
@@ -41,8 +46,8 @@ class Domain(Record):
 
     type: DomainType
     id: Annotated[Int | None, at("@id", live=True)] = None
-    name: Child[str]
-    uuid: Child[Uuid | None] = None
+    name: Annotated[str, at("name", missing=Complaint(NoName))]
+    uuid: Annotated[Uuid | None, at("uuid", wrong=Complaint(InternalError, "malformed uuid element"))] = None
     genid: Child[Uuid | None] = None
     title: Child[str | None] = None
     description: Child[str | None] = None
@@ -61,13 +66,13 @@ class Domain(Record):
     sysinfo: Annotated[tuple[AnySysinfo, ...], at("sysinfo")] = ()
     bootloader: Child[str | None] = None
     bootloader_args: Child[str | None] = None
-    os: Os
+    os: Annotated[Os, at("os", missing=NO_OS_TYPE)]
     features: Features | None = None
     cpu: Cpu | None = None
     clock: Annotated[Clock | None, at("clock", keep_empty=True)] = None
-    on_poweroff: Child[LifecycleAction | None] = None
-    on_reboot: Child[LifecycleAction | None] = None
-    on_crash: Child[LifecycleAction | None] = None
+    on_poweroff: Annotated[LifecycleAction | None, at("on_poweroff", wrong=_unknown("on_poweroff action: %s"))] = None
+    on_reboot: Annotated[LifecycleAction | None, at("on_reboot", wrong=_unknown("on_reboot action: %s"))] = None
+    on_crash: Annotated[LifecycleAction | None, at("on_crash", wrong=_unknown("on_crash action: %s"))] = None
     on_lockfailure: Annotated[LockFailureAction | None, at("on_lockfailure", unset=("default",))] = None
     pm: Pm | None = None
     devices: Annotated[Devices, at("devices", keep_empty=True, opened=True)] = Devices()

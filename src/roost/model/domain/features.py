@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.xml import Flag, KiB, OnOff, Record, UInt, at
+from roost.xml import Flag, KiB, OnOff, PrettyKiB, Record, UInt, at
 
 
 class Apic(Record):
@@ -59,7 +59,7 @@ class Features(Record):
     vmport: Annotated[OnOff | None, at("vmport/@state", bare="on")] = None
     gic: Annotated[Gic | None, at("gic", keep_empty=True)] = None
     smm: Annotated[OnOff | None, at("smm/@state", bare="on")] = None
-    smm_tseg: Annotated[KiB | None, at("smm/tseg")] = None
+    smm_tseg: Annotated[PrettyKiB | None, at("smm/tseg")] = None
     ioapic: Annotated[Literal["qemu", "kvm"] | None, at("ioapic/@driver")] = None
     hpt_resizing: Annotated[Literal["enabled", "disabled", "required"] | None, at("hpt/@resizing")] = None
     hpt_maxpagesize: Annotated[KiB | None, at("hpt/maxpagesize")] = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.xml import Flag, Int, KiB, Positive, Record, Text, UInt, YesNo, at
+from roost.errors import XmlError
+from roost.xml import Complaint, Flag, Int, KiB, Positive, Record, Text, UInt, YesNo, at
 
 LifecycleAction = Literal["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart"]
 LockFailureAction = Literal["poweroff", "restart", "pause", "ignore"]
@@ -41,7 +42,9 @@ class Vcpu(Record):
     placement: Literal["static", "auto"] | None = None
     cpuset: str | None = None
     current: UInt | None = None
-    count: Text[UInt] = 1
+    count: Annotated[
+        UInt, at(".", wrong=Complaint(XmlError, "maximum vcpus count must be an integer"))
+    ] = 1  # fmt: skip
 
 
 class VcpuState(Record):

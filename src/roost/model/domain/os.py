@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from roost.errors import ConfigUnsupported, XmlError
 from roost.model.domain.devices.disk import AnyDiskSource
-from roost.xml import Child, Int, Record, Text, UInt, YesNo, at, inline
+from roost.xml import Child, Complaint, Int, Record, Text, UInt, YesNo, at, inline
 
 BootDevice = Literal["fd", "hd", "cdrom", "network"]
+NO_OS_TYPE = Complaint(XmlError, "an os <type> must be specified")
+
 OsType = Literal["hvm", "xen", "linux", "xenpvh", "exe", "uml"]
 
 
@@ -38,7 +41,7 @@ class Os(Record):
     firmware: Annotated[Literal["bios", "efi"] | None, at("@firmware")] = None
     arch: Annotated[str | None, at("type/@arch")] = None
     machine: Annotated[str | None, at("type/@machine")] = None
-    type: Annotated[OsType, at("type")]
+    type: Annotated[OsType, at("type", missing=NO_OS_TYPE, wrong=Complaint(ConfigUnsupported, "unknown OS type '%s'"))]
     firmware_features: Annotated[tuple[FirmwareFeature, ...], at("firmware/feature")] = ()
     loader: Loader | None = None
     nvram: Nvram | None = None
@@ -57,4 +60,4 @@ class Os(Record):
     smbios_mode: Annotated[Literal["emulate", "host", "sysinfo"] | None, at("smbios/@mode")] = None
 
 
-__all__ = ["BootDevice", "FirmwareFeature", "Loader", "Nvram", "Os", "OsType"]
+__all__ = ["NO_OS_TYPE", "BootDevice", "FirmwareFeature", "Loader", "Nvram", "Os", "OsType"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from roost.errors import ConfigUnsupported, XmlError
 from roost.model.domain.device import Device, Reconnect, SourceSeclabel
-from roost.xml import OnOff, Record, UInt, YesNo, at, inline, tag_of
+from roost.xml import Complaint, OnOff, Record, UInt, YesNo, at, inline, tag_of
 
 SocketMode = Literal["bind", "connect"]
 
@@ -122,6 +123,8 @@ AnyCharSource = (
     | VdagentChar
 )
 
+UNKNOWN_CHAR = Complaint(ConfigUnsupported, "unknown type presented to host for character device: %s")
+
 SerialTargetType = Literal[
     "isa-serial", "usb-serial", "pci-serial", "spapr-vio-serial", "system-serial", "sclp-serial", "isa-debug"
 ]
@@ -135,7 +138,7 @@ ConsoleTargetType = Literal["serial", "xen", "uml", "virtio", "lxc", "openvz", "
 class CharDevice(Device):
     """Base of the four kinds: where the host's end is, inline."""
 
-    source: Annotated[AnyCharSource, inline("pty")] = PtyChar()
+    source: Annotated[AnyCharSource, inline("pty", wrong=UNKNOWN_CHAR)] = PtyChar()
 
     @property
     def type(self) -> str:
@@ -194,7 +197,10 @@ AnyChannelTarget = VirtioChannel | GuestfwdChannel | XenChannel
 
 
 class Channel(CharDevice):
-    target: AnyChannelTarget
+    target: Annotated[
+        AnyChannelTarget,
+        at("target", missing=Complaint(XmlError, "target type must be specified for channel device")),
+    ]
 
 
 __all__ = [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from roost.errors import NoTarget
 from roost.model.domain.device import BootableDevice, SourceSeclabel, VirtioOptions
 from roost.xml import (
     Bytes,
     Child,
+    Complaint,
     Flag,
     OnOff,
     Pattern,
@@ -179,8 +181,11 @@ class Mirror(Record):
     backing_store: Annotated[BackingStore | None, at("backingStore", keep_empty=True)] = None
 
 
+NO_TARGET = Complaint(NoTarget)
+
+
 class DiskTarget(Record):
-    dev: str
+    dev: Annotated[str, at("@dev", missing=NO_TARGET)]
     bus: DiskBus | None = None
     tray: Annotated[Literal["open"] | None, at("@tray", unset=("closed",))] = None
     removable: OnOff | None = None
@@ -242,7 +247,7 @@ class Disk(BootableDevice):
     geometry: Geometry | None = None
     blockio: BlockIo | None = None
     mirror: Annotated[Mirror | None, at("mirror", live=True)] = None
-    target: DiskTarget
+    target: Annotated[DiskTarget, at("target", missing=NO_TARGET)]
     iotune: IoTune | None = None
     readonly: Flag = False
     shareable: Flag = False

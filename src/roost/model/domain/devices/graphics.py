@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from roost.errors import ConfigUnsupported, InternalError
 from roost.model.domain.device import Device, VirtioOptions
-from roost.xml import OnOff, Port, Positive, Record, UInt, YesNo, at, tag_of
+from roost.xml import Complaint, OnOff, Port, Positive, Record, UInt, YesNo, at, tag_of
 
 
 class Listen(Record, tag_field="type"):
@@ -45,7 +46,9 @@ class VncGraphics(Graphics, tag="vnc"):
     """VNC. `port` -1 or autoport: one is picked at start. `passwd` is written on request only."""
 
     socket: str | None = None
-    port: Annotated[Port | None, at("@port")] = None
+    port: Annotated[
+        Port | None, at("@port", wrong=Complaint(InternalError, "cannot parse vnc port %s"))
+    ] = None  # fmt: skip
     autoport: YesNo | None = None
     websocket: Port | None = None
     listen: str | None = None
@@ -148,7 +151,10 @@ class Resolution(Record):
 class VideoModel(Record):
     """The graphics card: memory sizes in KiB."""
 
-    type: Annotated[VideoType | None, at("@type", unset=("default",))] = None
+    type: Annotated[
+        VideoType | None,
+        at("@type", unset=("default",), wrong=Complaint(ConfigUnsupported, "unknown video model '%s'")),
+    ] = None
     ram: Annotated[UInt | None, at("@ram", unset=("0",))] = None
     vram: Annotated[UInt | None, at("@vram", unset=("0",))] = None
     vram64: Annotated[UInt | None, at("@vram64", unset=("0",))] = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from roost.errors import XmlError
 from roost.model.domain.device import BootableDevice, Reconnect, Rom, VirtioOptions
-from roost.xml import Integer, Mac, OnOff, Record, UInt, ULong, Uuid, YesNo, at, inline, tag_of
+from roost.xml import Complaint, Integer, Mac, OnOff, Record, UInt, ULong, Uuid, YesNo, at, inline, tag_of
 
 Family = Literal["ipv4", "ipv6"]
 
@@ -33,6 +34,10 @@ class InterfaceSource(Record, tag_field="type"):
     host_routes: Annotated[tuple[Route, ...], at("source/route", order=1)] = ()
 
 
+def _needs_source(kind: str) -> Complaint:
+    return Complaint(XmlError, f"interface type='{kind}' requires a 'source' element")
+
+
 class UserNet(InterfaceSource, tag="user"):
     dev: Annotated[str | None, at("source/@dev")] = None
 
@@ -42,12 +47,12 @@ class EthernetNet(InterfaceSource, tag="ethernet"):
 
 
 class BridgeNet(InterfaceSource, tag="bridge"):
-    bridge: Annotated[str, at("source/@bridge")]
+    bridge: Annotated[str, at("source/@bridge", missing=_needs_source("bridge"))]
     mac_table_manager: Annotated[Literal["kernel", "libvirt"] | None, at("source/@macTableManager")] = None
 
 
 class NetworkNet(InterfaceSource, tag="network"):
-    network: Annotated[str, at("source/@network")]
+    network: Annotated[str, at("source/@network", missing=_needs_source("network"))]
     portgroup: Annotated[str | None, at("source/@portgroup")] = None
     portid: Annotated[Uuid | None, at("source/@portid", live=True)] = None
     bridge: Annotated[str | None, at("source/@bridge", live=True)] = None
@@ -230,7 +235,9 @@ class Teaming(Record):
 class Interface(BootableDevice):
     managed: YesNo | None = None
     trust_guest_rx_filters: Annotated[YesNo | None, at("@trustGuestRxFilters")] = None
-    mac: Annotated[Mac | None, at("mac/@address")] = None
+    mac: Annotated[
+        Mac | None, at("mac/@address", wrong=Complaint(XmlError, "unable to parse mac address '%s'"))
+    ] = None  # fmt: skip
     mac_type: Annotated[Literal["generated", "static"] | None, at("mac/@type")] = None
     mac_check: Annotated[YesNo | None, at("mac/@check")] = None
     source: Annotated[AnyInterfaceSource, inline()]

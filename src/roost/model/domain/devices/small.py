@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from roost.errors import ConfigUnsupported
 from roost.model.domain.device import Device, VirtioOptions
 from roost.model.domain.devices.chardev import AnyCharSource
-from roost.xml import Int, OnOff, Record, Text, UInt, YesNo, at, inline
+from roost.xml import Complaint, Int, OnOff, Record, Text, UInt, YesNo, at, inline
 
 VirtioModel = Literal["virtio", "virtio-transitional", "virtio-non-transitional"]
 
@@ -23,7 +24,10 @@ class InputSource(Record):
 
 
 class Input(Device):
-    type: Literal["mouse", "tablet", "keyboard", "passthrough", "evdev"]
+    type: Annotated[
+        Literal["mouse", "tablet", "keyboard", "passthrough", "evdev"],
+        at("@type", wrong=Complaint(ConfigUnsupported, "unknown input device type '%s'")),
+    ]
     bus: Literal["ps2", "usb", "xen", "parallels", "virtio", "none"] | None = None
     model: VirtioModel | None = None
     driver: VirtioOptions | None = None
@@ -91,7 +95,7 @@ AnyRngBackend = RandomBackend | EgdBackend | BuiltinBackend
 
 
 class Rng(Device):
-    model: VirtioModel
+    model: Annotated[VirtioModel, at("@model", wrong=Complaint(ConfigUnsupported, "unknown RNG model '%s'"))]
     rate: RngRate | None = None
     backend: Annotated[AnyRngBackend, at("backend")]
     driver: VirtioOptions | None = None
