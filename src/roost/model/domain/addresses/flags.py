@@ -29,6 +29,9 @@ TYPES = (
     | PCI_EXPANDER | PCIE_EXPANDER | PCI_BRIDGE | PCIE_TO_PCI_BRIDGE
 )  # fmt: skip
 
+#: USB controllers that come as a group: one index, functions of one slot.
+USB2_MODELS = frozenset(("ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3"))
+
 #: A device in a conventional slot, and one that is Express where the machine is.
 CONVENTIONAL = PCI_DEVICE | AUTOASSIGN
 EXPRESS = PCIE_DEVICE | AUTOASSIGN
@@ -156,8 +159,27 @@ def _mark(kind: str, device: Any) -> int:
 
 
 __all__ = [
-    "AGGREGATE_SLOT", "AUTOASSIGN", "BRIDGE_FLAGS", "CONNECTIONS", "CONVENTIONAL", "DMI_TO_PCI_BRIDGE", "ENDPOINTS",
-    "EXPRESS", "HOTPLUGGABLE", "INTEGRATED", "PCIE_DEVICE", "PCIE_EXPANDER", "PCIE_ROOT_PORT",
-    "PCIE_SWITCH_DOWNSTREAM", "PCIE_SWITCH_UPSTREAM", "PCIE_TO_PCI_BRIDGE", "PCI_BRIDGE", "PCI_DEVICE", "PCI_EXPANDER",
-    "TYPES", "UNEXPANDABLE", "connect_flags",
+    "AGGREGATE_SLOT",
+    "AUTOASSIGN",
+    "BRIDGE_FLAGS",
+    "CONNECTIONS",
+    "CONVENTIONAL",
+    "DMI_TO_PCI_BRIDGE",
+    "ENDPOINTS",
+    "EXPRESS",
+    "HOTPLUGGABLE",
+    "INTEGRATED",
+    "PCIE_DEVICE",
+    "PCIE_EXPANDER",
+    "PCIE_ROOT_PORT",
+    "PCIE_SWITCH_DOWNSTREAM",
+    "PCIE_SWITCH_UPSTREAM",
+    "PCIE_TO_PCI_BRIDGE",
+    "PCI_BRIDGE",
+    "PCI_DEVICE",
+    "PCI_EXPANDER",
+    "TYPES",
+    "UNEXPANDABLE",
+    "USB2_MODELS",
+    "connect_flags",
 ]  # fmt: skip

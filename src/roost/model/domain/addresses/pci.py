@@ -13,9 +13,8 @@ from msgspec.structs import replace
 from roost.errors import ConfigUnsupported, From, InternalError
 from roost.model.domain.addresses import chipsets
 from roost.model.domain.addresses.buses import BUS_KINDS, Bus, Buses
-from roost.model.domain.addresses.flags import CONVENTIONAL, EXPRESS, PCI_DEVICE, connect_flags
+from roost.model.domain.addresses.flags import CONVENTIONAL, EXPRESS, PCI_DEVICE, USB2_MODELS, connect_flags
 from roost.model.domain.addresses.place import Place
-from roost.model.domain.complete.controllers import USB2_MODELS
 from roost.model.domain.device import PciAddress
 from roost.model.domain.devices.controller import Controller, ControllerTarget
 from roost.model.domain.draft import Draft, describe

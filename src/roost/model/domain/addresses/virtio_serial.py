@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from msgspec.structs import replace
 
 from roost.errors import From, XmlError
@@ -16,7 +13,7 @@ _DEFAULT_PORTS = 31
 
 
 class _Ports:
-    """Free ports by controller index. Port 0 is kept for consoles."""
+    """Free ports by controller index. Port 0 is kept for the console."""
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
@@ -47,31 +44,31 @@ class _Ports:
             )
         taken.add(port)
 
-    def next(self, lowest: int) -> VirtioSerialAddress:
+    def next(self) -> VirtioSerialAddress:
         """The first free port of any controller; a controller is added when all are full."""
         for index in sorted(self._count):
-            port = self._free(index, lowest)
+            port = self._free(index)
             if port is not None:
                 return VirtioSerialAddress(controller=index, bus=0, port=port)
         index = 0
         while not self._draft.ensure_controller("virtio-serial", index):
             index += 1
         self._add(index, None)
-        return VirtioSerialAddress(controller=index, bus=0, port=lowest)
+        return VirtioSerialAddress(controller=index, bus=0, port=1)
 
     def next_on(self, controller: int) -> VirtioSerialAddress:
-        port = self._free(controller, 1) if controller in self._count else None
+        port = self._free(controller) if controller in self._count else None
         if port is None:
             raise XmlError(f"Unable to find a free port on virtio-serial controller {controller}", domain=From.DOMAIN)
         return VirtioSerialAddress(controller=controller, bus=0, port=port)
 
-    def _free(self, index: int, lowest: int) -> int | None:
+    def _free(self, index: int) -> int | None:
         taken = self._taken[index]
-        return next((port for port in range(lowest, self._count[index]) if port not in taken), None)
+        return next((port for port in range(1, self._count[index]) if port not in taken), None)
 
 
 def assign_virtio_serial(draft: Draft) -> None:
-    """Ports for channels and virtio consoles. Raises XmlError for those that are taken or do not exist."""
+    """Ports for channels; consoles follow from their order and show none. Raises XmlError for those taken or missing."""
     ports: _Ports | None = None
     for devices in (draft.channels, draft.consoles):
         for device in devices:
@@ -79,28 +76,16 @@ def assign_virtio_serial(draft: Draft) -> None:
             if isinstance(address, VirtioSerialAddress) and address.port:
                 ports = ports or _Ports(draft)
                 ports.reserve(address, address.port)
-    consoles = [i for i, c in enumerate(draft.consoles) if c.target is not None and c.target.type == "virtio"]
-    channels = [i for i, c in enumerate(draft.channels) if isinstance(c.target, VirtioChannel)]
-    if not consoles and not channels:
-        return
-    ports = ports or _Ports(draft)
-    # A console's port is chosen but not shown: its place follows from the order.
-    _assign(ports, draft.consoles, consoles, lowest=0, shown=False)
-    _assign(ports, draft.channels, channels, lowest=1, shown=True)
-
-
-def _assign(ports: _Ports, devices: list[Any], indexes: Sequence[int], *, lowest: int, shown: bool) -> None:
-    for index in indexes:
-        before = devices[index].address
+    for index, channel in enumerate(draft.channels):
+        if not isinstance(channel.target, VirtioChannel):
+            continue
+        before = channel.address
         if isinstance(before, VirtioSerialAddress) and before.port:
             continue
-        if isinstance(before, VirtioSerialAddress):
-            address = ports.next_on(before.controller)
-        else:
-            address = ports.next(lowest)
+        ports = ports or _Ports(draft)
+        address = ports.next_on(before.controller) if isinstance(before, VirtioSerialAddress) else ports.next()
         ports.reserve(address, address.port or 0)
-        if shown:
-            devices[index] = replace(devices[index], address=address)
+        draft.channels[index] = replace(channel, address=address)
 
 
 __all__ = ["assign_virtio_serial"]

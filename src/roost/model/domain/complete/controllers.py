@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from roost.errors import ConfigUnsupported, From, InternalError, XmlError
+from roost.model.domain.addresses.flags import USB2_MODELS
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.draft import Draft
 from roost.model.domain.facts import is_x86
-
-USB2_MODELS = frozenset(("ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3"))
 
 #: First USB controller of a q35 machine: the best that QEMU has.
 _Q35_USB = (("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci"), ("ich9-usb-ehci1", "ich9-ehci1"))
 _SCSI_MODELS = (("lsi53c895a", "lsilogic"), ("virtio-scsi-pci", "virtio-scsi"))
 _USB_COMPANIONS = (("ich9-uhci1", 0), ("ich9-uhci2", 2), ("ich9-uhci3", 4))
 _STARTPORTS: dict[str | None, int] = dict(_USB_COMPANIONS)
+_VIRTIO_SCSI = frozenset(("virtio-scsi", "virtio-transitional", "virtio-non-transitional"))
 _XHCI_MODELS = frozenset(("qemu-xhci", "nec-xhci"))
 _XHCI_MAX_PORTS = 15
 
@@ -98,6 +98,8 @@ def complete_controllers(draft: Draft) -> None:
                 model = usb_model(draft) if controller.type == "usb" else scsi_model(draft, controller)
                 draft.controllers[place] = controller = replace(controller, model=model)
             _check_ports(controller)
+            if controller.driver is not None and controller.driver.iothread and controller.model not in _VIRTIO_SCSI:
+                raise XmlError("'iothread' attribute only supported for virtio scsi controllers", domain=From.DOMAIN)
         elif controller.type == "pci":
             _check_pci(draft, controller)
 
@@ -133,6 +135,14 @@ def _check_pci(draft: Draft, controller: Controller) -> None:
         raise ConfigUnsupported(
             "pci-expander-bus controllers are only supported on 440fx-based machinetypes", domain=From.QEMU
         )
+    node = controller.target.node if controller.target is not None else None
+    cells = len(draft.domain.cpu.numa) if draft.domain.cpu is not None else 0
+    if node is not None and node >= cells:
+        raise XmlError(
+            f"{model} with index {controller.index} is configured for a NUMA node ({node}) "
+            f"not present in the domain's <cpu><numa> array ({cells})",
+            domain=From.QEMU,
+        )
     if model == "pcie-expander-bus" and not draft.is_q35:
         raise ConfigUnsupported(
             "pcie-expander-bus controllers are not supported with this machine type", domain=From.QEMU
@@ -152,5 +162,5 @@ def reject_duplicates(draft: Draft) -> None:
 
 
 __all__ = [
-    "USB2_MODELS", "add_machine_controllers", "complete_controllers", "number_controllers", "reject_duplicates",
+    "add_machine_controllers", "complete_controllers", "number_controllers", "reject_duplicates",
 ]  # fmt: skip

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-
 from msgspec.structs import replace
 
 from roost.errors import From, XmlError
 from roost.model.domain.device import DriveAddress
 from roost.model.domain.devices.disk import Disk, DiskBus, DiskDriver
+from roost.model.domain.diskname import disk_index
 from roost.model.domain.draft import Draft
 
 #: Bus meant by the first letters of a device name; longest first. Anything else is IDE.
@@ -19,32 +18,11 @@ _BUS_BY_PREFIX: tuple[tuple[str, DiskBus], ...] = (
     ("xvd", "xen"),
     ("ubd", "uml"),
 )
-_NAME_PREFIXES = ("fd", "hd", "vd", "sd", "xvd", "ubd")
 
 #: Controllers made for disks, in this order.
 CONTROLLER_BUSES: tuple[DiskBus, ...] = ("scsi", "fdc", "ide", "sata")
 
 _DEFAULT_DRIVER = DiskDriver(name="qemu", type="raw")
-
-
-@functools.lru_cache(1024)
-def disk_index(name: str) -> int:
-    """The number in a device name: vda 0, vdb 1, vdaa 26, vda3 0 (a partition); -1 for anything else."""
-    for prefix in _NAME_PREFIXES:
-        if name.startswith(prefix):
-            break
-    else:
-        return -1
-    letters = name[len(prefix) :].rstrip("0123456789")
-    digits = name[len(prefix) + len(letters) :]
-    if not letters or (digits.startswith("0") and len(digits) > 1):
-        return -1
-    number = 0
-    for letter in letters:
-        if not "a" <= letter <= "z":
-            return -1
-        number = number * 26 + ord(letter) - 96
-    return number - 1
 
 
 def complete_disks(draft: Draft) -> None:
@@ -131,4 +109,4 @@ def add_disk_controllers(draft: Draft) -> None:
             draft.ensure_controller(bus, index)
 
 
-__all__ = ["add_disk_controllers", "complete_disks", "disk_index", "drive_address"]
+__all__ = ["add_disk_controllers", "complete_disks", "drive_address"]

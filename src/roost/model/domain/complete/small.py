@@ -13,6 +13,8 @@ from roost.model.domain.facts import is_x86
 #: QEMU's device and the interface model it stands for: guests without a model get the first that exists.
 _INTERFACE_MODELS = (("rtl8139", "rtl8139"), ("e1000", "e1000"), ("virtio-net-pci", "virtio"))
 _PS2 = (Input(type="mouse", bus="ps2"), Input(type="keyboard", bus="ps2"))
+#: Input devices that QEMU emulates: a host device named for one of them is ignored.
+_WITHOUT_SOURCE = frozenset(("mouse", "tablet", "keyboard"))
 _BALLOON = MemBalloon(model="virtio")
 
 
@@ -46,6 +48,8 @@ def complete_inputs(draft: Draft) -> None:
     x86 = is_x86(draft.arch)
     present: set[tuple[str, str | None]] = set()
     for place, device in enumerate(draft.inputs):
+        if device.source is not None and device.type in _WITHOUT_SOURCE:
+            draft.inputs[place] = device = replace(device, source=None)
         if device.bus is None:
             bus = _input_bus(device, x86)
             if bus is not None:
@@ -60,7 +64,7 @@ def _input_bus(device: Input, x86: bool) -> str | None:
         return None
     if x86 and device.type in ("mouse", "keyboard"):
         return "ps2"
-    return "usb"
+    return "virtio" if device.type == "passthrough" else "usb"
 
 
 def complete_balloon(draft: Draft) -> None:

@@ -8,8 +8,19 @@ from typing import Any
 from roost.errors import From, InternalError, XmlError
 from roost.model.domain.devices.chardev import SpicevmcChar
 from roost.model.domain.devices.graphics import NetworkListen
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rule, virtio_only
 
+#: QEMU's devices for each model of PCI controller.
+PCI_MODEL_NAMES: Mapping[str, tuple[str, ...]] = {
+    "pci-bridge": ("pci-bridge",),
+    "dmi-to-pci-bridge": ("i82801b11-bridge",),
+    "pcie-to-pci-bridge": ("pcie-pci-bridge",),
+    "pcie-root-port": ("pcie-root-port", "ioh3420"),
+    "pcie-switch-upstream-port": ("x3130-upstream",),
+    "pcie-switch-downstream-port": ("xio3130-downstream",),
+    "pci-expander-bus": ("pxb",),
+    "pcie-expander-bus": ("pxb-pcie",),
+}
 _VIRTIO_SCSI = frozenset(("virtio-scsi", "virtio-transitional", "virtio-non-transitional"))
 _VIRTIO_NET = frozenset(("virtio", "virtio-transitional", "virtio-non-transitional"))
 #: SCSI models whose QEMU device may be missing.
@@ -32,19 +43,30 @@ def _scsi_missing(model: str, device: str, name: str) -> Rule:
     )
 
 
-def _virtio_scsi_only(attribute: str, preposition: str = "by") -> Rule:
+def _virtio_scsi_only(attribute: str) -> Rule:
     return Rule(
         lambda d, c: (
             d.driver is not None
             and getattr(d.driver, attribute) not in (None, 0)
             and not (d.type == "scsi" and d.model in _VIRTIO_SCSI)
         ),
-        f"'{attribute}' is only supported {preposition} virtio-scsi controller",
+        f"'{attribute}' is only supported by virtio-scsi controller",
         "model='virtio-scsi'",
     )
 
 
 CONTROLLER_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.type == "pci" and d.model in ("pci-root", "pcie-root") and d.address is not None,
+        "pci-root and pcie-root controllers should not have an address",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.type == "pci" and d.model_name not in (None, *PCI_MODEL_NAMES.get(d.model, ())),
+        "Option 'modelName' has invalid value for PCI controller with index '{d.index}', model '{d.model}' "
+        "and modelName '{d.model_name}'",
+        "leave <model> out",
+    ),
     Rule(
         lambda d, c: d.type == "scsi" and d.model in ("buslogic", "auto"),
         "Unsupported controller model: {d.model}",
@@ -55,7 +77,11 @@ CONTROLLER_RULES: tuple[Rule, ...] = (
     _virtio_scsi_only("cmd_per_lun"),
     _virtio_scsi_only("max_sectors"),
     _virtio_scsi_only("ioeventfd"),
-    _virtio_scsi_only("iothread", "for"),
+    Rule(
+        lambda d, c: d.driver is not None and d.driver.iothread and not c.has_iothread(d.driver.iothread),
+        "controller iothread '{d.driver.iothread}' not defined in iothreadid",
+        "add <iothreads>{d.driver.iothread}</iothreads>",
+    ),
     Rule(
         lambda d, c: d.type == "ide" and not c.is_i440fx,
         "IDE controllers are unsupported for this QEMU binary or machine type",
@@ -95,6 +121,17 @@ def _odd(size: int | None) -> bool:
 
 INTERFACE_RULES: tuple[Rule, ...] = (
     Rule(
+        lambda d, c: d.teaming is not None and d.teaming.type == "transient" and not d.teaming.persistent,
+        "teaming persistent attribute must be set if teaming type is 'transient'",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.teaming is not None and d.teaming.type == "persistent" and d.teaming.persistent,
+        "teaming persistent attribute not allowed if teaming type is '{d.teaming.type}'",
+        origin=From.DOMAIN,
+    ),
+    *virtio_only(lambda d: d.model in _VIRTIO_NET),
+    Rule(
         lambda d, c: (d.source.host_ips or d.source.host_routes) and d.type != "ethernet",
         "Invalid attempt to set network interface host-side IP route and/or address info on interface of type "
         "'{d.type}'. This is only supported on interfaces of type 'ethernet'",
@@ -111,6 +148,10 @@ INTERFACE_RULES: tuple[Rule, ...] = (
         error=InternalError,
         origin=From.DOMAIN,
     ),
+    Rule(
+        lambda d, c: d.type == "user" and d.routes,
+        "Invalid attempt to set network interface guest-side IP route, not supported by QEMU",
+    ),
     Rule(_several("ipv4"), "Only one IPv4 address per interface is allowed"),
     Rule(
         _bad_prefix("ipv4", 4, 27),
@@ -118,7 +159,7 @@ INTERFACE_RULES: tuple[Rule, ...] = (
         error=XmlError,
     ),
     Rule(_several("ipv6"), "Only one IPv6 address per interface is allowed"),
-    Rule(_bad_prefix("ipv6", 64, 64), "unsupported IPv6 address prefix - must be 64"),
+    Rule(_bad_prefix("ipv6", 64, 64), "unsupported IPv6 address prefix='{d.ips[0].prefix}' - must be 64"),
     Rule(
         lambda d, c: (d.ips or d.routes) and d.type not in ("user", "vdpa"),
         "Invalid attempt to set network interface guest-side IP route and/or address info, not supported by QEMU",
@@ -136,6 +177,18 @@ INTERFACE_RULES: tuple[Rule, ...] = (
         lambda d, c: d.mtu and d.type not in ("network", "bridge", "ethernet", "vhostuser", "hostdev"),
         "setting MTU on interface type {d.type} is not supported yet",
     ),
+    Rule(
+        lambda d, c: d.teaming is not None and d.teaming.type == "persistent" and d.model not in _VIRTIO_NET,
+        "virtio-net teaming persistent interface must be <model type='virtio'/>, not '{d.model}'",
+    ),
+    Rule(
+        lambda d, c: d.teaming is not None and d.teaming.type == "transient" and d.type != "network",
+        "virtio-net teaming transient interface must be type='hostdev', not '{d.type}'",
+    ),
+    Rule(
+        lambda d, c: d.coalesce_rx_frames_max and d.type not in ("network", "bridge", "ethernet", "direct", "vdpa"),
+        "coalesce settings on interface type {d.type} are not supported",
+    ),
 )
 
 _TARGET_OF_MODEL: Mapping[str, str] = {
@@ -152,9 +205,7 @@ _TARGET_OF_MODEL: Mapping[str, str] = {
 _ADDRESS_OF_TARGET: Mapping[str, str] = {
     "isa-serial": "isa",
     "isa-debug": "isa",
-    "usb-serial": "usb",
     "pci-serial": "pci",
-    "spapr-vio-serial": "spapr-vio",
 }
 _NOT_X86 = frozenset(("spapr-vio-serial", "sclp-serial", "system-serial"))
 _WITHOUT_SPICE: Rule = Rule(
@@ -184,6 +235,11 @@ def _model_needs(model: str, target: str) -> Rule:
 
 
 SERIAL_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.target.type == "usb-serial" and _address_kind(d) not in (None, "usb"),
+        "usb-serial requires address of usb type",
+        origin=From.DOMAIN,
+    ),
     _WITHOUT_SPICE,
     *(_target_needs(target, address) for target, address in _ADDRESS_OF_TARGET.items()),
     *(_model_needs(model, target) for model, target in _TARGET_OF_MODEL.items()),
@@ -257,6 +313,16 @@ VIDEO_RULES: tuple[Rule, ...] = (
         "a 'none' video type must be the only video device defined for the domain",
         origin=From.DOMAIN,
     ),
+    Rule(
+        lambda d, c: d.driver is not None and d.driver.name == "vhostuser" and d.model.type != "virtio",
+        "'vhostuser' driver is only supported with 'virtio' device",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.model.resolution is not None and not (d.model.resolution.x and d.model.resolution.y),
+        "video resolution values must be greater than 0",
+        origin=From.DOMAIN,
+    ),
     _qxl_only("ram"),
     _qxl_only("vram64"),
     _qxl_only("vgamem"),
@@ -265,6 +331,7 @@ VIDEO_RULES: tuple[Rule, ...] = (
         "address not supported for video type ramfb",
         origin=From.DOMAIN,
     ),
+    *virtio_only(lambda d: d.model.type == "virtio"),
     Rule(_card_missing, "domain configuration does not support video model '{d.model.type}'", "vga or virtio"),
     Rule(
         lambda d, c: d.model.type not in _SEVERAL_HEADS and not d.model.primary,
@@ -316,11 +383,6 @@ INPUT_RULES: tuple[Rule, ...] = (
         From.DOMAIN,
     ),
     Rule(
-        lambda d, c: d.type in ("mouse", "tablet", "keyboard") and d.source is not None and d.source.evdev,
-        "setting source evdev path only supported for passthrough input devices",
-        origin=From.DOMAIN,
-    ),
-    Rule(
         lambda d, c: d.type == "passthrough" and d.bus != "virtio",
         "only bus 'virtio' is supported for 'passthrough' input devices",
         origin=From.DOMAIN,
@@ -345,6 +407,11 @@ IOMMU_RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: d.model == "intel" and not c.is_q35,
         "IOMMU device: '{d.model}' is only supported with Q35 machines",
+    ),
+    Rule(
+        lambda d, c: d.model == "virtio" and not (c.domain.features is not None and c.domain.features.acpi),
+        "IOMMU device: '{d.model}' requires ACPI",
+        "add <features><acpi/></features>",
     ),
 )
 

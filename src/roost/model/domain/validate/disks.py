@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from roost.errors import ConfigUnsupported, From, InternalError, NoSource, XmlError
-from roost.model.domain.complete.disks import disk_index
 from roost.model.domain.device import DriveAddress, UsbAddress
 from roost.model.domain.devices.disk import BlockSource, DirSource, FileSource, NetworkSource, VolumeSource
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.diskname import disk_index
+from roost.model.domain.validate.rules import Context, Rule, virtio_only
 
 _DISK_NAMES = ("hd", "sd", "vd", "xvd", "ubd")
 _SERIAL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_ .+")
@@ -61,10 +61,12 @@ def _limits_twice(total: str, kind: str) -> Rule:
 
 
 def _iothread_missing(d: Any, c: Context) -> bool:
-    if d.driver is None or not d.driver.iothread:
-        return False
-    ids = {thread.id for thread in c.domain.iothread_ids}
-    return d.driver.iothread not in ids and d.driver.iothread > (c.domain.iothreads or 0)
+    return bool(d.driver.iothread) and not c.has_iothread(d.driver.iothread)
+
+
+def _has_geometry(d: Any) -> bool:
+    g = d.geometry
+    return g is not None and bool(g.cyls and g.heads and g.secs)
 
 
 def _policy(d: Any) -> str | None:
@@ -119,6 +121,7 @@ _COMMON: tuple[Rule, ...] = (
         "disk ioeventfd mode supported only for virtio bus",
         origin=From.DOMAIN,
     ),
+    *virtio_only(lambda d: d.target.bus == "virtio"),
     Rule(
         lambda d, c: d.target.tray is not None and d.device not in ("floppy", "cdrom"),
         "tray is only valid for cdrom and floppy",
@@ -178,6 +181,14 @@ _COMMON: tuple[Rule, ...] = (
 #: What QEMU cannot do.
 _QEMU: tuple[Rule, ...] = (
     Rule(
+        lambda d, c: _has_geometry(d) and d.target.bus in ("usb", "sd"),
+        "CHS geometry can not be set for '{d.target.bus}' bus",
+    ),
+    Rule(
+        lambda d, c: _has_geometry(d) and d.geometry.trans is not None and d.target.bus != "ide",
+        "CHS translation mode can only be set for 'ide' bus not '{d.target.bus}'",
+    ),
+    Rule(
         lambda d, c: d.device == "cdrom" and d.target.bus in ("virtio", "sd"),
         "disk type of '{d.target.dev}' does not support ejectable media",
         "bus='sata', 'scsi', 'ide' or 'usb'",
@@ -203,8 +214,22 @@ _QEMU: tuple[Rule, ...] = (
         "disk device='lun' is not supported for bus='{d.target.bus}'",
     ),
     Rule(
+        lambda d, c: d.device == "lun" and d.driver.copy_on_read,
+        "copy_on_read is not compatible with 'lun' disk '{d.target.dev}'",
+    ),
+    Rule(lambda d, c: d.device == "lun" and d.wwn, "Setting wwn is not supported for lun device"),
+    Rule(
+        lambda d, c: d.device == "lun" and (d.vendor or d.product),
+        "Setting vendor or product is not supported for lun device",
+    ),
+    Rule(
         lambda d, c: d.target.rotation_rate and d.target.bus not in ("scsi", "ide", "sata"),
         "rotation rate is only valid for SCSI/IDE/SATA bus",
+        error=InternalError,
+    ),
+    Rule(
+        lambda d, c: d.target.rotation_rate and d.device != "disk",
+        "rotation rate is only valid for disk device",
         error=InternalError,
     ),
     Rule(
@@ -223,10 +248,19 @@ _QEMU: tuple[Rule, ...] = (
         "cache='none'",
     ),
     Rule(
+        lambda d, c: d.serial and d.target.bus == "scsi" and d.device == "lun",
+        "scsi-block 'lun' devices do not support the serial property",
+    ),
+    Rule(
         lambda d, c: d.serial and not _SERIAL_CHARS.issuperset(d.serial),
         "driver serial '{d.serial}' contains unsafe characters",
         "letters, digits, blanks and any of - _ . +",
         InternalError,
+    ),
+    Rule(
+        lambda d, c: d.driver.iothread and d.target.bus != "virtio",
+        "IOThreads not available for bus {d.target.bus} target {d.target.dev}",
+        "bus='virtio', or iothread in the <driver> of a virtio-scsi controller",
     ),
     Rule(
         _iothread_missing,

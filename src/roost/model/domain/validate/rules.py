@@ -31,6 +31,11 @@ class Context(msgspec.Struct, frozen=True):
     def is_x86(self) -> bool:
         return is_x86(self.domain.os.arch or "")
 
+    def has_iothread(self, number: int) -> bool:
+        """Whether an iothread of that number exists: those counted, or those listed by id."""
+        ids = {thread.id for thread in self.domain.iothread_ids}
+        return number in ids or number <= (self.domain.iothreads or 0)
+
 
 class Rule(NamedTuple):
     """One reason to refuse.
@@ -47,6 +52,22 @@ class Rule(NamedTuple):
     origin: int = From.QEMU
 
 
+_VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
+
+
+def virtio_only(is_virtio: Callable[[Any], object]) -> tuple[Rule, ...]:
+    """The attributes of <driver> that devices other than virtio ones do not have."""
+
+    def rule(option: str) -> Rule:
+        return Rule(
+            lambda d, c: d.driver is not None and getattr(d.driver, option) is not None and not is_virtio(d),
+            f"{option} driver option is only supported for virtio devices",
+            origin=From.DOMAIN,
+        )
+
+    return tuple(rule(option) for option in _VIRTIO_OPTIONS)
+
+
 def enforce(rules: Iterable[Rule], device: Any, context: Context, where: str) -> None:
     """Raise for the first broken rule. where: the device's path, for the message."""
     for rule in rules:
@@ -56,4 +77,4 @@ def enforce(rules: Iterable[Rule], device: Any, context: Context, where: str) ->
             raise rule.error(text, domain=rule.origin, hint=hint)
 
 
-__all__ = ["Context", "Rule", "enforce"]
+__all__ = ["Context", "Rule", "enforce", "virtio_only"]
