@@ -82,12 +82,12 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, hint in (
         (r"Failed to get (?:\"(?P<lock>write|shared)\"|shared) .*lock", "another process has this image open; a guest "
          "may only share an image that is <shareable/> or <readonly/>"),
+        (r"Could not access KVM kernel module|failed to initialize kvm", "KVM cannot be used here: load the module, "
+         "give the QEMU user access to /dev/kvm, or use <domain type='qemu'>"),
         (r"Address already in use", "another program listens there; choose another port or autoport='yes'"),
         (r"Permission denied", "the user that QEMU runs as may not open it: check owner and mode of the path"),
         (r"No such file or directory", "the path does not exist on this host"),
         (r"Image is not in (\w+) format", "correct the type of <driver> to the image's real format"),
-        (r"Could not access KVM kernel module|failed to initialize kvm", "KVM cannot be used here: load the module, "
-         "give the QEMU user access to /dev/kvm, or use <domain type='qemu'>"),
         (r"cannot set up guest memory|Cannot allocate memory", "the host has not enough free memory for this guest"),
         (r"is not a valid device model name|not a valid device", "this QEMU has no such device"),
         (r"unsupported machine type", "domcapabilities lists the machine types"),

@@ -1,0 +1,37 @@
+"""qemu.conf."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from roost.drivers.qemu.config import QemuConfig, read_config
+from roost.errors import ConfSyntax
+
+
+def test_defaults_without_a_file(tmp_path: Path) -> None:
+    assert read_config(tmp_path / "qemu.conf") == QemuConfig()
+
+
+def test_settings_in_libvirts_syntax(tmp_path: Path) -> None:
+    file = tmp_path / "qemu.conf"
+    file.write_text(
+        "# a comment\n\nuser = \"guests\"\ngroup='kvm' # why\ndynamic_ownership = 0\nremote_display_port_min=6000\n"
+        'cgroup_controllers = [ "cpu",\n  "memory" ]\nlater_setting = "x"\n'
+    )
+    config = read_config(file)
+    assert (config.user, config.group) == ("guests", "kvm")
+    assert config.dynamic_ownership is False
+    assert config.remote_display_port_min == 6000
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("user", "qemu.conf:2: expecting a value"), ("user = guests", ":2: expecting"), ("user = 5", "Expected `str`")],
+)
+def test_mistakes_are_located(tmp_path: Path, line: str, message: str) -> None:
+    file = tmp_path / "qemu.conf"
+    file.write_text(f"\n{line}\n")
+    with pytest.raises(ConfSyntax, match=message):
+        read_config(file)

@@ -1,0 +1,242 @@
+"""QEMU's events: what each does to the record, and what subscribers are told."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.contract.events import DomainEvent, MonitorEvent
+from roost.drivers.qemu.capabilities import CapabilitiesCache
+from roost.drivers.qemu.config import QemuConfig
+from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.events import HANDLERS
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.log import GuestLog
+from roost.drivers.qemu.paths import QemuPaths
+from roost.drivers.qemu.qmp import Event
+from roost.drivers.qemu.resources import Resources
+from roost.drivers.qemu.supervisor import Supervisor
+from roost.engine.bus import EventBus
+from roost.engine.store import Store
+from roost.engine.table import DomainTable
+from roost.errors import From
+from roost.host.api import Command
+from roost.host.fake import FakeHost, FakeProcess
+from roost.model import domain as model
+
+XML = """<domain type='qemu' id='1'><name>g</name><memory unit='KiB'>65536</memory><os><type>hvm</type></os>
+<on_poweroff>{poweroff}</on_poweroff><on_crash>{crash}</on_crash>
+<devices><disk type='file' device='cdrom'><source file='/images/a.iso'/><target dev='sda' bus='sata'/>
+<alias name='sata0-0-0'/></disk></devices></domain>"""
+
+
+class Scene:
+    """A running guest without QEMU."""
+
+    def __init__(self, root: Path) -> None:
+        paths = QemuPaths.under(root / "etc", root / "run", root / "lib", root / "log", root / "cache")
+        host = FakeHost()
+        table: DomainTable[Guest] = DomainTable(From.QEMU)
+        store = Store(paths.config, paths.status, host.node.boot_id())
+        bus = EventBus()
+        cache = CapabilitiesCache(paths.cache, host.processes)
+        self.supervisor = Supervisor(Context(paths, QemuConfig(), host, table, store, bus, cache, None))
+        self.record: GuestRecord = table.add("g", bytes(16))
+        table.activate(self.record)
+        self.guest = Guest(Resources(host), GuestLog(paths.log_file("g")), "/nowhere")
+        self.guest.starting = False
+        self.record.runtime = self.guest
+        self.record.set_state(D.RUNNING, D.RUNNING_BOOTED)
+        self.process: FakeProcess = host.processes.spawn(Command(["qemu"], {}, 2))
+        self.supervisor.watch(self.record, self.guest, self.process)
+        self.told: list[tuple[Any, ...]] = []
+        self.monitor_events: list[MonitorEvent] = []
+        bus.subscribe(DomainEvent, lambda event: self.told.append((event.kind, *event.args)))
+        bus.subscribe(MonitorEvent, self.monitor_events.append)
+        self.document()
+
+    def document(self, poweroff: str = "destroy", crash: str = "destroy") -> None:
+        self.record.live = model.parse(XML.format(poweroff=poweroff, crash=crash), live=True)
+
+    def event(self, name: str, /, **data: Any) -> list[tuple[Any, ...]]:
+        """What is told when QEMU sends it. Underscores in the data's names stand for dashes."""
+        self.told.clear()
+        named = {key.replace("_", "-"): value for key, value in data.items()}
+        raw = msgspec.json.encode(named) if named else b""
+        self.supervisor.on_event(self.record, self.guest, Event(name, named, 1, 2, raw))
+        return list(self.told)
+
+    @property
+    def state(self) -> tuple[int, int]:
+        return self.record.state, self.record.reason
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    yield made
+    made.guest.log.close()
+
+
+def life(event: int, detail: int) -> tuple[int, int, int]:
+    return E.ID_LIFECYCLE, event, detail
+
+
+@pytest.mark.parametrize(
+    ("by", "detail"), [(True, E.SHUTDOWN_GUEST), (False, E.SHUTDOWN_HOST), (None, E.SHUTDOWN_FINISHED)]
+)
+def test_shutdown(scene: Scene, by: bool | None, detail: int) -> None:
+    data = {} if by is None else {"guest": by}
+    assert scene.event("SHUTDOWN", **data) == [life(E.SHUTDOWN, detail)]
+    assert scene.state == (D.SHUTDOWN, D.SHUTDOWN_UNKNOWN)
+    assert scene.process.signals == [signal.SIGTERM]
+    assert scene.event("STOP") == []
+    assert scene.event("SHUTDOWN", **data) == []
+    scene.process.end()
+    assert scene.told == [life(E.STOPPED, E.STOPPED_SHUTDOWN)]
+    assert scene.state == (D.SHUTOFF, D.SHUTOFF_SHUTDOWN)
+    assert scene.record.runtime is None
+
+
+def test_stop_and_resume_say_why(scene: Scene) -> None:
+    scene.guest.paused_reason = D.PAUSED_USER
+    assert scene.event("STOP") == [life(E.SUSPENDED, E.SUSPENDED_PAUSED)]
+    assert scene.state == (D.PAUSED, D.PAUSED_USER)
+    assert scene.event("STOP") == []
+    assert scene.event("RESUME") == [life(E.RESUMED, E.RESUMED_UNPAUSED)]
+    assert scene.state == (D.RUNNING, D.RUNNING_UNPAUSED)
+    assert scene.event("STOP") == [life(E.SUSPENDED, E.SUSPENDED_PAUSED)]
+    assert scene.state == (D.PAUSED, D.PAUSED_UNKNOWN)
+
+
+def test_an_io_error_pauses_when_told_to(scene: Scene) -> None:
+    data = {"device": "", "qom_path": "/machine/peripheral/sata0-0-0", "node_name": "n", "nospace": True}
+    told = scene.event("BLOCK_IO_ERROR", action="stop", **data)
+    assert told == [
+        (E.ID_IO_ERROR, "/images/a.iso", "sata0-0-0", E.IO_ERROR_PAUSE),
+        (E.ID_IO_ERROR_REASON, "/images/a.iso", "sata0-0-0", E.IO_ERROR_PAUSE, "enospc"),
+        life(E.SUSPENDED, E.SUSPENDED_IOERROR),
+    ]
+    assert scene.state == (D.PAUSED, D.PAUSED_IOERROR)
+    told = scene.event("BLOCK_IO_ERROR", action="report", device="drive-other")
+    assert told[0] == (E.ID_IO_ERROR, "", "", E.IO_ERROR_REPORT)
+    assert told[1][-1] == ""
+    assert len(told) == 2
+
+
+def test_watchdog(scene: Scene) -> None:
+    assert scene.event("WATCHDOG", action="reset") == [(E.ID_WATCHDOG, E.WATCHDOG_RESET)]
+    told = scene.event("WATCHDOG", action="pause")
+    assert told == [(E.ID_WATCHDOG, E.WATCHDOG_PAUSE), life(E.SUSPENDED, E.SUSPENDED_WATCHDOG)]
+
+
+def test_the_tray_is_in_the_document(scene: Scene) -> None:
+    told = scene.event("DEVICE_TRAY_MOVED", id="sata0-0-0", device="", tray_open=True)
+    assert told == [(E.ID_TRAY_CHANGE, "sata0-0-0", E.TRAY_CHANGE_OPEN)]
+    assert "tray='open'" in scene.record.describe(inactive=False, secure=True)
+    scene.event("DEVICE_TRAY_MOVED", id="sata0-0-0", device="", tray_open=False)
+    assert "tray=" not in scene.record.describe(inactive=False, secure=True)
+
+
+def test_the_balloon_is_in_the_document(scene: Scene) -> None:
+    assert scene.event("BALLOON_CHANGE", actual=32 << 20) == [(E.ID_BALLOON_CHANGE, 32768)]
+    assert scene.record.live is not None
+    assert scene.record.live.current_memory == 32768
+
+
+def test_a_panic_ends_the_guest(scene: Scene) -> None:
+    assert scene.event("GUEST_PANICKED", action="pause") == [life(E.CRASHED, E.CRASHED_PANICKED)]
+    assert scene.state == (D.CRASHED, D.CRASHED_PANICKED)
+    scene.process.end()
+    assert scene.told[-1] == life(E.STOPPED, E.STOPPED_CRASHED)
+    assert scene.state == (D.SHUTOFF, D.SHUTOFF_CRASHED)
+
+
+def test_a_panic_that_is_preserved(scene: Scene) -> None:
+    scene.document(crash="preserve")
+    scene.event("GUEST_PANICKED", action="pause")
+    assert scene.process.signals == []
+    assert scene.state == (D.CRASHED, D.CRASHED_PANICKED)
+
+
+def test_an_end_that_nobody_asked_for_is_a_crash(scene: Scene) -> None:
+    scene.process.end(-11)
+    assert scene.told == [life(E.STOPPED, E.STOPPED_FAILED)]
+    assert scene.state == (D.SHUTOFF, D.SHUTOFF_CRASHED)
+    assert "reason=crashed" in scene.guest.log.path.read_text()
+
+
+def test_suspended_to_memory_and_woken(scene: Scene) -> None:
+    assert scene.event("SUSPEND") == [(E.ID_PMSUSPEND, 0), life(E.PMSUSPENDED, E.PMSUSPENDED_MEMORY)]
+    assert scene.state[0] == D.PMSUSPENDED
+    assert scene.event("WAKEUP") == [(E.ID_PMWAKEUP, 0), life(E.STARTED, E.STARTED_WAKEUP)]
+    assert scene.state == (D.RUNNING, D.RUNNING_WAKEUP)
+    assert scene.event("SUSPEND_DISK")[0] == (E.ID_PMSUSPEND_DISK, 0)
+
+
+def test_displays(scene: Scene) -> None:
+    server = {"family": "ipv4", "host": "127.0.0.1", "service": "5900", "auth": "none"}
+    client = {"family": "ipv6", "host": "::1", "service": "40000", "x509_dname": "CN=x", "sasl_username": "u"}
+    told = scene.event("VNC_INITIALIZED", server=server, client=client)
+    assert told == [
+        (
+            E.ID_GRAPHICS,
+            E.GRAPHICS_INITIALIZE,
+            (E.GRAPHICS_ADDRESS_IPV4, "127.0.0.1", "5900"),
+            (E.GRAPHICS_ADDRESS_IPV6, "::1", "40000"),
+            "none",
+            [("x509dname", "CN=x"), ("saslUsername", "u")],
+        )
+    ]
+    assert scene.event("VNC_DISCONNECTED", server=server, client={})[0][1] == E.GRAPHICS_DISCONNECT
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("RESET", {}, (E.ID_REBOOT,)),
+        ("RTC_CHANGE", {"offset": 12}, (E.ID_RTC_CHANGE, 12)),
+        ("DEVICE_DELETED", {"device": "net0", "path": "/x"}, (E.ID_DEVICE_REMOVED, "net0")),
+        ("DEVICE_UNPLUG_GUEST_ERROR", {"device": "net0", "path": "/x"}, (E.ID_DEVICE_REMOVAL_FAILED, "net0")),
+        ("GUEST_CRASHLOADED", {"action": "run"}, (0, E.CRASHED, E.CRASHED_CRASHLOADED)),
+        (
+            "BLOCK_WRITE_THRESHOLD",
+            {"node_name": "n", "amount_exceeded": 5, "write_threshold": 10},
+            (E.ID_BLOCK_THRESHOLD, "n", None, 10, 5),
+        ),
+        (
+            "MEMORY_FAILURE",
+            {"recipient": "guest", "action": "inject", "flags": {"action-required": True, "recursive": False}},
+            (E.ID_MEMORY_FAILURE, E.MEMORY_FAILURE_RECIPIENT_GUEST, E.MEMORY_FAILURE_ACTION_INJECT, 1),
+        ),
+    ],
+)
+def test_events_that_are_only_passed_on(scene: Scene, name: str, data: dict[str, Any], told: tuple[Any, ...]) -> None:
+    assert scene.event(name, **data) == [told]
+
+
+def test_every_event_reaches_the_monitors_subscribers(scene: Scene) -> None:
+    scene.event("NIC_RX_FILTER_CHANGED", name="net0")
+    assert scene.told == []
+    event = scene.monitor_events[-1]
+    assert (event.event, event.details, event.seconds) == ("NIC_RX_FILTER_CHANGED", '{"name":"net0"}', 1)
+    scene.event("STOP")
+    assert scene.monitor_events[-1].details is None
+
+
+def test_nothing_is_heard_of_a_guest_that_is_over(scene: Scene) -> None:
+    scene.record.runtime = None
+    for name in HANDLERS:
+        assert scene.event(name) == []
+
+
+def test_a_reset_during_the_start_is_not_told(scene: Scene) -> None:
+    scene.guest.starting = True
+    assert scene.event("RESET") == []
