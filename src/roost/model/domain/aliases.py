@@ -18,10 +18,12 @@ from roost.model.domain.facts import is_i440fx, is_q35
 
 #: Fields of Devices whose members are simply numbered, with the word before the number.
 _NUMBERED = (
-    ("interfaces", "net"), ("serials", "serial"), ("parallels", "parallel"), ("consoles", "console"),
+    ("serials", "serial"), ("parallels", "parallel"), ("consoles", "console"),
     ("channels", "channel"), ("inputs", "input"), ("sounds", "sound"), ("videos", "video"), ("hubs", "hub"),
     ("watchdogs", "watchdog"),
 )  # fmt: skip
+#: Where a device with an alias of its own uses up no number.
+_COUNTED = (("interfaces", "net"), ("rngs", "rng"))
 _SINGLE = (("memballoon", "balloon0"), ("vsock", "vsock0"), ("iommu", "iommu0"))
 
 
@@ -37,8 +39,10 @@ def assign_aliases(domain: Domain) -> Domain:
         listed = getattr(devices, field)
         if listed:
             changes[field] = _number(listed, word)
-    if devices.rngs:
-        changes["rngs"] = _count(devices.rngs, "rng")
+    for field, word in _COUNTED:
+        listed = getattr(devices, field)
+        if listed:
+            changes[field] = _count(listed, word)
     for field, alias in _SINGLE:
         device = getattr(devices, field)
         if device is not None and device.alias is None and device.model != "none":

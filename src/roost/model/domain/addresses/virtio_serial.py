@@ -68,7 +68,7 @@ class _Ports:
 
 
 def assign_virtio_serial(draft: Draft) -> None:
-    """Ports for channels; consoles follow from their order and show none. Raises XmlError for those taken or missing."""
+    """Ports for channels; consoles follow from their order and show none. Raises XmlError for taken ones."""
     ports: _Ports | None = None
     for devices in (draft.channels, draft.consoles):
         for device in devices:

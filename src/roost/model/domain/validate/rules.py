@@ -59,9 +59,10 @@ def virtio_only(is_virtio: Callable[[Any], object]) -> tuple[Rule, ...]:
     """The attributes of <driver> that devices other than virtio ones do not have."""
 
     def rule(option: str) -> Rule:
+        word = "" if option == "page_per_vq" else " driver"
         return Rule(
             lambda d, c: d.driver is not None and getattr(d.driver, option) is not None and not is_virtio(d),
-            f"{option} driver option is only supported for virtio devices",
+            f"{option}{word} option is only supported for virtio devices",
             origin=From.DOMAIN,
         )
 
