@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from roost.xml.escape import escape
+from roost.xml.escape import escape, escape_attribute
 from roost.xml.raw import indented
 from roost.xml.record import Record
 from roost.xml.shape import FLAGGED, RECORD, RECORDS, VALUES, Element, Field, Shape, shape_of
@@ -52,8 +52,8 @@ class _Generator:
         self.shape = shape
         self.lines: list[str] = []
         self.names: dict[str, Any] = {
-            "ATTRIBUTES": ATTRIBUTES, "BODIES": BODIES, "WRITERS": WRITERS, "escape": escape, "indented": indented,
-            "pretty": pretty,
+            "ATTRIBUTES": ATTRIBUTES, "BODIES": BODIES, "WRITERS": WRITERS, "escape": escape,
+            "escape_attribute": escape_attribute, "indented": indented, "pretty": pretty,
         }  # fmt: skip
         self.counter = 0
 
@@ -109,7 +109,7 @@ class _Generator:
         self.put(depth, f"v = r.{field.name}")
         condition = "v is not None and secure" if field.at.secret else "v is not None"
         unit = f" {field.value.unit}='{field.value.formatted_unit}'" if isinstance(field.value, Size) else ""
-        self.put(depth, f"if {condition}: s += f\" {field.attribute}='{field.value.formatted}'{unit}\"")
+        self.put(depth, f"if {condition}: s += f\" {field.attribute}='{_in_attribute(field)}'{unit}\"")
 
     def namespaces(self, depth: int) -> None:
         for prefix, uri in self.shape.namespaces.items():
@@ -174,7 +174,7 @@ class _Generator:
         """An f-string for an element that holds one value, in `v`."""
         tag = field.path[-1]
         if field.attribute:
-            return f"f\"{{{pad}}}<{tag} {field.attribute}='{field.value.formatted}'/>\\n\""
+            return f"f\"{{{pad}}}<{tag} {field.attribute}='{_in_attribute(field)}'/>\\n\""
         return f'f"{{{pad}}}<{tag}>{field.value.formatted}</{tag}>\\n"'
 
     def group(self, element: Element, pad: str, depth: int) -> None:
@@ -207,3 +207,7 @@ def _present(field: Field) -> str:
     if field.kind in (FLAGGED, VALUES, RECORDS):
         return f"r.{field.name}"
     return f"r.{field.name} is not None"
+
+
+def _in_attribute(field: Field) -> str:
+    return field.value.formatted.replace("{escape(", "{escape_attribute(")

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import re
 
-_NAMED = {"<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;", "'": "&apos;"}
+#: White space a parser would change comes as a reference, where libvirt loses it.
+_NAMED = {
+    "<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;", "'": "&apos;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;",
+}  # fmt: skip
 #: Control characters vanish, as in libvirt; so do code points XML cannot carry.
-_SPECIAL = re.compile(r"[<>&\"'\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_search, _sub = _SPECIAL.search, _SPECIAL.sub
+_TEXT = re.compile(r"[<>&\"'\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]")
+_ATTRIBUTE = re.compile(r"[<>&\"'\x00-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
 def escape(text: str) -> str:
-    """`text` for an attribute or an element."""
-    if _search(text) is None:
+    """`text` for an element."""
+    if _TEXT.search(text) is None:
         return text
-    return _sub(lambda match: _NAMED.get(match[0], ""), text)
+    return _TEXT.sub(_replacement, text)
+
+
+def escape_attribute(text: str) -> str:
+    """`text` for an attribute."""
+    if _ATTRIBUTE.search(text) is None:
+        return text
+    return _ATTRIBUTE.sub(_replacement, text)
+
+
+def _replacement(match: re.Match[str]) -> str:
+    return _NAMED.get(match[0], "")
 
 
 def escape_raw_text(text: str) -> str:

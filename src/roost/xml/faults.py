@@ -210,8 +210,8 @@ class Inspector:
         """Checks the element at `place`, which `elements` describe together."""
         for element in elements:
             attributes.update(field.attribute for field in element.attributes)
-            if element.text and element.text.value.unit:
-                attributes.add(element.text.value.unit)
+            sized = [*element.attributes, element.text] if element.text else element.attributes
+            attributes.update(field.value.unit for field in sized if field.value.unit)
         for name in place.node[1]:
             if name not in attributes and not name.startswith("xmlns"):
                 known = ", ".join(sorted(attributes)) or "none"
