@@ -199,7 +199,7 @@ start test
 start nosuch
 start 1
 start test --pass-fds x
-create /nonexistent
+create /proc/nonexistent
 create /tmp
 create
 define /etc/hostname
@@ -268,7 +268,7 @@ PROGRAM_CASES = """
 -k x uri
 -k -1 uri
 -K x uri
--l /nonexistent/x uri
+-l /proc/nonexistent/x uri
 -r list
 -r suspend test
 -r autostart test
@@ -333,7 +333,7 @@ def test_the_differences_are_there(peer: Peer, both: Both, words: str) -> None:
         "not a uri",
         "qemu+foo:///system",
         "qemu:///foo",
-        "test:///nonexistent-file.xml",
+        "test:///proc/nonexistent-file.xml",
     ],
 )
 def test_uris_that_cannot_be_opened(peer: Peer, both: Both, uri: str) -> None:
@@ -346,7 +346,7 @@ def test_uris_that_cannot_be_opened(peer: Peer, both: Both, uri: str) -> None:
         assert ours.startswith(theirs)
 
 
-@pytest.mark.parametrize("path", ["/nonexistent/sock", "nobody"])
+@pytest.mark.parametrize("path", ["/proc/nonexistent/sock", "nobody"])
 def test_sockets_that_do_not_answer(both: Both, tmp_path: Path, path: str) -> None:
     if path == "nobody":
         path = str(tmp_path / "sock")

@@ -28,7 +28,7 @@ from unit.cli.conftest import Roost
         (["-k", "x", "pwd"], "Invalid value for option -k"),
         (["-k", "-1", "pwd"], "option -k requires a positive integer argument"),
         (["--keepalive-count", "x", "pwd"], "Invalid value for option --keepalive-count"),
-        (["-l", "/nonexistent/log", "pwd"], "failed to open the log file. check the log file path"),
+        (["-l", "/proc/nonexistent/log", "pwd"], "failed to open the log file. check the log file path"),
         (["nosuch"], "unknown command: 'nosuch'"),
         (["pwd; nosuch"], "unknown command: 'nosuch'"),
         (["pwd", ";", "pwd"], "unexpected data ';'"),

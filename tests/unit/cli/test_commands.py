@@ -126,6 +126,12 @@ def test_list_titles(roost: Roost, daemon: Answers) -> None:
     )
 
 
+def test_list_titles_from_the_document(roost: Roost, daemon: Answers) -> None:
+    listing(daemon, WEB)
+    daemon.answers["DOMAIN_GET_XML_DESC"] = lambda domain, flags: ("<domain><title>Web</title></domain>",)
+    assert roost("-q", "list", "--title").out == " 7   web   running   Web\n"
+
+
 def test_list_lines(roost: Roost, daemon: Answers) -> None:
     listing(daemon, WEB, OFF)
     assert roost("-q", "list", "--all", "--id").out == "7\n"

@@ -87,7 +87,7 @@ def test_a_change_by_somebody_else(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("/nonexistent/editor", "cannot run the editor '/nonexistent/editor'"),
+        ("/proc/nonexistent/editor", "cannot run the editor '/proc/nonexistent/editor'"),
         ("nosuch-editor --flag", "cannot run the editor 'nosuch-editor --flag'"),
         ("false", "the editor 'false' ended with code 1; nothing was changed"),
     ],
@@ -103,8 +103,8 @@ def test_editors_that_fail(
 
 
 def test_no_room_for_the_file(roost: Roost, documents: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", "/nonexistent")
-    assert "failed to write a temporary file in /nonexistent" in roost("edit", "web").err
+    monkeypatch.setenv("TMPDIR", "/proc/nonexistent")
+    assert "failed to write a temporary file in /proc/nonexistent" in roost("edit", "web").err
 
 
 def test_descriptions(roost: Roost, documents: list[str], monkeypatch: pytest.MonkeyPatch, daemon: Answers) -> None:

@@ -200,7 +200,7 @@ def test_open_by_alias_and_socket(tmp_path: Path) -> None:
     path = tmp_path / "sock"
     (tmp_path / "roost").mkdir()
     (tmp_path / "roost" / "roost.conf").write_text(f'uri_aliases = ["mine=test+unix:///default?socket={path}"]\n')
-    environ = {"XDG_CONFIG_HOME": str(tmp_path), "HOME": "/nonexistent"}
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "HOME": "/proc/nonexistent"}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -217,20 +217,20 @@ def test_open_without_a_name_lets_the_daemon_choose(tmp_path: Path) -> None:
         listener.bind(str(tmp_path / "roost" / "roost-sock"))
         listener.listen()
         with Answers({"CONNECT_GET_URI": lambda: ("qemu:///session",)}, listener) as daemon:
-            client = Client.open(environ={"XDG_RUNTIME_DIR": str(tmp_path), "HOME": "/nonexistent"}, user_id=7)
+            client = Client.open(environ={"XDG_RUNTIME_DIR": str(tmp_path), "HOME": "/proc/nonexistent"}, user_id=7)
             client.close()
     assert client.uri == "qemu:///session"
     assert ("CONNECT_OPEN", ("", 0)) in daemon.calls
 
 
 def test_a_missing_socket_names_path_daemon_and_the_others() -> None:
-    environ = {"XDG_RUNTIME_DIR": "/nonexistent", "HOME": "/nonexistent"}
+    environ = {"XDG_RUNTIME_DIR": "/proc/nonexistent", "HOME": "/proc/nonexistent"}
     with pytest.raises(SystemCallError) as error:
         Client.open("qemu:///session", environ=environ, user_id=7)
     message = error.value.message
-    assert message.startswith("Failed to connect socket to '/nonexistent/roost/roost-sock': No such file or directory")
+    assert message.startswith("Failed to connect socket to '/proc/nonexistent/roost/roost-sock': No such file or directory")
     assert "is roostd running" in message
-    assert "'/nonexistent/libvirt/libvirt-sock'" in message
+    assert "'/proc/nonexistent/libvirt/libvirt-sock'" in message
     assert error.value.int1 == 2
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from roost.cli.descriptions import describe
 from roost.cli.failure import CommandFailed, failing
 from roost.cli.table import DATA, REST, TEXT, Command, Option, config_live_current, domain_argument, flag
 from roost.constants import domain as constants
-from roost.errors import NoDomainMetadata, NoSupport
+from roost.errors import NoDomainMetadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from roost.cli.parser import Arguments
     from roost.cli.shell import Shell
-    from roost.client.records import Domain
 
 
 def _dumpxml(shell: Shell, arguments: Arguments) -> None:
@@ -68,7 +68,7 @@ def _desc(shell: Shell, arguments: Arguments) -> None:
     what = "title" if title else "description"
     words = arguments.rest()
     if not arguments.has("edit") and not words:
-        text = _description(shell, domain, title=title, flags=flags & constants.AFFECT_CONFIG)
+        text = describe(shell, domain, title=title, flags=flags & constants.AFFECT_CONFIG)
         if text:
             shell.write(text)
         else:
@@ -78,7 +78,7 @@ def _desc(shell: Shell, arguments: Arguments) -> None:
     if arguments.has("edit"):
         from roost.cli.editor import edit_once
 
-        old = _description(shell, domain, title=title, flags=flags & constants.AFFECT_CONFIG)
+        old = describe(shell, domain, title=title, flags=flags & constants.AFFECT_CONFIG)
         new = edit_once(new or old)
         if title:
             new = new.removesuffix("\n")
@@ -89,20 +89,6 @@ def _desc(shell: Shell, arguments: Arguments) -> None:
     with failing(f"Failed to set new domain {what}"):
         shell.client.call("DOMAIN_SET_METADATA", domain, kind, new, None, None, flags)
     shell.extra(f"Domain {what} updated successfully")
-
-
-def _description(shell: Shell, domain: Domain, *, title: bool, flags: int) -> str:
-    kind = constants.METADATA_TITLE if title else constants.METADATA_DESCRIPTION
-    try:
-        text: str = shell.client.call("DOMAIN_GET_METADATA", domain, kind, None, flags)[0]
-    except NoDomainMetadata:
-        return ""
-    except NoSupport:
-        from roost.cli.xmltree import parse
-
-        name = "title" if title else "description"
-        return next((element.text for element in parse(shell.xml(domain)).all(name)), "")
-    return text
 
 
 def _metadata(shell: Shell, arguments: Arguments) -> None:

@@ -7,7 +7,7 @@ from roost.cli.names import STATES
 from roost.cli.shell import format_uuid
 from roost.cli.table import Command, flag
 from roost.constants import domain as constants
-from roost.errors import NoDomainMetadata, NoSupport, RoostError
+from roost.errors import NoSupport, RoostError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,17 +81,11 @@ def _print_table(shell: Shell, arguments: Arguments, domains: list[Domain]) -> N
             shown = "saved"
         row = ["-" if domain.id == -1 else str(domain.id), domain.name, shown]
         if arguments.has("title"):
-            row.append(_title(shell, domain))
+            from roost.cli.descriptions import describe
+
+            row.append(describe(shell, domain, title=True))
         rows.append(row)
     shell.table(["Id", "Name", "State"] + ["Title"] * arguments.has("title"), rows)
-
-
-def _title(shell: Shell, domain: Domain) -> str:
-    try:
-        title: str = shell.client.call("DOMAIN_GET_METADATA", domain, constants.METADATA_TITLE, None, 0)[0]
-    except NoDomainMetadata:
-        return ""
-    return title
 
 
 def _print_lines(shell: Shell, arguments: Arguments, domains: list[Domain]) -> None:
