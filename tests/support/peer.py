@@ -33,7 +33,7 @@ class Answer(subprocess.CompletedProcess[str]):
 
 def run(command: Sequence[str], *, input: str | None = None, seconds: float = SECONDS) -> Answer:
     """Run a client to its end, with messages in English; a client that hangs fails the test."""
-    environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"}
+    environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/proc/nonexistent"}
     stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
     done = subprocess.run(list(command), capture_output=True, text=True, timeout=seconds, env=environment, **stdin)
     return Answer(done.args, done.returncode, done.stdout, done.stderr)
