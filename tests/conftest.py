@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from support.peer import Peer
 
+PEER_VERSION = "9.0"
 SOAK = bool(os.environ.get("ROOST_SOAK"))
 
 # No deadline: on a shared machine a slow example says nothing about the code. The same examples every time, so that
@@ -22,18 +25,29 @@ settings.register_profile("soak", parent=settings.get_profile("usual"), derandom
 settings.load_profile("soak" if SOAK else "usual")
 
 
+def lacking_peer() -> str | None:
+    """Why there is no libvirt here to compare with."""
+    if os.geteuid() != 0:
+        return "needs root, to start a libvirtd apart from the machine's"
+    where = f"{os.environ['PATH']}:/usr/sbin"
+    absent = [tool for tool in ("virsh", "libvirtd") if shutil.which(tool, path=where) is None]
+    if absent:
+        return f"not installed: {', '.join(absent)}"
+    version = subprocess.run(["/usr/sbin/libvirtd", "--version"], capture_output=True, text=True, check=False).stdout
+    # Messages and argument lists differ from release to release; these were recorded on this one.
+    return (
+        None if f" {PEER_VERSION}." in version else f"compares with libvirt {PEER_VERSION}; here is {version.strip()}"
+    )
+
+
 def lacking(mark: str) -> str | None:
     """Why tests with this mark cannot run here; None when they can."""
     if mark == "root" and os.geteuid() != 0:
         return "needs root"
     if mark == "guest" and shutil.which("qemu-system-x86_64") is None:
         return "qemu-system-x86_64 is not installed"
-    if mark == "peer" and os.geteuid() != 0:
-        return "needs root, to start a libvirtd apart from the machine's"
     if mark == "peer":
-        where = f"{os.environ['PATH']}:/usr/sbin"
-        absent = [tool for tool in ("virsh", "libvirtd") if shutil.which(tool, path=where) is None]
-        return f"not installed: {', '.join(absent)}" if absent else None
+        return lacking_peer()
     if mark == "soak" and not SOAK:
         return "takes long: ./dev soak runs it"
     return None
@@ -67,7 +81,11 @@ def open_descriptors() -> dict[str, str]:
 
 def child_processes() -> set[str]:
     """Process ids of this process's children."""
-    return {pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
+    found: set[str] = set()
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+            found.update(path.read_text().split())
+    return found
 
 
 def left_behind(descriptors: dict[str, str], children: set[str]) -> list[str]:
