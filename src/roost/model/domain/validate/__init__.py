@@ -7,7 +7,7 @@ rules, each with libvirt's code and words, and what would be right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from roost.errors import ConfigUnsupported, From, XmlError
@@ -15,7 +15,8 @@ from roost.model.domain.device import DriveAddress
 from roost.model.domain.domain import Domain
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.validate import devices, disks, machine
-from roost.model.domain.validate.rules import Context, Rule, enforce
+from roost.model.domain.validate.devices import CONSOLE_RULES, IOMMU_RULES
+from roost.model.domain.validate.rules import Context, Rule
 from roost.model.domain.validate.written import check_written
 
 #: Fields of Devices, the element's name, its rules; in libvirt's order.
@@ -31,29 +32,31 @@ _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
 )
 
 
+def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any], str]]:
+    """Every table of rules with what it applies to and where that stands, in libvirt's order."""
+    devices = domain.devices
+    yield machine.RULES, (domain,), "/domain"
+    if domain.clock is not None:
+        yield machine.CLOCK_RULES, (domain.clock,), "/domain/clock"
+        yield machine.TIMER_RULES, domain.clock.timers, "/domain/clock/timer"
+    yield CONSOLE_RULES, devices.consoles, "/domain/devices/console"
+    for field, element, rules in _BY_DEVICE:
+        yield rules, getattr(devices, field), f"/domain/devices/{element}"
+    if devices.iommu is not None:
+        yield IOMMU_RULES, (devices.iommu,), "/domain/devices/iommu"
+    if domain.qemu_commandline is not None:
+        yield machine.ENVIRONMENT_RULES, domain.qemu_commandline.env, "/domain/qemu:commandline/qemu:env"
+
+
 def check(domain: Domain, facts: MachineFacts) -> None:
     """Raises for the first rule that a completed document breaks."""
     context = Context(domain, facts, facts.machine(domain.os.machine))
-    enforce(machine.RULES, domain, context, "/domain")
-    if domain.clock is not None:
-        enforce(machine.CLOCK_RULES, domain.clock, context, "/domain/clock")
-        _each(domain.clock.timers, "/domain/clock/timer", machine.TIMER_RULES, context)
-    # The first console is the serial port, which has its own rules.
-    _each(domain.devices.consoles, "/domain/devices/console", devices.CONSOLE_RULES, context)
-    for field, element, rules in _BY_DEVICE:
-        _each(getattr(domain.devices, field), f"/domain/devices/{element}", rules, context)
-    if domain.devices.iommu is not None:
-        enforce(devices.IOMMU_RULES, domain.devices.iommu, context, "/domain/devices/iommu")
-    if domain.qemu_commandline is not None:
-        _each(domain.qemu_commandline.env, "/domain/qemu:commandline/qemu:env", machine.ENVIRONMENT_RULES, context)
+    for rules, subjects, path in rules_and_subjects(domain):
+        for number, subject in enumerate(subjects, 1):
+            for rule in rules:
+                if rule.broken(subject, context):
+                    raise rule.refusal(subject, context, path if len(subjects) == 1 else f"{path}[{number}]")
     _check_unique(domain)
-
-
-def _each(listed: Sequence[Any], path: str, rules: tuple[Rule, ...], context: Context) -> None:
-    for number, device in enumerate(listed, 1):
-        for rule in rules:
-            if rule.broken(device, context):
-                enforce((rule,), device, context, f"{path}[{number}]")
 
 
 def _check_unique(domain: Domain) -> None:
@@ -94,4 +97,4 @@ def _check_aliases(domain: Domain) -> None:
                 seen.add(alias)
 
 
-__all__ = ["check", "check_written"]
+__all__ = ["check", "check_written", "rules_and_subjects"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -51,6 +51,12 @@ class Rule(NamedTuple):
     error: type[RoostError] = ConfigUnsupported
     origin: int = From.QEMU
 
+    def refusal(self, device: Any, context: Context, where: str) -> RoostError:
+        """The error to raise. where: the path of the element."""
+        text = self.text.format(d=device, c=context)
+        hint = f"{where}: {self.hint.format(d=device, c=context)}" if self.hint else where
+        return self.error(text, domain=self.origin, hint=hint)
+
 
 _VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
 
@@ -69,13 +75,4 @@ def virtio_only(is_virtio: Callable[[Any], object]) -> tuple[Rule, ...]:
     return tuple(rule(option) for option in _VIRTIO_OPTIONS)
 
 
-def enforce(rules: Iterable[Rule], device: Any, context: Context, where: str) -> None:
-    """Raise for the first broken rule. where: the device's path, for the message."""
-    for rule in rules:
-        if rule.broken(device, context):
-            text = rule.text.format(d=device, c=context)
-            hint = f"{where}: {rule.hint.format(d=device, c=context)}" if rule.hint else where
-            raise rule.error(text, domain=rule.origin, hint=hint)
-
-
-__all__ = ["Context", "Rule", "enforce", "virtio_only"]
+__all__ = ["Context", "Rule", "virtio_only"]
