@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from roost.drivers.qemu.plan.context import Context, alias_of
+from roost.drivers.qemu.plan.context import Context, alias_of, kind_of
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device, option
 from roost.drivers.qemu.plan.resources import File, Listener, Log
 from roost.errors import ConfigUnsupported, From, InternalError
@@ -28,7 +28,6 @@ from roost.model.domain.devices.chardev import (
     VdagentChar,
     VirtioChannel,
 )
-from roost.xml import tag_of
 
 _Backend = tuple[str, Props]
 
@@ -134,10 +133,10 @@ def _fdset_path(ctx: Context, key: str) -> str:
 
 def backend(source: AnyCharSource, name: str, ctx: Context) -> Iterator[Piece]:
     """The host's end of a character device, as the chardev `name`."""
-    make = _BACKENDS.get(tag_of(source))
+    make = _BACKENDS.get(kind_of(source))
     if make is None:
         raise ConfigUnsupported(
-            f"unsupported chardev '{tag_of(source)}'", domain=From.QEMU, hint="use one of " + ", ".join(_BACKENDS)
+            f"unsupported chardev '{kind_of(source)}'", domain=From.QEMU, hint="use one of " + ", ".join(_BACKENDS)
         )
     if isinstance(source, FileChar):
         yield from _fdset(ctx, name, "source")
@@ -207,7 +206,7 @@ def channel(port: Channel, ctx: Context) -> Iterator[Piece]:
         yield _port("virtserialport", port, ctx, target.name or spice)
     else:
         raise ConfigUnsupported(
-            f"unsupported channel target type '{tag_of(target)}'", domain=From.QEMU, hint="use type 'virtio'"
+            f"unsupported channel target type '{kind_of(target)}'", domain=From.QEMU, hint="use type 'virtio'"
         )
 
 

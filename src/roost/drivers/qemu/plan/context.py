@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from roost.drivers.qemu.plan.pieces import Props, compact
 from roost.errors import ConfigUnsupported, From, InternalError
 from roost.model.domain.device import (
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 def is_user_alias(alias: str) -> bool:
     return alias.startswith("ua-")
+
+
+def kind_of(member: msgspec.Struct) -> str:
+    """What the document calls a member of a union: `unix`, `file`, `pci`."""
+    return str(member.__struct_config__.tag)
 
 
 def alias_of(device: Device) -> str:
@@ -134,7 +141,7 @@ class Context:
             if transport != "pci":
                 raise ConfigUnsupported(
                     "virtio (non-)transitional models are not supported for address type="
-                    f"{device.address.__struct_config__.tag if device.address else 'none'}",
+                    f"{kind_of(device.address) if device.address else 'none'}",
                     domain=From.QEMU,
                     hint="use model 'virtio'",
                 )

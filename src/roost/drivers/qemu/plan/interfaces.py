@@ -20,7 +20,6 @@ from roost.model.domain.devices.interface import (
     SocketNet,
     UdpNet,
 )
-from roost.xml import tag_of
 
 _VIRTIO = frozenset(("virtio", "virtio-transitional", "virtio-non-transitional"))
 _TX_MODES = {"iothread": "bh", "timer": "timer"}
@@ -149,7 +148,7 @@ _NETDEVS: dict[str, Callable[[Interface, Context], Props]] = {
 
 def netdev(interface: Interface, ctx: Context) -> Piece:
     """The host's end."""
-    kind = tag_of(interface.source)
+    kind = interface.type
     make = _NETDEVS.get(kind)
     if make is None:
         raise ConfigUnsupported(
