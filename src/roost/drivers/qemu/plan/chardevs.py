@@ -262,13 +262,16 @@ def source_needs(source: AnyCharSource, name: str, user: str) -> Iterator[File |
         if source.mode != "connect":
             yield Listener(name, source.path)
         else:
-            yield File(source.path, write=True, user=user, kind="socket")
+            # QEMU tries again until it is there.
+            yield File(source.path, write=True, user=user, kind="socket", optional=bool(_reconnect(source)))
     elif isinstance(source, FileChar):
         yield Log(name, source.path, bool(source.append))
     elif isinstance(source, DevChar):
         yield File(source.path, write=True, user=user, kind="device")
     elif isinstance(source, PipeChar):
-        yield File(source.path, write=True, user=user, kind="pipe")
+        # A pair of pipes where there is one, else one for both directions.
+        for path in (f"{source.path}.in", f"{source.path}.out", source.path):
+            yield File(path, write=True, user=user, kind="pipe", optional=True)
     if source.log_file is not None:
         yield Log(log_key(name), source.log_file, bool(source.log_append))
 

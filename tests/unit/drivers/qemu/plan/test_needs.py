@@ -103,11 +103,13 @@ def test_character_devices() -> None:
         LOG("charserial1", "/golden/a,b.log", append=True),
         LOG("charparallel1", "/golden/par.log", append=False),
     )
-    assert found.files == (FILE("/golden/c2.sock", write=True, user="channel2", kind="socket"),)
+    assert found.files == (FILE("/golden/c2.sock", write=True, user="channel2", kind="socket", optional=True),)
     assert needs("chardevs-log").logs == (LOG("log:charserial0", "/golden/ser.log", append=False),)
     assert needs("chardevs-dev").files == (
         FILE("/dev/ttyS0", write=True, user="serial0", kind="device"),
-        FILE("/golden/pipe", write=True, user="serial1", kind="pipe"),
+        FILE("/golden/pipe.in", write=True, user="serial1", kind="pipe", optional=True),
+        FILE("/golden/pipe.out", write=True, user="serial1", kind="pipe", optional=True),
+        FILE("/golden/pipe", write=True, user="serial1", kind="pipe", optional=True),
         FILE("/dev/parport0", write=True, user="parallel0", kind="device"),
     )
 
