@@ -17,6 +17,7 @@ import pytest
 
 from roost.cli import main, registry
 from support.console import Console, ConsoleError
+from support.daemon import RoostDaemon
 from support.guests import domain_xml, guest_images
 from support.peer import Peer, run
 
@@ -472,7 +473,7 @@ qemu-monitor-command {name} --hmp info status
 qemu-monitor-command {name} qom-get '"path":"/machine"' '"property":"type"'
 qemu-monitor-command {name} nosuch
 domcontrol {name}
-domblkstat {name} sda --human
+domblkstat {name} nosuch
 vcpucount {name}
 vcpucount {name} --guest
 domiflist {name}
@@ -496,15 +497,23 @@ def guest_file(tmp_path: Path) -> tuple[str, Path]:
     return "cli-parity", path
 
 
-@pytest.mark.guest
-def test_a_guests_life(
-    peer: Peer, programs: tuple[Callable[..., Outcome], Callable[..., Outcome]], guest_file: tuple[str, Path]
-) -> None:
+def compare_lives(programs: tuple[Callable[..., Outcome], ...], uri: str, guest_file: tuple[str, Path]) -> None:
     name, path = guest_file
     scenes = [line.format(name=name, xml=path) for line in lines(LIFE)]
-    theirs, ours = (play(program, peer.uri, scenes) for program in programs)
+    theirs, ours = (play(program, uri, scenes) for program in programs)
     for (scene, expected), (_, found) in zip(theirs, ours, strict=True):
         assert found == expected._replace(out=ids_of(found.out, expected.out)), scene
+
+
+@pytest.mark.guest
+def test_a_guests_life(peer: Peer, programs: tuple[Callable[..., Outcome], ...], guest_file: tuple[str, Path]) -> None:
+    compare_lives(programs, peer.uri, guest_file)
+
+
+@pytest.mark.guest
+def test_a_guests_life_under_roostd(programs: tuple[Callable[..., Outcome], ...], guest_file: tuple[str, Path]) -> None:
+    with RoostDaemon() as daemon:
+        compare_lives(programs, daemon.uri, guest_file)
 
 
 def ids_of(found: str, expected: str) -> str:
