@@ -34,7 +34,7 @@ def uri(daemon: RoostDaemon) -> str:
 
 def test_versions_and_uri(uri: str) -> None:
     printed = virsh_ok(uri, "version", "--daemon")
-    assert "Using API: TEST 9.0.0" in printed
+    assert f"Using API: TEST {run(['virsh', '--version']).stdout.strip()}" in printed
     assert "Running against daemon: 12.6.0" in printed
     assert virsh_ok(uri, "uri").strip() == uri
 
