@@ -11,6 +11,7 @@ import msgspec
 from roost.model.domain import Domain
 from roost.model.domain.aliases import assign_aliases
 from roost.model.domain.devices.chardev import Channel, CharDevice, PtyChar, UnixChar, VirtioChannel
+from roost.model.domain.devices.disk import Disk, FileSource
 from roost.model.domain.devices.graphics import AddressListen, AnyGraphics, SpiceGraphics, VncGraphics
 from roost.model.domain.devices.interface import Interface, InterfaceTarget
 from roost.model.domain.general import Seclabel
@@ -23,7 +24,21 @@ def make_live(config: Domain, id: int, channel_directory: Path) -> Domain:
     live = assign_aliases(config)
     devices = live.devices
     channels = tuple(_with_socket(channel, channel_directory) for channel in devices.channels)
-    return _replace(live, id=id, devices=_replace(devices, channels=channels))
+    return _replace(live, id=id, devices=_replace(devices, channels=channels, disks=_with_indexes(devices.disks)))
+
+
+def _with_indexes(disks: Sequence[Disk]) -> tuple[Disk, ...]:
+    """Sources numbered from the last disk on, empty drives counted: the numbers in the names of their block nodes.
+
+    Left alone where a backing chain is written out; the plan numbers those.
+    """
+    if any(disk.backing_store is not None for disk in disks):
+        return tuple(disks)
+    numbered = []
+    for number, disk in enumerate(reversed(disks), 1):
+        empty = isinstance(disk.source, FileSource) and disk.source.file is None
+        numbered.append(disk if empty else _replace(disk, source=_replace(disk.source, index=number)))
+    return tuple(reversed(numbered))
 
 
 def _with_socket(channel: Channel, directory: Path) -> Channel:

@@ -86,7 +86,7 @@ def guest_memory(answer: Any) -> dict[int, int]:
 def drive_stats(answer: Any, alias: str) -> Mapping[str, int]:
     """One disk's counters from query-blockstats; {} when QEMU has none for it."""
     for entry in answer if isinstance(answer, list) else ():
-        if f"/{alias}/" in f"{entry.get('qdev', '')}/" or entry.get("device") == f"drive-{alias}":
+        if f"/{alias}/" in f"/{entry.get('qdev', '')}/" or entry.get("device") == f"drive-{alias}":
             stats: Mapping[str, int] = entry["stats"]
             return stats
     return {}
@@ -263,17 +263,19 @@ def _block(context: Context, record: GuestRecord, answers: Answers, params: list
     for number, disk in enumerate(disks):
         prefix, path = f"block.{number}.", disk_path(disk)
         params.append(string(prefix + "name", disk.target.dev))
-        if path is not None:
-            params.append(string(prefix + "path", path))
+        if path is None:
+            continue  # an empty drive has a name and no numbers
+        params.append(string(prefix + "path", path))
+        if disk.source.index is not None:
+            params.append(uint(prefix + "backingIndex", disk.source.index))
         stats = drive_stats(answers.get("query-blockstats"), disk.alias or "")
         params += (ullong(prefix + name, stats[key]) for key, name in BLOCK_COUNTERS.items() if key in stats)
-        if path is not None:
-            params += _sizes(prefix, path, stats, _image(answers.get("query-block"), disk.alias or ""))
+        params += _sizes(prefix, path, stats, _image(answers.get("query-block"), disk.alias or ""))
 
 
 def _image(answer: Any, alias: str) -> Mapping[str, Any]:
     for entry in answer if isinstance(answer, list) else ():
-        if f"/{alias}/" in f"{entry.get('qdev', '')}/" or entry.get("device") == f"drive-{alias}":
+        if f"/{alias}/" in f"/{entry.get('qdev', '')}/" or entry.get("device") == f"drive-{alias}":
             image: Mapping[str, Any] = entry.get("inserted", {}).get("image", {})
             return image
     return {}

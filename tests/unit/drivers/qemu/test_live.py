@@ -10,6 +10,9 @@ from roost.model import domain as model
 XML = """<domain type='qemu'><name>g</name><memory unit='KiB'>65536</memory>
 <os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os>
 <devices>
+<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/></disk>
+<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>
+<disk type='file' device='disk'><source file='/b'/><target dev='vdb' bus='virtio'/></disk>
 <interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/></interface>
 <serial type='pty'/><console type='pty'><target type='serial' port='0'/></console>
 <channel type='unix'><target type='virtio' name='org.example.0'/></channel>
@@ -30,6 +33,8 @@ def test_a_live_document() -> None:
         assert f"<alias name='{alias}'/>" in shown
     assert "<source mode='bind' path='/lib/domain-7-g/org.example.0'/>" in shown
     assert "<source mode='bind' path='/own.sock'/>" in shown
+    assert "<source file='/a' index='3'/>" in shown
+    assert "<source file='/b' index='1'/>" in shown
 
 
 def test_what_was_granted_is_shown() -> None:

@@ -31,5 +31,6 @@ def test_a_drive_is_found_by_its_device() -> None:
     ]
     assert drive_stats(answer, "virtio-disk10") == {"rd_bytes": 10}
     assert drive_stats(answer, "ide0-0-0") == {"rd_bytes": 3}
+    assert drive_stats(answer, "ide0-0-1") == {"rd_bytes": 4}
     assert drive_stats(answer, "absent") == {}
     assert drive_stats(None, "absent") == {}
