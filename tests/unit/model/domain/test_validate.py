@@ -63,7 +63,9 @@ def test_the_message_says_where_and_what_is_right() -> None:
         f"<disk type='file'><source file='/{n}'/><target dev='hd{n}' bus='ide'/>{rest}</disk>"
         for n, rest in (("a", ""), ("b", "<readonly/>"))
     )
-    with pytest.raises(RoostError, match=r"readonly ide disks are not supported; /domain/devices/disk\[2\]: leave"):
+    with pytest.raises(
+        RoostError, match=r"readonly ide disks are not supported; /domain/devices/disk\[target/@dev='hdb'\]: leave"
+    ):
         complete(parse(domain(disks)), FACTS)
 
 

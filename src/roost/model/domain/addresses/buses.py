@@ -47,15 +47,21 @@ BUS_KINDS: Mapping[str, tuple[int, int, int]] = {
 
 
 class Bus:
-    """One PCI bus. functions: a bit for each function taken, by slot. aggregate: slots whose functions are shared."""
+    """One PCI bus.
 
-    __slots__ = ("aggregate", "first", "flags", "functions", "last", "model")
+    flags: what its slots accept; accepts: what a free one still may get by
+    itself. functions: a bit for each function taken, by slot. aggregate: slots
+    whose functions are shared.
+    """
+
+    __slots__ = ("accepts", "aggregate", "first", "flags", "functions", "last", "model")
 
     def __init__(self, model: str, *, hotplug: bool = True) -> None:
         self.model = model
         self.flags, self.first, self.last = BUS_KINDS[model]
         if not hotplug:
             self.flags &= ~HOTPLUGGABLE
+        self.accepts = self.flags
         self.functions = [0] * _SLOTS
         self.aggregate = 0
 
@@ -116,6 +122,8 @@ class Buses:
         if flags & AGGREGATE_SLOT and not bus.functions[slot]:
             bus.aggregate |= 1 << slot
         bus.functions[slot] |= 1 << function
+        if bus.first == bus.last:
+            bus.accepts = 0
         self.owners[address] = owner
         return address
 
@@ -125,7 +133,7 @@ class Buses:
             raise XmlError("No PCI buses available", domain=From.DOMAIN, hint="this machine has no PCI")
         wanted = function or 0
         for number, bus in enumerate(self.buses):
-            if _compatible(bus.flags, flags, number):
+            if flags & bus.accepts & TYPES and _compatible(bus.accepts, flags, number):
                 found = _free_place(bus, flags, wanted, any_function=function is None)
                 if found is not None:
                     return self._take((number, *found), flags, owner)
@@ -173,7 +181,7 @@ class Buses:
             return 1
         port = Bus("pcie-root-port")
         # Kept for the bridge: the spare port for hotplug is another.
-        port.flags = PCIE_TO_PCI_BRIDGE
+        port.flags = port.accepts = PCIE_TO_PCI_BRIDGE
         self.buses += (port, Bus("pcie-to-pci-bridge"))
         return 2
 
@@ -197,14 +205,12 @@ def _unexpandable(flags: int) -> InternalError:
 
 
 def _compatible(bus: int, device: int, number: int) -> bool:
-    """Whether a device without an address may be put on a bus."""
+    """Whether a device without an address may be put on a bus whose slots are of the right type."""
     if device & INTEGRATED:
         if number:
             return False
         bus |= AUTOASSIGN
-    if device & AUTOASSIGN and not bus & AUTOASSIGN:
-        return False
-    return bool(device & bus & TYPES)
+    return not device & AUTOASSIGN or bool(bus & AUTOASSIGN)
 
 
 def _check_flags(bus: int, device: int, address: Address) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 from roost.errors import ConfigUnsupported, From, XmlError
 from roost.model.domain.device import DriveAddress
+from roost.model.domain.devices.controller import Controller
+from roost.model.domain.devices.disk import Disk
 from roost.model.domain.domain import Domain
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.validate import devices, disks, machine
-from roost.model.domain.validate.devices import CONSOLE_RULES, IOMMU_RULES
 from roost.model.domain.validate.rules import Context, Rule
 from roost.model.domain.validate.written import check_written
 
@@ -34,16 +35,21 @@ _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
 
 def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any], str]]:
     """Every table of rules with what it applies to and where that stands, in libvirt's order."""
-    devices = domain.devices
+    listed = domain.devices
     yield machine.RULES, (domain,), "/domain"
     if domain.clock is not None:
         yield machine.CLOCK_RULES, (domain.clock,), "/domain/clock"
         yield machine.TIMER_RULES, domain.clock.timers, "/domain/clock/timer"
-    yield CONSOLE_RULES, devices.consoles, "/domain/devices/console"
+    yield devices.CONSOLE_RULES, listed.consoles, "/domain/devices/console"
     for field, element, rules in _BY_DEVICE:
-        yield rules, getattr(devices, field), f"/domain/devices/{element}"
-    if devices.iommu is not None:
-        yield IOMMU_RULES, (devices.iommu,), "/domain/devices/iommu"
+        subjects = getattr(listed, field)
+        if rules is devices.CONTROLLER_RULES:
+            # Root ports are many and have few rules.
+            yield devices.PCI_RULES, [c for c in subjects if c.type == "pci"], f"/domain/devices/{element}"
+            subjects = [c for c in subjects if c.type != "pci"]
+        yield rules, subjects, f"/domain/devices/{element}"
+    if listed.iommu is not None:
+        yield devices.IOMMU_RULES, (listed.iommu,), "/domain/devices/iommu"
     if domain.qemu_commandline is not None:
         yield machine.ENVIRONMENT_RULES, domain.qemu_commandline.env, "/domain/qemu:commandline/qemu:env"
 
@@ -52,11 +58,20 @@ def check(domain: Domain, facts: MachineFacts) -> None:
     """Raises for the first rule that a completed document breaks."""
     context = Context(domain, facts, facts.machine(domain.os.machine))
     for rules, subjects, path in rules_and_subjects(domain):
-        for number, subject in enumerate(subjects, 1):
+        for subject in subjects:
             for rule in rules:
                 if rule.broken(subject, context):
-                    raise rule.refusal(subject, context, path if len(subjects) == 1 else f"{path}[{number}]")
+                    raise rule.refusal(subject, context, path + _which(subject, subjects))
     _check_unique(domain)
+
+
+def _which(subject: Any, subjects: Sequence[Any]) -> str:
+    """Tells one element from others of its name: its target or index where it has one, else its place."""
+    if isinstance(subject, Controller):
+        return f"[@type='{subject.type}' and @index='{subject.index}']"
+    if isinstance(subject, Disk):
+        return f"[target/@dev='{subject.target.dev}']"
+    return "" if len(subjects) == 1 else f"[{list(subjects).index(subject) + 1}]"
 
 
 def _check_unique(domain: Domain) -> None:

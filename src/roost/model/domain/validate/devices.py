@@ -55,18 +55,22 @@ def _virtio_scsi_only(attribute: str) -> Rule:
     )
 
 
-CONTROLLER_RULES: tuple[Rule, ...] = (
+#: On controllers of type pci; the others have their own.
+PCI_RULES: tuple[Rule, ...] = (
     Rule(
-        lambda d, c: d.type == "pci" and d.model in ("pci-root", "pcie-root") and d.address is not None,
+        lambda d, c: d.model in ("pci-root", "pcie-root") and d.address is not None,
         "pci-root and pcie-root controllers should not have an address",
         origin=From.DOMAIN,
     ),
     Rule(
-        lambda d, c: d.type == "pci" and d.model_name not in (None, *PCI_MODEL_NAMES.get(d.model, ())),
+        lambda d, c: d.model_name not in (None, *PCI_MODEL_NAMES.get(d.model, ())),
         "Option 'modelName' has invalid value for PCI controller with index '{d.index}', model '{d.model}' "
         "and modelName '{d.model_name}'",
         "leave <model> out",
     ),
+)
+
+CONTROLLER_RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: d.type == "scsi" and d.model in ("buslogic", "auto"),
         "Unsupported controller model: {d.model}",
@@ -417,5 +421,6 @@ IOMMU_RULES: tuple[Rule, ...] = (
 
 __all__ = [
     "CHANNEL_RULES", "CONSOLE_RULES", "CONTROLLER_RULES", "GRAPHICS_RULES", "INPUT_RULES", "INTERFACE_RULES",
-    "IOMMU_RULES", "SERIAL_RULES", "VIDEO_RULES",
+    "IOMMU_RULES",
+    "PCI_RULES", "SERIAL_RULES", "VIDEO_RULES",
 ]  # fmt: skip
