@@ -111,7 +111,7 @@ class Dispatcher:
         payload = result.encode(row.result(value)) if result is not None else b""
         session.send(reply(call, payload))
         if row.opens_stream:
-            session.open_stream(Key(call.program, call.version, call.procedure, call.serial), value)
+            session.streams.open(Key(call.program, call.version, call.procedure, call.serial), value)
 
     def _refuse(self, session: Session, route: Route | None, call: CallReceived, error: Exception) -> None:
         if isinstance(error, RoostError):

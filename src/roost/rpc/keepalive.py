@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 from roost.wire.keepalive import DEAD, PING, Keepalive
+
+
+class Owner(Protocol):
+    """What the timer asks and tells its session."""
+
+    def send_ping(self) -> None: ...
+    def keepalive_expired(self) -> None: ...
+    @property
+    def is_behind(self) -> bool:
+        """Whether bytes of the client wait unread on our side: then its silence says nothing."""
 
 
 class KeepaliveTimer:
     """Pings a client that has gone quiet and reports it when it stays so.
 
-    It runs from `start` on, which is when the client said that it answers
-    pings. While `busy` answers True the client is not judged: its bytes wait
-    unread on our side.
+    It runs from `start` on, which is when the client said that it answers pings.
     """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        *,
-        ping: Callable[[], None],
-        expired: Callable[[], None],
-        busy: Callable[[], bool],
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
         self._loop = loop
-        self._ping = ping
-        self._expired = expired
-        self._busy = busy
+        self._owner: Owner | None = owner
         self._state: Keepalive | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -43,23 +42,27 @@ class KeepaliveTimer:
             self._state.received(self._loop.time())
 
     def stop(self) -> None:
+        """For good; lets go of the owner."""
+        self._owner = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _arm(self) -> None:
         deadline = self._state.deadline() if self._state is not None else None
-        if deadline is not None:
+        if deadline is not None and self._owner is not None:
             self._timer = self._loop.call_at(deadline, self._check)
 
     def _check(self) -> None:
         self._timer = None
-        if self._busy():
+        if self._owner is None or self._state is None:
+            return
+        if self._owner.is_behind:
             self.heard()
-        action = self._state.tick(self._loop.time()) if self._state is not None else DEAD
+        action = self._state.tick(self._loop.time())
         if action == DEAD:
-            self._expired()
+            self._owner.keepalive_expired()
             return
         if action == PING:
-            self._ping()
+            self._owner.send_ping()
         self._arm()

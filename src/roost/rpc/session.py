@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from roost.contract.identity import Identity
 from roost.contract.interface import Backend
-from roost.contract.streams import ByteStream
 from roost.errors import From, InternalError, NoSupport
 from roost.protocol import Procedure
 from roost.rpc import access
 from roost.rpc.backends import Opened
 from roost.rpc.keepalive import KeepaliveTimer
-from roost.rpc.streams import Key, ServerStream
+from roost.rpc.streams import Streams
 from roost.rpc.subscriptions import Subscriptions
 from roost.rpc.transport import SocketTransport
 from roost.wire import (
@@ -62,14 +61,9 @@ class Session:
         self.close_callback = False
         self._connection = Connection(server=True)
         self._transport = SocketTransport(server.loop, sock, self)
-        self._keepalive = KeepaliveTimer(
-            server.loop,
-            ping=lambda: self.send(ping()),
-            expired=self._keepalive_expired,
-            busy=lambda: bool(self._waiting),
-        )
+        self._keepalive = KeepaliveTimer(server.loop, self)
         self._subscriptions: Subscriptions | None = None
-        self._streams: dict[Key, ServerStream] = {}
+        self.streams = Streams(self)
         self._outstanding = 0
         self._waiting: deque[Event] = deque()
 
@@ -144,15 +138,9 @@ class Session:
         match received:
             case PingReceived():
                 self.send(pong())
-            case StreamReceived():
-                stream = self._streams.get(_stream_key(received))
-                if stream is not None:
+            case StreamReceived() | HoleReceived():
+                if self.streams.received(received):
                     self._outstanding += 1
-                    stream.received(received.status, received.payload)
-            case HoleReceived():
-                stream = self._streams.get(_stream_key(received))
-                if stream is not None:
-                    stream.hole_received()
             case ConnectionBroken():
                 log.info("client %d dropped: %s", self.id, received.reason)
                 self._transport.abort()
@@ -163,6 +151,14 @@ class Session:
         """The client said that it answers pings."""
         limits = self.server.limits
         self._keepalive.start(limits.keepalive_interval, limits.keepalive_count)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something the client sent waits here."""
+        return bool(self._waiting)
+
+    def send_ping(self) -> None:
+        self.send(ping())
 
     # Calls.
 
@@ -194,17 +190,6 @@ class Session:
             return
         self.send(event(procedure.program, procedure.version, procedure.number, procedure.msg.encode(values)))
 
-    def open_stream(self, key: Key, source: ByteStream) -> None:
-        """Begin to copy between `source` and the client."""
-        if self._transport.closed:
-            source.abort()
-            return
-        stream = self._streams[key] = ServerStream(key, source, self)
-        stream.start()
-
-    def stream_ended(self, key: Key) -> None:
-        del self._streams[key]
-
     async def drained(self) -> None:
         await self._transport.drained()
 
@@ -217,7 +202,7 @@ class Session:
         """End the session once everything queued is sent."""
         self._transport.close()
 
-    def _keepalive_expired(self) -> None:
+    def keepalive_expired(self) -> None:
         log.info("client %d dropped: connection closed due to keepalive timeout", self.id)
         self._transport.abort()
 
@@ -227,8 +212,7 @@ class Session:
         self._keepalive.stop()
         if self._subscriptions is not None:
             self._subscriptions.close()
-        for stream in tuple(self._streams.values()):
-            stream.close()
+        self.streams.close()
         for received in self._waiting:
             if isinstance(received, CallReceived):
                 for fd in received.fds:
@@ -239,7 +223,3 @@ class Session:
         # A backend may end with the last session that holds it.
         self.opened = self._subscriptions = None
         self.server.session_ended(self)
-
-
-def _stream_key(packet: StreamReceived | HoleReceived) -> Key:
-    return Key(packet.program, packet.version, packet.procedure, packet.serial)

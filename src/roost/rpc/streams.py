@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from roost.contract.streams import ByteStream
 from roost.errors import From, InternalError, NoSupport, RoostError
-from roost.wire import stream_abort, stream_data, stream_finish
+from roost.wire import HoleReceived, StreamReceived, stream_abort, stream_data, stream_finish
 from roost.wire.framing import CONTINUE, ERROR, STREAM_CHUNK
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,8 @@ class Host(Protocol):
     """What a stream needs of its session."""
 
     def send(self, data: bytes) -> None: ...
-    def stream_ended(self, key: Key) -> None: ...
     def packet_taken(self) -> None:
-        """One packet passed to `received` no longer waits."""
+        """One packet that `Streams.received` kept no longer waits."""
 
     async def drained(self) -> None:
         """Raises ConnectionResetError when the client is gone."""
@@ -45,10 +44,11 @@ class ServerStream:
     a slow client stops the reading of the driver.
     """
 
-    def __init__(self, key: Key, source: ByteStream, host: Host) -> None:
+    def __init__(self, key: Key, source: ByteStream, host: Host, ended: Callable[[Key], object]) -> None:
         self._key = key
         self._source = source
         self._host = host
+        self._tell_end = ended
         self._inbox: deque[tuple[int, bytes]] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -57,16 +57,16 @@ class ServerStream:
     def start(self) -> None:
         self._reader = asyncio.get_running_loop().create_task(self._guard(self._pump))
 
-    def received(self, status: int, payload: bytes) -> None:
-        """A packet from the client: data, the end (OK) or an abort (ERROR)."""
+    def received(self, status: int, payload: bytes) -> bool:
+        """A packet from the client: data, the end (OK) or an abort (ERROR). Whether it is kept for the driver."""
         if status == ERROR:
-            self._host.packet_taken()
             self.close()
             self._host.send(stream_finish(self._key))
-            return
+            return False
         self._inbox.append((status, payload))
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._guard(self._consume))
+        return True
 
     def hole_received(self) -> None:
         """No stream of these drivers is sparse."""
@@ -80,7 +80,7 @@ class ServerStream:
 
     def _end(self) -> None:
         self._ended = True
-        self._host.stream_ended(self._key)
+        self._tell_end(self._key)
         current = asyncio.current_task()
         for task in (self._reader, self._writer):
             if task is not None and task is not current:
@@ -136,3 +136,36 @@ class ServerStream:
                 error.domain = From.STREAMS
             self._host.send(stream_abort(self._key, error))
             self.close()
+
+
+class Streams:
+    """The open streams of one session."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._open: dict[Key, ServerStream] = {}
+        self._closed = False
+
+    def open(self, key: Key, source: ByteStream) -> None:
+        """Begin to copy between `source` and the client."""
+        if self._closed:
+            source.abort()
+            return
+        stream = self._open[key] = ServerStream(key, source, self._host, self._open.pop)
+        stream.start()
+
+    def received(self, packet: StreamReceived | HoleReceived) -> bool:
+        """Whether the packet is kept until the driver takes it; those of unknown streams are dropped."""
+        stream = self._open.get(Key(packet.program, packet.version, packet.procedure, packet.serial))
+        if stream is None:
+            return False
+        if isinstance(packet, HoleReceived):
+            stream.hole_received()
+            return False
+        return stream.received(packet.status, packet.payload)
+
+    def close(self) -> None:
+        """The client is gone: let go of everything."""
+        self._closed = True
+        for stream in tuple(self._open.values()):
+            stream.close()

@@ -60,7 +60,7 @@ class SocketTransport:
         self._loop = loop
         self._sock = sock
         self._fd = sock.fileno()
-        self._owner = owner
+        self._owner: Owner | None = owner
         self._high_water = high_water
         self._low_water = low_water
         self._queue: deque[tuple[memoryview, int | None]] = deque()
@@ -102,7 +102,8 @@ class SocketTransport:
             return
         if len(data) == size and size < READ_SIZE_MAX:
             self._read_size = size * 2
-        self._owner.data_received(data, fds)
+        if self._owner is not None:
+            self._owner.data_received(data, fds)
 
     def write(self, data: bytes) -> None:
         """Send now what the socket takes, queue the rest. Nothing happens once closed."""
@@ -178,7 +179,8 @@ class SocketTransport:
             self._drain_waiters.clear()
             if self.congested:
                 self.congested = False
-                self._owner.output_drained()
+                if self._owner is not None:
+                    self._owner.output_drained()
 
     async def drained(self) -> None:
         """Wait until the queued output is at or below the low-water mark.
@@ -222,7 +224,10 @@ class SocketTransport:
             if not waiter.done():
                 waiter.set_exception(ConnectionResetError())
         self._drain_waiters.clear()
-        self._owner.connection_lost(reason)
+        # Ended sessions should not wait for the collector of cycles.
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner.connection_lost(reason)
 
 
 def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
