@@ -30,15 +30,15 @@ QEMU = "/usr/bin/qemu-system-x86_64"
 SECONDS = 60.0
 pytestmark = pytest.mark.guest
 
-#: The least that QEMU takes for a kernel: the magic numbers and the version of Linux's boot header.
-KERNEL = bytes(0x1F1) + b"\1" + bytes(12) + b"\x55\xaa" + bytes(2) + b"HdrS\x02\x02" + bytes(0x8000)
+#: The least that QEMU takes for a kernel, and for firmware: the numbers of Linux's boot header, and the size of a ROM.
+KERNEL = (bytes(0x1F1) + b"\1" + bytes(12) + b"\x55\xaa" + bytes(2) + b"HdrS\x02\x02").ljust(0x10000, b"\0")
 
 #: Documents that cannot start here, and why.
 NOT_HERE = {
     "chardevs-dev": "names serial and parallel ports of the host",
     "cpu-hyperv": "enlightenments need KVM",
     "disk-block": "names an optical drive of the host",
-    "firmware-bios": "needs a firmware image of the right size",
+    "disk-lun": "names a SCSI device of the host",
     "interfaces-socket": "the peer of a datagram socket must have a port",
     "kvm": "guests hang under nested KVM here",
 }
@@ -67,7 +67,9 @@ def prepare_files(needs: plan.Needs, launch: plan.Launch, directory: Path) -> No
         if not file.path.startswith("/golden/"):
             continue
         path = directory / file.path.removeprefix("/golden/")
-        if file.kind == "kernel":
+        if file.kind == "directory":
+            path.mkdir(exist_ok=True)
+        elif file.kind == "kernel":
             path.write_bytes(KERNEL)
         else:
             kind = formats.get(file.path, "raw")

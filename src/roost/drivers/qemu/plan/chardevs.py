@@ -103,10 +103,6 @@ def _udp(source: UdpChar, name: str, ctx: Context) -> _Backend:
     }
 
 
-def _spicevmc(source: SpicevmcChar, name: str, ctx: Context) -> _Backend:
-    return "spicevmc", {"type": "usbredir" if name.startswith("charredir") else "vdagent"}
-
-
 def _vdagent(source: VdagentChar, name: str, ctx: Context) -> _Backend:
     mouse = None if source.mouse is None else source.mouse == "client"
     return "vdagent", {"clipboard": source.clipboard, "mouse": mouse}

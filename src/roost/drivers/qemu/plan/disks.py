@@ -11,7 +11,7 @@ from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device, option
 from roost.drivers.qemu.plan.resources import File
 from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg
 from roost.model.domain.device import DriveAddress
-from roost.model.domain.devices.disk import BlockSource, Disk
+from roost.model.domain.devices.disk import BlockSource, DirSource, Disk
 
 
 def _drive_address(disk: Disk) -> DriveAddress:
@@ -209,6 +209,9 @@ _THROTTLES = (
 )
 
 
+_FILE_KINDS: dict[type, str] = {BlockSource: "block", DirSource: "directory"}
+
+
 def needs(ctx: Context) -> Iterator[File]:
     for disk in ctx.domain.devices.disks:
         if is_empty(disk):
@@ -220,7 +223,7 @@ def needs(ctx: Context) -> Iterator[File]:
                 path,
                 write=not image.readonly,
                 user=disk.target.dev,
-                kind="block" if isinstance(image.source, BlockSource) else "image",
+                kind=_FILE_KINDS.get(type(image.source), "image"),
                 shared=disk.shareable,
                 optional=image.source.startup_policy in ("optional", "requisite"),
             )

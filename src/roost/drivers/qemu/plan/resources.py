@@ -51,8 +51,10 @@ class File(NamedTuple):
     """A path that QEMU opens by itself.
 
     user: the alias or name of what uses it, for messages. kind: "image",
-    "block" (a block device), "kernel", "device" (a character device node),
-    "chardev" (a file QEMU creates when missing).
+    "directory" (shown as a FAT disk), "block" (a block device), "kernel" (what
+    QEMU loads at its start), "device" (a character device node), "socket" (to
+    connect to), "pipe". shared: other guests may write it too. optional: need
+    not be there.
     """
 
     path: str
