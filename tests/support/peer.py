@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -33,10 +34,18 @@ class Answer(subprocess.CompletedProcess[str]):
 
 def run(command: Sequence[str], *, input: str | None = None, seconds: float = SECONDS) -> Answer:
     """Run a client to its end, with messages in English; a client that hangs fails the test."""
-    environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/proc/nonexistent"}
+    environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": home()}
     stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
     done = subprocess.run(list(command), capture_output=True, text=True, timeout=seconds, env=environment, **stdin)
     return Answer(done.args, done.returncode, done.stdout, done.stderr)
+
+
+@functools.cache
+def home() -> str:
+    """A home for clients, which write their history there: gone when the tests end."""
+    path = tempfile.mkdtemp(prefix="roost-home-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def virsh(uri: str, *words: str, input: str | None = None, readonly: bool = False, seconds: float = SECONDS) -> Answer:
