@@ -132,7 +132,7 @@ def _check(where: str, key: str, value: str | int) -> None:
     if isinstance(value, str):
         if key in _CHOICES and value not in _CHOICES[key]:
             raise ConfSyntax(f"{where}: {key} must be one of {', '.join(_CHOICES[key])}", domain=From.CONF)
-        if key.endswith("_perms") and not re.fullmatch(r"0?[0-7]{3}", value):
+        if key.endswith("_perms") and value != known[key].default and not re.fullmatch(r"0?[0-7]{3}", value):
             raise ConfSyntax(f'{where}: {key} must be an octal mode such as "0770"', domain=From.CONF)
         return
     low, high = _RANGES.get(key.removeprefix("admin_"), (value, value))

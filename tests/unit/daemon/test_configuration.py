@@ -64,3 +64,10 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 def test_no_key_is_both_known_and_not_needed() -> None:
     assert not set(NOT_NEEDED) & set(Configuration.__struct_fields__)
+
+
+def test_the_example_names_every_key_with_its_default() -> None:
+    example = Path(__file__).parents[3] / "docs" / "roostd.conf"
+    settings = [line[1:] for line in example.read_text().splitlines() if line.startswith("#") and line[1:2].isalpha()]
+    assert parse("\n".join(settings)) == Configuration()
+    assert {line.partition(" ")[0] for line in settings} == set(Configuration.__struct_fields__)
