@@ -228,7 +228,9 @@ def test_a_missing_socket_names_path_daemon_and_the_others() -> None:
     with pytest.raises(SystemCallError) as error:
         Client.open("qemu:///session", environ=environ, user_id=7)
     message = error.value.message
-    assert message.startswith("Failed to connect socket to '/proc/nonexistent/roost/roost-sock': No such file or directory")
+    assert message.startswith(
+        "Failed to connect socket to '/proc/nonexistent/roost/roost-sock': No such file or directory"
+    )
     assert "is roostd running" in message
     assert "'/proc/nonexistent/libvirt/libvirt-sock'" in message
     assert error.value.int1 == 2
