@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from roost.constants import statistics as S
 from roost.contract import flags as F
@@ -158,15 +158,19 @@ class QemuStatistics(Statistics):
             records = [table.get(domain) for domain in domains]
         else:
             records = [table.by_uuid(ref.uuid) for ref in table.list(flags & LIST_FLAGS)]
-        answers = await asyncio.gather(*(self._ask(record, wanted) for record in records))
-        found = []
-        for record, answer in zip(records, answers, strict=True):
-            params: list[TypedParam] = []
-            for group, collect in _COLLECTORS.items():
-                if wanted & group:
-                    collect(self._context, record, answer, params)
-            found.append((record.ref, params))
-        return found
+        asked = [record for record in records if record.is_active]
+        answers = dict(zip(asked, await asyncio.gather(*(self._ask(record, wanted) for record in asked)), strict=True))
+        return [(record.ref, self._collect(record, wanted, answers.get(record))) for record in records]
+
+    def _collect(self, record: GuestRecord, wanted: int, answers: Answers | None) -> list[TypedParam]:
+        params: list[TypedParam] = []
+        if not record.is_active and record.definition is not None:
+            _collect_resting(record, record.definition.derive(_rest), wanted, params)
+            return params
+        for group, collect in _COLLECTORS.items():
+            if wanted & group:
+                collect(self._context, record, answers or {}, params)
+        return params
 
     async def _ask(self, record: GuestRecord, groups: int) -> Answers:
         """What only QEMU knows, in one write; {} for a guest that is stopped or does not answer."""
@@ -211,9 +215,7 @@ def _cpu(context: Context, record: GuestRecord, answers: Answers, params: list[T
 
 
 def _balloon(context: Context, record: GuestRecord, answers: Answers, params: list[TypedParam]) -> None:
-    document = record.document
-    current = document.memory if document.current_memory is None else document.current_memory
-    params += (ullong("balloon.current", current), ullong("balloon.maximum", document.memory))
+    params += _memory(record.document)
     for tag, value in guest_memory(answers.get("qom-get")).items():
         params.append(ullong(f"balloon.{MEMORY_STATS[tag][2]}", value))
     process = record.runtime.process if record.runtime is not None else None
@@ -223,9 +225,7 @@ def _balloon(context: Context, record: GuestRecord, answers: Answers, params: li
 
 
 def _vcpu(context: Context, record: GuestRecord, answers: Answers, params: list[TypedParam]) -> None:
-    document = record.document
-    maximum = document.vcpu.count if document.vcpu is not None else 1
-    params += (uint("vcpu.current", current_vcpus(document)), uint("vcpu.maximum", maximum))
+    params += _processors(record.document)
     guest = record.runtime
     if guest is None or guest.process is None:
         return
@@ -271,6 +271,49 @@ def _block(context: Context, record: GuestRecord, answers: Answers, params: list
         stats = drive_stats(answers.get("query-blockstats"), disk.alias or "")
         params += (ullong(prefix + name, stats[key]) for key, name in BLOCK_COUNTERS.items() if key in stats)
         params += _sizes(prefix, path, stats, _image(answers.get("query-block"), disk.alias or ""))
+
+
+class Rest(NamedTuple):
+    """What statistics say of a stopped domain, by group; disks: their parameters and paths, in order."""
+
+    balloon: tuple[TypedParam, ...]
+    vcpu: tuple[TypedParam, ...]
+    disks: tuple[tuple[tuple[TypedParam, ...], str | None], ...]
+
+
+def _rest(document: Domain) -> Rest:
+    """Worked out once for each definition: a host has many more stopped domains than it could parse at every poll."""
+    disks = []
+    for number, disk in enumerate(document.devices.disks):
+        prefix, path = f"block.{number}.", disk_path(disk)
+        named = (string(prefix + "name", disk.target.dev),)
+        disks.append((named if path is None else (*named, string(prefix + "path", path)), path))
+    return Rest(_memory(document), _processors(document), tuple(disks))
+
+
+def _collect_resting(record: GuestRecord, rest: Rest, wanted: int, params: list[TypedParam]) -> None:
+    if wanted & S.STATE:
+        params += (int_("state.state", record.state), int_("state.reason", record.reason))
+    if wanted & S.BALLOON:
+        params += rest.balloon
+    if wanted & S.VCPU:
+        params += rest.vcpu
+    if wanted & S.BLOCK:
+        params.append(uint("block.count", len(rest.disks)))
+        for number, (named, path) in enumerate(rest.disks):
+            params += named
+            if path is not None:
+                params += _sizes(f"block.{number}.", path, {}, {})
+
+
+def _memory(document: Domain) -> tuple[TypedParam, ...]:
+    current = document.memory if document.current_memory is None else document.current_memory
+    return ullong("balloon.current", current), ullong("balloon.maximum", document.memory)
+
+
+def _processors(document: Domain) -> tuple[TypedParam, ...]:
+    maximum = document.vcpu.count if document.vcpu is not None else 1
+    return uint("vcpu.current", current_vcpus(document)), uint("vcpu.maximum", maximum)
 
 
 def _image(answer: Any, alias: str) -> Mapping[str, Any]:
