@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from roost.errors import ConfigUnsupported, From
 from roost.model.domain.device import VirtioSerialAddress
 from roost.model.domain.devices.chardev import (
+    AnyChannelTarget,
     Console,
     ConsoleTarget,
     ParallelTarget,
@@ -76,11 +77,29 @@ def complete_consoles(draft: Draft) -> None:
 
 
 def complete_channels(draft: Draft) -> None:
+    """Sockets that the driver makes have neither path nor mode."""
     for place, channel in enumerate(draft.channels):
         source = channel.source
-        if isinstance(source, UnixChar) and source.path is None and source.mode is not None:
+        if not isinstance(source, UnixChar):
+            continue
+        if source.path is not None and _is_generated(source.path, channel.target):
+            source = replace(source, path=None, mode=None)
+        elif source.path is None and source.mode is not None:
             # The driver makes the socket, so the mode says nothing.
-            draft.channels[place] = replace(channel, source=replace(source, mode=None))
+            source = replace(source, mode=None)
+        if source is not channel.source:
+            draft.channels[place] = replace(channel, source=source)
+
+
+def _is_generated(path: str, target: AnyChannelTarget) -> bool:
+    """Whether a driver made the path for a guest that ran: a definition does not keep it."""
+    if not isinstance(target, VirtioChannel) or target.name is None:
+        return False
+    _, found, rest = path.partition("/channel/target/")
+    directory, slash, name = rest.partition("/")
+    if slash:
+        return bool(found) and directory.startswith("domain-") and name == target.name
+    return bool(found) and rest.endswith("." + target.name)
 
 
 def pair_console(draft: Draft) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from roost.model.domain.complete.numa import complete_cells
 from roost.model.domain.cpu import Cpu, CpuFeature, CpuModel
 from roost.model.domain.draft import Draft
 
@@ -20,6 +21,9 @@ def complete_cpu(draft: Draft, default_model: str) -> None:
         cpu = _default(cpu, default_model)
     else:
         cpu = _given(cpu, draft.domain.type)
+    if cpu.numa:
+        vcpu = draft.domain.vcpu
+        cpu = replace(cpu, numa=complete_cells(cpu.numa, vcpu.count if vcpu is not None else 1))
     if cpu.topology is not None and cpu.topology.dies is None:
         cpu = replace(cpu, topology=replace(cpu.topology, dies=1))
     if cpu.features:

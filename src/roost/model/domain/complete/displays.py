@@ -59,6 +59,10 @@ def _spice(spice: SpiceGraphics) -> SpiceGraphics:
         autoport = True
     if autoport:
         port = tls = None
+    elif port or tls:
+        autoport = False
+    else:
+        autoport = None
     first: AnyListen = listens[0]
     if isinstance(first, AddressListen) and not port and not tls and not autoport:
         listens = (NoListen(), *listens[1:])

@@ -57,9 +57,9 @@ def complete_vcpus(draft: Draft) -> None:
 def complete_memory(draft: Draft) -> None:
     """The guest starts with all of its memory unless told otherwise. Raises XmlError for none at all."""
     domain = draft.domain
-    total = domain.memory
-    if total == 0 and domain.cpu is not None:
-        total = sum(cell.memory for cell in domain.cpu.numa)
+    cells = domain.cpu.numa if domain.cpu is not None else ()
+    # The cells know better than <memory> does.
+    total = sum(cell.memory for cell in cells) or domain.memory
     if total == 0:
         raise XmlError(
             "Memory size must be specified via <memory> or in the <numa> configuration",

@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg, XmlDetail, XmlError
+from roost.model.domain.cpuset import parse_cpus
 from roost.model.domain.devices.chardev import CharDevice, TcpChar, UnixChar, VirtioChannel
 from roost.model.domain.devices.graphics import AddressListen
 from roost.model.domain.domain import Domain
 
-_CPUSET = re.compile(r"\^?[0-9]+(-[0-9]+)?(,\^?[0-9]+(-[0-9]+)?)*\Z")
 _NIC_MODEL = re.compile(r"[A-Za-z0-9_-]+\Z")
 _COMPANIONS = frozenset(("ich9-uhci1", "ich9-uhci2", "ich9-uhci3"))
 _USB_MODELS = frozenset(
@@ -76,8 +76,8 @@ def _check_vcpu(domain: Domain) -> None:
         raise InternalError(
             "CPU IDs in <numa> exceed the <vcpu> count", domain=From.DOMAIN, hint="<vcpu> must be at least 1"
         )
-    if vcpu.cpuset is not None and not _CPUSET.match(vcpu.cpuset.replace(" ", "")):
-        raise InvalidArg(f"Failed to parse bitmap '{vcpu.cpuset}'", hint="a list such as 0-3,^2")
+    if vcpu.cpuset is not None:
+        parse_cpus(vcpu.cpuset)
 
 
 def _check_os(domain: Domain) -> None:

@@ -1,0 +1,59 @@
+"""NUMA cells of the guest: their numbers, the processors nobody claimed, distances in both directions."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from roost.errors import ConfigUnsupported, From, InternalError
+from roost.model.domain.cpu import NumaCell, NumaSibling
+from roost.model.domain.cpuset import format_cpus, parse_cpus
+
+_LOCAL_DISTANCE = 10
+
+
+def complete_cells(cells: tuple[NumaCell, ...], vcpus: int) -> tuple[NumaCell, ...]:
+    """The cells by number, with all `vcpus` processors in one of them. Raises for those claimed twice or missing."""
+    numbered = sorted(
+        (cell if cell.id is not None else replace(cell, id=place) for place, cell in enumerate(cells)),
+        key=lambda cell: cell.id or 0,
+    )
+    claimed = [parse_cpus(cell.cpus) if cell.cpus else set[int]() for cell in numbered]
+    for place, cpus in enumerate(claimed):
+        for other in range(place):
+            if cpus & claimed[other]:
+                raise ConfigUnsupported(
+                    f"NUMA cells {place} and {other} have overlapping vCPU ids",
+                    domain=From.DOMAIN,
+                    hint=f"both have {format_cpus(cpus & claimed[other])}",
+                )
+    if sum(map(len, claimed)) > vcpus:
+        raise InternalError("Number of CPUs in <numa> exceeds the <vcpu> count", domain=From.DOMAIN)
+    everything = set().union(*claimed)
+    if everything and max(everything) >= vcpus:
+        raise InternalError("CPU IDs in <numa> exceed the <vcpu> count", domain=From.DOMAIN)
+    claimed[0] |= set(range(vcpus)) - everything
+    distances = _distances(numbered)
+    return tuple(
+        replace(cell, cpus=format_cpus(cpus) or None, distances=distances.get(cell.id or 0, ()))
+        for cell, cpus in zip(numbered, claimed, strict=True)
+    )
+
+
+def _distances(cells: list[NumaCell]) -> dict[int, tuple[NumaSibling, ...]]:
+    """What one cell says of another holds the other way too, unless that says otherwise."""
+    values: dict[int, dict[int, int]] = {}
+    for cell in cells:
+        here = cell.id or 0
+        for sibling in cell.distances:
+            values.setdefault(here, {here: _LOCAL_DISTANCE})[sibling.id] = sibling.value
+    for cell in cells:
+        here = cell.id or 0
+        for sibling in cell.distances:
+            values.setdefault(sibling.id, {sibling.id: _LOCAL_DISTANCE}).setdefault(here, sibling.value)
+    return {
+        here: tuple(NumaSibling(id=there, value=value) for there, value in sorted(known.items()))
+        for here, known in values.items()
+    }
+
+
+__all__ = ["complete_cells"]
