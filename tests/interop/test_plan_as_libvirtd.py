@@ -99,11 +99,28 @@ def their_words(text: str) -> list[str]:
     return words[next(number for number, word in enumerate(words) if word.startswith("/")) :]
 
 
+#: Options of libvirtd's that newer QEMUs have as properties of the board, as we write them.
+FOLDED = {"-no-acpi": "acpi=off", "-no-hpet": "hpet=off"}
+#: Properties of the board that say what it does anyway; libvirtd leaves them out.
+DEFAULTS = frozenset(("hpet=on",))
+
+
 def comparable(words: Sequence[str]) -> list[Option]:
-    kept = [option for option in plans.options(words[1:]) if not any(drop(option) for drop, _ in LEFT_OUT)]
-    # A clock that counts from now shows the moment of the translation.
-    return [("-rtc", re.sub(r"base=\d{4}-\d\d-\d\dT.*", "base=NOW", value)) if flag == "-rtc" else (flag, value)
-            for flag, value in kept]  # fmt: skip
+    """The options that mean something, each in one spelling."""
+    options = plans.options(words[1:])
+    folded = [FOLDED[flag] for flag, _ in options if flag in FOLDED]
+    found = []
+    for flag, value in options:
+        if flag in FOLDED or any(drop((flag, value)) for drop, _ in LEFT_OUT):
+            continue
+        if flag == "-machine":
+            name, *properties = value.split(",")
+            value = ",".join((name, *sorted({*properties, *folded} - DEFAULTS)))
+        elif flag == "-rtc":
+            # A clock that counts from now shows the moment of the translation.
+            value = re.sub(r"base=\d{4}-\d\d-\d\dT.*", "base=NOW", value)
+        found.append((flag, value))
+    return found
 
 
 def spelled(options: Sequence[Option]) -> list[str]:
@@ -146,7 +163,6 @@ RUNNING = """
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
   <devices>
     {interfaces}
-    <graphics type='vnc' port='-1' autoport='yes' websocket='-1'/>
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
   </devices>
 </domain>

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from roost.drivers.qemu.plan.context import Context
-from roost.drivers.qemu.plan.machine import no_hpet
 from roost.drivers.qemu.plan.pieces import Piece, option
 from roost.errors import ConfigUnsupported, From
 from roost.model.domain.clock import Clock, Timer
@@ -68,7 +67,6 @@ def section(ctx: Context) -> Iterator[Piece]:
                 raise _refuse(timer, "delay, catchup or discard")
             if timer.tickpolicy != "catchup" and ctx.caps.has("kvm-pit"):
                 yield option("-global", f"kvm-pit.lost_tick_policy={timer.tickpolicy or 'delay'}")
-    yield from no_hpet(ctx)
 
 
 def environment(clock: Clock | None) -> dict[str, str]:

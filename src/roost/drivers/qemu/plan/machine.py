@@ -11,6 +11,7 @@ from roost.errors import ConfigUnsupported, From
 from roost.model.domain.features import Features
 from roost.model.domain.os import Loader
 
+_X86 = frozenset(("x86_64", "i686"))
 _IRQCHIPS = {"qemu": "split", "kvm": "on"}
 #: Domain type to QEMU's accelerator.
 _ACCELERATORS = {"qemu": "tcg", "kvm": "kvm", "hvf": "hvf"}
@@ -80,7 +81,10 @@ def _machine(ctx: Context) -> Piece:
             words.append("pflash1=libvirt-pflash1-format")
     if os.bios_useserial:
         words.append("graphics=off")
-    if not _has_no_hpet_option(ctx) and domain.clock is not None:
+    # Properties, not -no-acpi and -no-hpet, which newer QEMUs have no more.
+    if os.arch in _X86 and not (domain.features is not None and domain.features.acpi):
+        words.append("acpi=off")
+    if domain.clock is not None:
         words.extend(
             f"hpet={on_off(timer.present)}"
             for timer in domain.clock.timers
@@ -90,19 +94,6 @@ def _machine(ctx: Context) -> Piece:
     if devices.audios and any(sound.model == "pcspk" for sound in devices.sounds):
         words.append(f"pcspk-audiodev=audio{devices.audios[0].id}")
     return option("-machine", ",".join(words))
-
-
-def _has_no_hpet_option(ctx: Context) -> bool:
-    """Whether HPET is switched by an option of its own: so until machines had a property for it, in 8.0."""
-    return ctx.caps.has("option:no-hpet") or ctx.caps.version < (8, 0, 0)
-
-
-def no_hpet(ctx: Context) -> Iterator[Piece]:
-    clock = ctx.domain.clock
-    if clock is not None and _has_no_hpet_option(ctx):
-        for timer in clock.timers:
-            if timer.name == "hpet" and timer.present is False:
-                yield option("-no-hpet")
 
 
 def _accelerator(ctx: Context) -> Piece:
@@ -138,9 +129,6 @@ def power_section(ctx: Context) -> Iterator[Piece]:
     """What happens at shutdown and reset is set over QMP; QEMU always stays until told to quit."""
     domain = ctx.domain
     yield option("-no-shutdown")
-    if domain.os.arch in ("x86_64", "i686") and not (domain.features is not None and domain.features.acpi):
-        # The property replaces the option -no-acpi that 9.0 no longer has; both are known to 7.2.
-        yield option("-machine", "acpi=off") if ctx.caps.version >= (8, 2, 0) else option("-no-acpi")
     pm = domain.pm
     if pm is None:
         return
