@@ -77,29 +77,20 @@ class _Generator:
 
     def children(self, children: list[Element | Field], node: str, depth: int) -> None:
         self.counter += 1
-        kids, by_tag = f"kids{self.counter}", f"by_tag{self.counter}"
+        kids = f"kids{self.counter}"
         self.put(depth, f"{kids} = {node}[2]")
         self.put(depth, f"if {kids}:")
-        many = sum(not isinstance(child, Element) and child.kind != RECORD for child in children) > 4
-        if many:
-            self.put(depth + 1, f"{by_tag} = {{}}")
-            self.put(depth + 1, f"for kid in {kids}:")
-            self.put(depth + 2, f"if kid[0] in {by_tag}: {by_tag}[kid[0]].append(kid)")
-            self.put(depth + 2, f"else: {by_tag}[kid[0]] = [kid]")
-        else:
-            self.put(depth + 1, f"{by_tag} = {{kid[0]: kid for kid in reversed({kids})}}")
         for child in children:
-            self.child(child, kids, by_tag, many, depth + 1)
+            self.child(child, kids, depth + 1)
         self.put(depth, "else:")
         for child in children:
             for field in child.fields() if isinstance(child, Element) else [child]:
                 self.absent(field, depth + 1)
 
-    def child(self, child: Element | Field, kids: str, by_tag: str, many: bool, depth: int) -> None:
+    def child(self, child: Element | Field, kids: str, depth: int) -> None:
         tag = child.name if isinstance(child, Element) else child.path[-1]
-        self.put(depth, f"if {tag!r} in {by_tag}:")
-        first = f"{by_tag}[{tag!r}][0]" if many else f"{by_tag}[{tag!r}]"
-        every = f"{by_tag}[{tag!r}]" if many else f"[kid for kid in {kids} if kid[0] == {tag!r}]"
+        self.put(depth, f"if {tag!r} in {kids}:")
+        first, every = f"{kids}[{tag!r}][0]", f"{kids}[{tag!r}]"
         fields: list[Field]
         if isinstance(child, Element):
             self.counter += 1

@@ -10,12 +10,33 @@ from roost.xml.encode import OPEN, WRITERS
 from roost.xml.faults import Inspector
 from roost.xml.names import canonical_names
 from roost.xml.record import Record
-from roost.xml.shape import RAW, RECORD, RECORDS, shape_of
+from roost.xml.shape import RAW, RECORD, RECORDS, VALUE, VALUES, records_below, shape_of
 from roost.xml.tree import Node, read, to_bytes
 
 R = TypeVar("R", bound=Record)
 
-_raw_tags: dict[type[Record], frozenset[str]] = {}
+#: Per document class, the tags whose text matters and those kept raw.
+_tags: dict[type[Record], tuple[frozenset[str], frozenset[str]]] = {}
+
+
+def _tags_of(cls: type[Record]) -> tuple[frozenset[str], frozenset[str]]:
+    tags = _tags.get(cls)
+    if tags is None:
+        texts = set()
+        for record in records_below(cls):
+            shape = shape_of(record)
+            for field in shape.fields:
+                if field.kind in (VALUE, VALUES) and not field.attribute:
+                    texts |= {field.path[-1]} if field.path else _names_for(cls, record)
+        raw = frozenset(field.path[0] for field in shape_of(cls).fields if field.kind == RAW)
+        tags = _tags[cls] = frozenset(texts), raw
+    return tags
+
+
+def _names_for(cls: type[Record], record: type[Record]) -> set[str]:
+    """The names under which `record` stands anywhere below `cls`."""
+    fields = [field for holder in records_below(cls) for field in shape_of(holder).fields]
+    return {field.path[-1] for field in fields if record in field.classes() and field.path}
 
 
 def parse_document(
@@ -30,22 +51,18 @@ def parse_document(
     for wrong values, XmlInvalidSchema under `validate`.
     """
     data = to_bytes(text)
-    raw = _raw_tags.get(cls)
-    if raw is None:
-        raw = _raw_tags[cls] = frozenset(f.path[0] for f in shape_of(cls).fields if f.kind == RAW)
-    root = read(data, name, raw)
+    root = read(data, name, *_tags_of(cls))
     namespaces = shape_of(cls).namespaces
     if namespaces and any(uri.encode() in data or f"{prefix}:".encode() in data for prefix, uri in namespaces.items()):
         root = canonical_names(root, namespaces)
     if root[0] != tag:
         raise XmlError(f"expecting root element of '{tag}', not '{root[0]}'", domain=From.XML)
-    inspector = Inspector(data, root)
     if validate:
-        inspector.refuse_unknown(cls)
+        Inspector(data, root).refuse_unknown(cls)
     try:
         record: R = PARSERS[cls](root, live)
     except WRONG:
-        raise inspector.raise_wrong_value(cls) from None
+        raise Inspector(data, root).raise_wrong_value(cls) from None
     return record
 
 
@@ -57,11 +74,11 @@ def parse_member(
     Raises as `parse_document` does; XmlError when `cls` holds no such record.
     """
     data = to_bytes(text)
-    document = read(data, name)
+    document = read(data, name, _tags_of(cls)[0])
     if not any(field.path == (document[0],) for field in shape_of(cls).fields if field.kind in (RECORD, RECORDS)):
         raise XmlError(f"unknown device type '{document[0]}'", domain=From.DOMAIN)
     # A root around it lets the parser of `cls` do the work; lines are counted from the document itself.
-    root: Node = ["", {}, [document], ""]
+    root: Node = ["", {}, {document[0]: [document]}, ""]
     inspector = Inspector(data, root, wrapped=True)
     if validate:
         inspector.refuse_unknown(cls)

@@ -17,10 +17,10 @@ from roost.xml.values import Integer, Size
 class _Place:
     """An element, and how it was reached."""
 
-    __slots__ = ("node", "path")
+    __slots__ = ("node", "path", "steps")
 
-    def __init__(self, node: Node, path: str) -> None:
-        self.node, self.path = node, path
+    def __init__(self, node: Node, path: str, steps: list[tuple[str, int]]) -> None:
+        self.node, self.path, self.steps = node, path, steps
 
     def first(self, tag: str) -> _Place | None:
         """The first child of that name."""
@@ -29,10 +29,12 @@ class _Place:
 
     def every(self, tag: str) -> list[_Place]:
         """All children of that name; numbered in the path when there are several."""
-        found = [kid for kid in self.node[2] if kid[0] == tag]
-        if len(found) == 1:
-            return [_Place(found[0], f"{self.path}/{tag}")]
-        return [_Place(kid, f"{self.path}/{tag}[{number}]") for number, kid in enumerate(found, 1)]
+        found = (self.node[2] or {}).get(tag, [])
+        return [
+            _Place(kid, f"{self.path}/{tag}[{number + 1}]" if len(found) > 1 else f"{self.path}/{tag}",
+                   [*self.steps, (tag, number)])
+            for number, kid in enumerate(found)
+        ]  # fmt: skip
 
 
 class Inspector:
@@ -42,17 +44,17 @@ class Inspector:
     """
 
     def __init__(self, data: bytes, root: Node, *, wrapped: bool = False) -> None:
-        self.data, self.root, self.wrapped = data, root, wrapped
-        self.path = "" if wrapped else f"/{root[0]}"
+        self.data = data
+        self.top = _Place(root, "", []) if wrapped else _Place(root, f"/{root[0]}", [(root[0], 0)])
 
     def raise_wrong_value(self, cls: type[Record]) -> RoostError:
         """Raises the error for the first wrong or missing value; returns one if all look right."""
-        self._values(cls, _Place(self.root, self.path))
+        self._values(cls, self.top)
         return InternalError(f"the parser of {cls.__name__} refused a document in which nothing is wrong")
 
     def refuse_unknown(self, cls: type[Record]) -> None:
         """Raises XmlInvalidSchema for the first element or attribute that no field declares."""
-        self._names(cls, _Place(self.root, self.path))
+        self._names(cls, self.top)
 
     # -- wrong values
 
@@ -175,19 +177,8 @@ class Inspector:
 
     def _hint(self, place: _Place, attribute: str, right: str) -> str:
         path = f"{place.path}/@{attribute}" if attribute else place.path
-        where = f"line {self._line(place.node)}, {path}"
+        where = f"line {line_of(self.data, place.steps)}, {path}"
         return f"{where}: expected {right}" if right else where
-
-    def _line(self, node: Node) -> int:
-        index = 0
-        stack = [self.root]
-        while stack:
-            seen = stack.pop()
-            if seen is node:
-                break
-            index += 1
-            stack.extend(reversed(seen[2]))
-        return line_of(self.data, index - self.wrapped)
 
     # -- unknown names
 
@@ -219,20 +210,17 @@ class Inspector:
                     f"Invalid attribute {name} for element {place.node[0]}",
                     domain=From.XML, hint=f"{self._hint(place, name, '')}: known are {known}",
                 )  # fmt: skip
-        seen: dict[str, int] = {}
-        for kid in place.node[2]:
-            tag = kid[0]
-            seen[tag] = seen.get(tag, 0) + 1
-            inner = place.every(tag)[seen[tag] - 1]
+        for tag in place.node[2] or ():
             groups = [c for e in elements for c in e.children if isinstance(c, Element) and c.name == tag]
             fields = [c for e in elements for c in e.children if isinstance(c, Field) and c.path and c.path[-1] == tag]
             if not groups and not fields:
                 known = ", ".join(sorted(set().union(*(e.child_names() for e in elements)))) or "none"
                 raise XmlInvalidSchema(
                     f"Element {place.node[0]} has extra content: {tag}",
-                    domain=From.XML, hint=f"{self._hint(inner, '', '')}: known are {known}",
+                    domain=From.XML, hint=f"{self._hint(place.every(tag)[0], '', '')}: known are {known}",
                 )  # fmt: skip
-            self._inside(fields, groups, inner)
+            for inner in place.every(tag):
+                self._inside(fields, groups, inner)
 
     def _inside(self, fields: list[Field], groups: list[Element], inner: _Place) -> None:
         if any(group.raw for group in groups):

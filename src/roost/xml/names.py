@@ -12,6 +12,7 @@ def canonical_names(root: Node, namespaces: dict[str, str]) -> Node:
     without its being bound to the URI loses it to `?`, and so counts as unknown.
     """
     usual = {uri: prefix for prefix, uri in namespaces.items()}
+    rename: list[Node] = []
     todo: list[tuple[Node, dict[str, str]]] = [(root, {})]
     while todo:
         node, bound = todo.pop()
@@ -24,5 +25,13 @@ def canonical_names(root: Node, namespaces: dict[str, str]) -> Node:
             node[0] = f"{known}:{local}"
         elif colon and prefix in namespaces:
             node[0] = f"?:{local}"
-        todo.extend((kid, bound) for kid in node[2])
+        if node[2]:
+            todo.extend((kid, bound) for kids in node[2].values() for kid in kids)
+            rename.append(node)
+    for node in rename:
+        children: dict[str, list[Node]] = {}
+        for kids in node[2].values():
+            for kid in kids:
+                children.setdefault(kid[0], []).append(kid)
+        node[2] = children
     return root

@@ -2,13 +2,14 @@
 
 What comes in may be hostile, so: no document type declaration and hence no
 entities, and limits on size, elements and depth. A node is the list
-`[tag, attributes, children, text]`; the text is kept of elements without children.
+`[tag, attributes, children, text]`; children is None or a dictionary from tag
+to the nodes of that name, in order.
 """
 
 from __future__ import annotations
 
 import pyexpat
-from typing import Any
+from typing import Any, cast
 
 from roost.errors import From, XmlDetail
 from roost.xml.raw import MAX_DEPTH, RawCapture, TooDeep
@@ -18,7 +19,7 @@ MAX_SIZE = 4 * 1024 * 1024
 #: Elements in one document.
 MAX_ELEMENTS = 60_000
 
-#: tag, attributes, children, text
+#: tag, attributes, children by tag, text
 Node = list[Any]
 
 
@@ -31,10 +32,11 @@ def to_bytes(text: str | bytes) -> bytes:
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
 
 
-def read(data: bytes, name: str, raw: frozenset[str] = frozenset()) -> Node:
+def read(data: bytes, name: str, texts: frozenset[str] = frozenset(), raw: frozenset[str] = frozenset()) -> Node:
     """The tree of a document.
 
     name: what the document is called in messages, `(domain_definition)`.
+    texts: tags whose text matters; of others it is not even looked at.
     raw: tags, children of the root, whose content is kept as text.
     Raises XmlDetail (code 35).
     """
@@ -44,37 +46,52 @@ def read(data: bytes, name: str, raw: frozenset[str] = frozenset()) -> Node:
         raise _refused(name, f"Document has more than {MAX_ELEMENTS} elements")
     parser = pyexpat.ParserCreate()
     parser.buffer_text = True
-    node: Node = ["", {}, [], ""]
-    top = node[2]
+    top: Node = ["", {}, None, ""]
+    node = top
     stack: list[Node] = []
     push, pop = stack.append, stack.pop
     chunks: list[str] = []
-    clear = chunks.clear
+    collect = chunks.append
+    collecting = False
+    special = texts | raw
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal node
-        if chunks:
-            clear()
-        new: Node = [tag, attributes, [], ""]
-        node[2].append(new)
+        nonlocal node, collecting
+        if collecting:
+            # Text counts only in elements without children.
+            parser.CharacterDataHandler = None
+            collecting = False
+        new: Node = [tag, attributes, None, ""]
+        children = node[2]
+        if children is None:
+            node[2] = {tag: [new]}
+            # Only a first child can be deeper than everything before it.
+            if len(stack) >= MAX_DEPTH:
+                raise TooDeep
+        elif tag in children:
+            children[tag].append(new)
+        else:
+            children[tag] = [new]
         push(node)
         node = new
-        if len(stack) > MAX_DEPTH:
-            raise TooDeep
-        if tag in raw and len(stack) == 2:
-            RawCapture(parser, tag, attributes, new)
+        if tag in special:
+            if tag in raw and len(stack) == 2:
+                RawCapture(parser, tag, attributes, new)
+            elif tag in texts:
+                chunks.clear()
+                parser.CharacterDataHandler = collect
+                collecting = True
 
     def end(tag: str) -> None:
-        nonlocal node
-        if chunks:
-            if not node[2]:
-                node[3] = "".join(chunks)
-            clear()
+        nonlocal node, collecting
+        if collecting:
+            node[3] = "".join(chunks)
+            parser.CharacterDataHandler = None
+            collecting = False
         node = pop()
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
-    parser.CharacterDataHandler = chunks.append
     parser.StartDoctypeDeclHandler = _refuse_doctype
     try:
         parser.Parse(data, True)
@@ -86,27 +103,48 @@ def read(data: bytes, name: str, raw: frozenset[str] = frozenset()) -> Node:
         raise _refused(name, f"Excessive depth in document: {MAX_DEPTH}", data, parser) from None
     except (ValueError, LookupError) as error:
         raise _refused(name, f"Unsupported encoding: {error}", data, parser) from None
-    root: Node = top[0]
-    return root
+    finally:
+        # Handlers and parser refer to each other; left so, each tree would live until the next garbage collection.
+        parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
+    ((root,),) = top[2].values()
+    return cast(Node, root)
 
 
 def _refuse_doctype(*_args: object) -> None:
     raise _Doctype
 
 
-def line_of(data: bytes, index: int) -> int:
-    """The line on which element number `index` (from 0, in document order) starts."""
+def line_of(data: bytes, steps: list[tuple[str, int]]) -> int:
+    """The line on which an element starts.
+
+    steps: from the root on, each element's tag and its number, from 0, among the children of that name.
+    """
     parser = pyexpat.ParserCreate()
-    line, left = 1, index
+    line = 1
+    #: How many steps the open elements follow; the elements open below that; how many of its like were seen.
+    followed, below, seen = 0, 0, 0
 
-    def start(_tag: str, _attributes: object) -> None:
-        nonlocal line, left
-        if left == 0:
-            line = parser.CurrentLineNumber
-        left -= 1
+    def start(tag: str, _attributes: object) -> None:
+        nonlocal line, followed, below, seen
+        if below == 0 and followed < len(steps) and tag == steps[followed][0]:
+            if seen == steps[followed][1]:
+                followed, seen = followed + 1, 0
+                line = parser.CurrentLineNumber
+                return
+            seen += 1
+        below += 1
 
-    parser.StartElementHandler = start
+    def end(_tag: str) -> None:
+        nonlocal followed, below
+        if below:
+            below -= 1
+        else:
+            # The last step has been left: nothing more is to be found.
+            followed = len(steps)
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.Parse(data, True)
+    parser.StartElementHandler = parser.EndElementHandler = None
     return line
 
 
