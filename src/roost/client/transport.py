@@ -63,13 +63,11 @@ def dial(addresses: Sequence[Address]) -> _socket.socket:
 
 
 def _cure(address: Address, errno: int) -> str:
-    if errno == _ENOENT:
-        return f"is {address.daemon} running, and is this its socket?"
     if errno == _ECONNREFUSED:
-        return f"nobody listens there any more: is {address.daemon} running?"
+        return f"nobody listens there any more; {address.cure}"
     if errno in (_EACCES, _EPERM):
         return _permission_cure(address.path)
-    return f"is this the socket of {address.daemon}?"
+    return address.cure
 
 
 def _permission_cure(path: str) -> str:

@@ -22,6 +22,9 @@ _CLIENT_PARAMETERS = (
 _TRANSPORTS = ("tls", "unix", "ssh", "ext", "tcp", "libssh2", "libssh")
 _SCHEME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.")
 
+_START_SYSTEM = "is roostd running? As root, `roostd -d` starts it"
+_START_SESSION = "is roostd running? `roostd -d` starts one for this user; the machine's own is at qemu:///system"
+
 #: Which modular libvirt daemon serves a driver.
 _MODULAR = {
     "qemu": "virtqemud",
@@ -139,16 +142,16 @@ def quote(text: str) -> str:
 
 
 class Address:
-    """One socket to try: `path`, and `daemon`, the program that should listen there."""
+    """One socket to try. path: where; cure: what helps when no daemon listens there."""
 
-    __slots__ = ("daemon", "path")
+    __slots__ = ("cure", "path")
 
-    def __init__(self, path: str, daemon: str) -> None:
+    def __init__(self, path: str, cure: str) -> None:
         self.path = path
-        self.daemon = daemon
+        self.cure = cure
 
     def __repr__(self) -> str:
-        return f"Address({self.path!r}, {self.daemon!r})"
+        return f"Address({self.path!r})"
 
 
 def addresses(uri: Uri | None, *, read_only: bool, user_id: int, environ: Mapping[str, str]) -> list[Address]:
@@ -158,19 +161,17 @@ def addresses(uri: Uri | None, *, read_only: bool, user_id: int, environ: Mappin
     """
     chosen = uri.parameter("socket") if uri else None
     if chosen is not None:
-        return [Address(chosen, "the daemon")]
-    system = [("/run/roost", "roost-sock", "roostd"), ("/run/libvirt", "libvirt-sock", "libvirtd")]
-    session = [("roost", "roost-sock", "roostd"), ("libvirt", "libvirt-sock", "libvirtd")]
+        return [Address(chosen, "does a daemon listen at this path?")]
+    names = [("roost", "roost-sock"), ("libvirt", "libvirt-sock")]
     modular = _MODULAR.get(uri.driver) if uri else None
     if modular:
-        system.append(("/run/libvirt", f"{modular}-sock", modular))
-        session.append(("libvirt", f"{modular}-sock", modular))
+        names.append(("libvirt", f"{modular}-sock"))
     suffix = "-ro" if read_only else ""
-    of_system = [Address(f"{folder}/{name}{suffix}", daemon) for folder, name, daemon in system]
+    of_system = [Address(f"/run/{folder}/{name}{suffix}", _START_SYSTEM) for folder, name in names]
     if user_id == 0:
         return of_system
     runtime = environ.get("XDG_RUNTIME_DIR") or os.path.join(environ.get("HOME") or "/", ".cache")
-    of_session = [Address(os.path.join(runtime, folder, name), daemon) for folder, name, daemon in session]
+    of_session = [Address(os.path.join(runtime, folder, name), _START_SESSION) for folder, name in names]
     if uri is None or uri.path == "/session":
         return of_session
     if uri.driver == "test":

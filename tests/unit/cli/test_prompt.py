@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from roost.client.blocking import Client
 from support.answers import Answers
 from support.console import Console, ConsoleError
 from unit.cli.conftest import Roost
@@ -112,3 +113,29 @@ def test_at_a_terminal(terminal: tuple[Console, int], tmp_path: Path) -> None:
     while not history.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert "echo x y" in history.read_text()
+
+
+def test_a_lost_connection_is_made_anew(roost: Roost, type_lines: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Answers() as first, Answers({"CONNECT_GET_HOSTNAME": lambda: ("here",)}) as second:
+
+        def die() -> tuple[str]:
+            first.hang_up()
+            return ("",)
+
+        first.answers["CONNECT_GET_HOSTNAME"] = die
+        ends = iter([first, second])
+
+        def open_client(name: str | None, **options: object) -> Client:
+            client = Client(next(ends).client_socket())
+            client.handshake("")
+            client.uri = "qemu:///system"
+            return client
+
+        monkeypatch.setattr(Client, "open", open_client)
+        type_lines("hostname\nhostname\nhostname\n")  # type: ignore[operator]
+        outcome = roost("-q")
+    assert outcome.out == "roost # hostname\nroost # hostname\nhere\nroost # hostname\nhere\nroost # \n"
+    lines = outcome.err.splitlines()
+    assert lines[0].startswith("error: Disconnected from qemu:///system due to ")
+    assert lines[1] == "error: failed to get hostname"
+    assert lines[3:] == ["error: Reconnected to the hypervisor"]

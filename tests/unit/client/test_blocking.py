@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -242,3 +243,27 @@ def test_a_socket_nobody_listens_on(tmp_path: Path) -> None:
         listener.bind(str(path))
     with pytest.raises(SystemCallError, match="Connection refused; nobody listens there any more"):
         Client.open(f"qemu+unix:///system?socket={path}", environ={}, user_id=0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user for a moment")
+@pytest.mark.parametrize(
+    ("mode", "cure"), [(0o700, "only root may use this socket"), (0o770, "members of group 'daemon'")]
+)
+def test_a_socket_for_others_names_the_group(mode: int, cure: str) -> None:
+    # Below /tmp, which anybody may enter, unlike pytest's directories.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, socket.socket(socket.AF_UNIX) as listener:
+        os.chmod(folder, 0o755)
+        path = f"{folder}/sock"
+        listener.bind(path)
+        listener.listen()
+        os.chown(path, 0, 1)
+        os.chmod(path, mode)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(SystemCallError) as error:
+                Client.open(f"qemu+unix:///system?socket={path}", environ={})
+        finally:
+            os.seteuid(0)
+    assert error.value.message.startswith(f"Failed to connect socket to '{path}': Permission denied; ")
+    assert cure in error.value.message
+    assert "qemu:///session" in error.value.message
