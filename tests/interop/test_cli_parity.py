@@ -399,12 +399,14 @@ def play(program: Callable[..., Outcome], uri: str, scenes: list[str]) -> list[t
 
 
 def steady(outcome: Outcome) -> Outcome:
-    """The outcome without what differs between two runs: addresses, terminals, the monitor's serials, times."""
+    """The outcome without what differs between two runs: addresses, terminals, displays, the monitor's serials, times."""
     # QEMU's human monitor ends its lines as on a terminal, and pipes read as text change that.
     out = outcome.out.replace("\r\n", "\n")
     out = re.sub(r"libvirt-\d+", "libvirt-N", out)
     out = re.sub(r"52:54:00(:[0-9a-f]{2}){3}", "52:54:00:N", out)
     out = re.sub(r"(CPU time:\s+)[\d.]+s", r"\1Ns", out)
+    # Displays get the first number that nobody on the machine uses.
+    out = re.sub(r"^(vnc://.*|[\d.]*):\d+$", r"\1:N", out, flags=re.MULTILINE)
     return outcome._replace(out=re.sub(r"/dev/pts/\d+", "/dev/pts/N", out))
 
 
