@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -388,3 +389,116 @@ def test_autostart_happens_once_a_boot(root: Path) -> None:
 
     run(root, after_boot)
     run(root, after_restart)
+
+
+def with_actions(xml: str, **actions: str) -> str:
+    """The document with <on_poweroff>, <on_reboot> or <on_crash> set."""
+    elements = "".join(f"<{name}>{action}</{name}>" for name, action in actions.items())
+    return xml.replace("<devices>", f"{elements}<devices>", 1)
+
+
+def test_a_reboot_that_is_to_end_the_guest(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        xml = with_actions(domain_xml("q-noreboot"), on_reboot="destroy")
+        ref = await world.get(Domains).create_xml(xml, 0)
+        stream = await world.booted(ref)
+        await stream.write(b"reboot\n")
+        await world.seen(*lifecycle(E.SHUTDOWN, E.SHUTDOWN_GUEST))
+        await world.seen(*lifecycle(E.STOPPED, E.STOPPED_SHUTDOWN))
+
+    run(root, scenario)
+
+
+def test_a_poweroff_that_is_to_restart_the_guest(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        xml = with_actions(domain_xml("q-restart"), on_poweroff="restart")
+        ref = await world.get(Domains).create_xml(xml, 0)
+        stream = await world.booted(ref)
+        world.events.clear()
+        await stream.write(b"poweroff\n")
+        await world.read_until(stream, READY)
+        assert world.get(Inspection).state(ref, 0)[0] == D.RUNNING
+        assert [event for event in world.events if event[0] == E.ID_LIFECYCLE] == []
+
+    run(root, scenario)
+
+
+def test_a_channel_is_a_stream(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        devices = "<channel type='unix'><target type='virtio' name='org.example.0'/></channel>"
+        ref = await world.get(Domains).define(small_xml("q-channel", devices), 0)
+        ref = await world.get(Lifecycle).create(ref, 0)
+        stream = await world.get(Consoles).open_channel(ref, "org.example.0", 0)
+        with pytest.raises(OperationFailed, match="Active console session"):
+            await world.get(Consoles).open_channel(ref, None, 0)
+        await stream.finish()
+        again = await world.get(Consoles).open_channel(ref, None, 0)
+        await world.get(Lifecycle).destroy(ref, 0)
+        assert await again.read(10) == b""
+        with pytest.raises(OperationInvalid, match="domain is not running"):
+            await world.get(Consoles).open_channel(ref, None, 0)
+
+    run(root, scenario)
+
+
+def test_a_transient_guest_is_found_again(root: Path) -> None:
+    async def first() -> None:
+        world = World(root)
+        await world.start()
+        await world.get(Domains).create_xml(small_xml("q-again"), 0)
+        await world.driver.stop()
+
+    asyncio.run(first())
+    pid = int((root / "run" / "qemu" / "q-again.pid").read_text())
+
+    async def second(world: World) -> None:
+        domains = world.get(Domains)
+        ref = domains.lookup_by_name("q-again")
+        assert domains.is_active(ref)
+        assert not domains.is_persistent(ref)
+        await world.get(Lifecycle).destroy(ref, 0)
+        with pytest.raises(NoDomain):
+            domains.lookup_by_name("q-again")
+
+    run(root, second)
+    os.waitpid(pid, 0)
+
+
+def test_an_interrupted_start_is_given_up(root: Path) -> None:
+    """As left by a daemon killed between spawning QEMU and hearing of it."""
+
+    async def first() -> None:
+        world = World(root)
+        await world.start()
+        await world.get(Domains).create_xml(small_xml("q-half"), D.START_PAUSED)
+        await world.driver.stop()
+
+    asyncio.run(first())
+    pid = int((root / "run" / "qemu" / "q-half.pid").read_text())
+    file = root / "run" / "qemu" / "q-half.json"
+    status = json.loads(file.read_text())
+    status["driver"] |= {"phase": "starting", "pid": 0, "started": 0}
+    file.write_text(json.dumps(status | {"document": ""}))
+
+    async def second(world: World) -> None:
+        assert world.get(Domains).list_all(0) == []
+        assert not file.exists()
+        assert not list((root / "lib" / "qemu").iterdir())
+
+    run(root, second)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_two_guests_cannot_have_one_port(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        devices = "<graphics type='vnc' port='47011' listen='127.0.0.1'/>"
+        domains, life = world.get(Domains), world.get(Lifecycle)
+        first = await domains.define(small_xml("q-port1", devices), 0)
+        second = await domains.define(small_xml("q-port2", devices), 0)
+        first = await life.create(first, 0)
+        with pytest.raises(InternalError, match="Failed to reserve port 47011; another guest has it"):
+            await life.create(second, 0)
+        await life.destroy(first, 0)
+        await life.create(second, 0)
+
+    run(root, scenario)

@@ -38,6 +38,12 @@ from roost.model.domain import Domain
 GREETING_TIMEOUT = 60.0
 
 
+Question = tuple[str, Mapping[str, Any] | None]
+
+#: Asked first of every QEMU; `_meet` takes the answers apart.
+_QUESTIONS: tuple[Question, ...] = (("qmp_capabilities", None), ("query-chardev", None), ("query-cpus-fast", None))
+
+
 class Launcher:
     """Starts guests. `start` is called inside the record's job."""
 
@@ -70,8 +76,9 @@ class Launcher:
             guest.resources.take(needs)
             grants = guest.resources.grants(guest.resources.listen(monitor_path))
             record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
+            settings = [(command.name, command.arguments) for command in plan.settings(live, caps)]
             self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
-            await self._meet(record, guest, live)
+            await self._meet(record, guest, live, settings)
             await self._run(record, guest, flags)
             stack.pop_all()
         self.supervisor.lifecycle(record, E.STARTED, E.STARTED_BOOTED)
@@ -121,14 +128,14 @@ class Launcher:
             guest.taints = (*guest.taints, what)
             guest.log.taint(record.id, what)
 
-    async def _meet(self, record: GuestRecord, guest: Guest, live: Domain) -> None:
-        """Wait for QEMU's greeting and ask it, in one write, all that the live document needs."""
+    async def _meet(self, record: GuestRecord, guest: Guest, live: Domain, settings: Sequence[Question]) -> None:
+        """Wait for QEMU's greeting; ask it what the live document needs and set what no option sets, in one write."""
         monitor = guest.monitor
         assert monitor is not None
         try:
             await monitor.greeted(GREETING_TIMEOUT)
             guest.resources.settle()
-            answers = await monitor.batch(_questions(live), deadline=GREETING_TIMEOUT)
+            answers = await monitor.batch((*_QUESTIONS, *settings), deadline=GREETING_TIMEOUT)
         except QmpClosed as error:
             raise await self._died(guest, error) from error
         for answer in answers:
@@ -171,29 +178,6 @@ class Launcher:
             raise await self._died(guest, error) from error
         if record.runtime is not guest:
             raise InternalError("guest unexpectedly quit", domain=From.QEMU, hint=hint_for(guest.log.words()))
-
-
-def _questions(live: Domain) -> Sequence[tuple[str, Mapping[str, Any] | None]]:
-    commands: list[tuple[str, Mapping[str, Any] | None]] = [
-        ("qmp_capabilities", None),
-        ("query-chardev", None),
-        ("query-cpus-fast", None),
-    ]
-    balloon = live.devices.memballoon
-    if balloon is not None and balloon.stats_period:
-        commands.append(
-            (
-                "qom-set",
-                {
-                    "path": f"/machine/peripheral/{balloon.alias}",
-                    "property": "guest-stats-polling-interval",
-                    "value": balloon.stats_period,
-                },
-            )
-        )
-    if live.current_memory is not None and live.current_memory < live.memory and balloon and balloon.model != "none":
-        commands.append(("balloon", {"value": live.current_memory * 1024}))
-    return commands
 
 
 def environment(directory: Path) -> dict[str, str]:
