@@ -61,7 +61,9 @@ class QemuDriver:
         """path: of the URI. Raises InternalError for another than /system and /session."""
         if path not in (("/system", "/session") if self._privileged else ("/session",)):
             if path == "/system":
-                raise InternalError("no QEMU system driver in a session daemon", hint="open qemu:///session")
+                raise InternalError(
+                    "no QEMU system driver in a session daemon", domain=From.QEMU, hint="open qemu:///session"
+                )
             raise InternalError(
                 f"unexpected QEMU URI path '{path}', try qemu:///{'system' if self._privileged else 'session'}",
                 domain=From.QEMU,

@@ -118,6 +118,11 @@ class FakeNetwork:
         self.taps.append(made)
         return made
 
+    def close(self) -> None:
+        """Close the far ends of the taps."""
+        for peer in self._peers:
+            peer.close()
+
     def counters(self, interface: str) -> tuple[int, int, int, int, int, int, int, int]:
         return 1, 2, 3, 4, 5, 6, 7, 8
 
