@@ -186,3 +186,50 @@ def test_given_addresses_are_kept_or_refused(machine: str, given_addresses: list
         if bus or slot:
             assert isinstance(disk.address, PciAddress)
             assert (disk.address.bus, disk.address.slot, disk.address.function) == (bus, slot, function)
+
+
+def named(number: int) -> str:
+    """vda, vdb, ... vdaa, ..."""
+    letters, number = "", number + 1
+    while number:
+        number, letter = divmod(number - 1, 26)
+        letters = chr(97 + letter) + letters
+    return f"vd{letters}"
+
+
+def many(machine: str, count: int) -> str:
+    disks = "".join(
+        f"<disk type='file'><source file='/{n}'/><target dev='{named(n)}' bus='virtio'/></disk>" for n in range(count)
+    )
+    return guest(machine, []).replace("<devices>", f"<devices>{disks}")
+
+
+@pytest.mark.parametrize(
+    ("xml", "text"),
+    [
+        (many("q35", 300), "a PCI slot is needed to connect a PCI controller model='pcie-root-port'"),
+        (many("pc", 300), "a PCI slot is needed to connect a PCI controller model='pci-bridge'"),
+        (many("pc", 1025), "too many devices: 1025 in 'disks'; at most 1024"),
+        (
+            guest("pc", [1]).replace("bus='scsi'/>", "bus='scsi'/><address type='drive' controller='4000000000'/>"),
+            "a PCI slot is needed to connect a PCI controller model='pci-bridge'",
+        ),
+        (
+            guest("pc", []).replace("<devices>", "<devices><controller type='pci' index='256' model='pci-bridge'/>"),
+            "PCI controller index 256 too high, maximum is 255",
+        ),
+        (guest("pc", [7] * 1000), "No free USB ports"),
+    ],
+)
+def test_more_than_any_machine_holds(xml: str, text: str) -> None:
+    with pytest.raises(RoostError) as caught:
+        complete(parse(xml), FACTS)
+    assert text in caught.value.message
+
+
+def test_more_processors_than_can_be_counted() -> None:
+    xml = guest("pc", []).replace(
+        "<os>", "<vcpu>4000000000</vcpu><os>"
+    ).replace("<devices>", "<cpu><numa><cell id='0' cpus='0' memory='1024'/></numa></cpu><devices>")  # fmt: skip
+    with pytest.raises(RoostError, match="Maximum CPUs greater than specified machine type limit 255"):
+        complete(parse(xml), FACTS)

@@ -27,6 +27,8 @@ from roost.model.domain.addresses.flags import (
 )
 
 _SLOTS = 32
+#: PCI numbers buses with eight bits.
+_MAX_BUSES = 256
 _CONVENTIONAL_BUS = AUTOASSIGN | PCI_DEVICE | PCI_BRIDGE | HOTPLUGGABLE
 _PORT = AUTOASSIGN | PCIE_DEVICE | PCIE_SWITCH_UPSTREAM | PCIE_TO_PCI_BRIDGE | HOTPLUGGABLE
 
@@ -161,6 +163,8 @@ class Buses:
     def _grow(self, bus: int, flags: int) -> int:
         """Add buses up to number `bus` for a device with `flags`; the number that it really gets."""
         count = bus - len(self.buses) + 1
+        if bus >= _MAX_BUSES:
+            raise _unexpandable(PCI_BRIDGE if flags & PCI_DEVICE else PCIE_ROOT_PORT)
         if flags & PCI_DEVICE:
             model = "pci-bridge"
             if not any(b.flags & PCI_BRIDGE for b in self.buses):
@@ -197,7 +201,7 @@ def _unexpandable(flags: int) -> InternalError:
                 f"a PCI slot is needed to connect a PCI controller model='{model}', but none is available, "
                 "and it cannot be automatically added",
                 domain=From.DOMAIN,
-                hint="does this machine type have such slots?",
+                hint="there are too many devices, or this machine type has no such slots",
             )
     return InternalError(
         f"Cannot automatically add a new PCI bus for a device with connect flags {flags:02x}", domain=From.DOMAIN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from roost.errors import From, XmlError
+from roost.errors import From, InternalError, XmlError
 from roost.model.domain.device import DriveAddress
 from roost.model.domain.devices.disk import Disk, DiskBus, DiskDriver
 from roost.model.domain.diskname import disk_index
@@ -22,30 +22,21 @@ _BUS_BY_PREFIX: tuple[tuple[str, DiskBus], ...] = (
 #: Controllers made for disks, in this order.
 CONTROLLER_BUSES: tuple[DiskBus, ...] = ("scsi", "fdc", "ide", "sata")
 
+#: A disk on a controller asks for all those before it; no machine has slots for more.
+_MAX_CONTROLLER = 255
+
 _DEFAULT_DRIVER = DiskDriver(name="qemu", type="raw")
 
 
 def complete_disks(draft: Draft) -> None:
-    completed = [_complete(disk) for disk in draft.disks]
-    ordered: list[Disk] = []
-    for disk in completed:
-        _insert(ordered, disk)
-    draft.disks[:] = ordered
-
-
-def _insert(disks: list[Disk], disk: Disk) -> None:
-    """Disks of one bus stand together, by name."""
-    at = len(disks)
-    found = False
-    number = disk_index(disk.target.dev)
-    for place in range(len(disks) - 1, -1, -1):
-        if disks[place].target.bus != disk.target.bus:
-            continue
-        if disk_index(disks[place].target.dev) > number:
-            at, found = place, True
-        elif not found:
-            at, found = place + 1, True
-    disks.insert(at, disk)
+    """Disks of one bus stand together, by name, where the first of them stood."""
+    by_bus: dict[str | None, list[Disk]] = {}
+    for disk in draft.disks:
+        done = _complete(disk)
+        by_bus.setdefault(done.target.bus, []).append(done)
+    draft.disks[:] = [
+        disk for disks in by_bus.values() for disk in sorted(disks, key=lambda d: disk_index(d.target.dev))
+    ]
 
 
 def _complete(disk: Disk) -> Disk:
@@ -104,6 +95,13 @@ def add_disk_controllers(draft: Draft) -> None:
         if isinstance(disk.address, DriveAddress) and disk.target.bus:
             bus = disk.target.bus
             highest[bus] = max(highest.get(bus, -1), disk.address.controller)
+            if disk.address.controller > _MAX_CONTROLLER:
+                raise InternalError(
+                    "a PCI slot is needed to connect a PCI controller model='pci-bridge', but none is available, "
+                    "and it cannot be automatically added",
+                    domain=From.DOMAIN,
+                    hint=f"disk {disk.target.dev} is on {bus} controller {disk.address.controller}",
+                )
     for bus in CONTROLLER_BUSES:
         for index in range(highest.get(bus, -1) + 1):
             draft.ensure_controller(bus, index)

@@ -9,6 +9,8 @@ from roost.model.domain.cpu import NumaCell, NumaSibling
 from roost.model.domain.cpuset import format_cpus, parse_cpus
 
 _LOCAL_DISTANCE = 10
+#: Beyond this the machine's own limit refuses.
+_MAX_VCPUS = 16384
 
 
 def complete_cells(cells: tuple[NumaCell, ...], vcpus: int) -> tuple[NumaCell, ...]:
@@ -31,7 +33,8 @@ def complete_cells(cells: tuple[NumaCell, ...], vcpus: int) -> tuple[NumaCell, .
     everything = set().union(*claimed)
     if everything and max(everything) >= vcpus:
         raise InternalError("CPU IDs in <numa> exceed the <vcpu> count", domain=From.DOMAIN)
-    claimed[0] |= set(range(vcpus)) - everything
+    if vcpus <= _MAX_VCPUS:
+        claimed[0] |= set(range(vcpus)) - everything
     distances = _distances(numbered)
     return tuple(
         replace(cell, cpus=format_cpus(cpus) or None, distances=distances.get(cell.id or 0, ()))

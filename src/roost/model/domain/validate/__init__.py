@@ -16,7 +16,7 @@ from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.domain import Domain
 from roost.model.domain.facts import MachineFacts
-from roost.model.domain.validate import devices, disks, machine
+from roost.model.domain.validate import controllers, devices, disks, machine
 from roost.model.domain.validate.rules import Context, Rule
 from roost.model.domain.validate.written import check_written
 
@@ -25,7 +25,7 @@ _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
     ("disks", "disk", disks.RULES),
     ("interfaces", "interface", devices.INTERFACE_RULES),
     ("videos", "video", devices.VIDEO_RULES),
-    ("controllers", "controller", devices.CONTROLLER_RULES),
+    ("controllers", "controller", controllers.CONTROLLER_RULES),
     ("serials", "serial", devices.SERIAL_RULES),
     ("channels", "channel", devices.CHANNEL_RULES),
     ("inputs", "input", devices.INPUT_RULES),
@@ -43,9 +43,9 @@ def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Seque
     yield devices.CONSOLE_RULES, listed.consoles, "/domain/devices/console"
     for field, element, rules in _BY_DEVICE:
         subjects = getattr(listed, field)
-        if rules is devices.CONTROLLER_RULES:
+        if rules is controllers.CONTROLLER_RULES:
             # Root ports are many and have few rules.
-            yield devices.PCI_RULES, [c for c in subjects if c.type == "pci"], f"/domain/devices/{element}"
+            yield controllers.PCI_RULES, [c for c in subjects if c.type == "pci"], f"/domain/devices/{element}"
             subjects = [c for c in subjects if c.type != "pci"]
         yield rules, subjects, f"/domain/devices/{element}"
     if listed.iommu is not None:

@@ -1,4 +1,4 @@
-"""Rules about the other devices: controllers, interfaces, character devices, displays, input, random sources."""
+"""Rules about the other devices: interfaces, character devices, displays, input."""
 
 from __future__ import annotations
 
@@ -10,93 +10,7 @@ from roost.model.domain.devices.chardev import SpicevmcChar
 from roost.model.domain.devices.graphics import NetworkListen
 from roost.model.domain.validate.rules import Context, Rule, virtio_only
 
-#: QEMU's devices for each model of PCI controller.
-PCI_MODEL_NAMES: Mapping[str, tuple[str, ...]] = {
-    "pci-bridge": ("pci-bridge",),
-    "dmi-to-pci-bridge": ("i82801b11-bridge",),
-    "pcie-to-pci-bridge": ("pcie-pci-bridge",),
-    "pcie-root-port": ("pcie-root-port", "ioh3420"),
-    "pcie-switch-upstream-port": ("x3130-upstream",),
-    "pcie-switch-downstream-port": ("xio3130-downstream",),
-    "pci-expander-bus": ("pxb",),
-    "pcie-expander-bus": ("pxb-pcie",),
-}
-_VIRTIO_SCSI = frozenset(("virtio-scsi", "virtio-transitional", "virtio-non-transitional"))
 _VIRTIO_NET = frozenset(("virtio", "virtio-transitional", "virtio-non-transitional"))
-#: SCSI models whose QEMU device may be missing.
-_SCSI_DEVICES: Mapping[str, tuple[str, str]] = {
-    "lsilogic": ("lsi53c895a", "the LSI 53C895A SCSI controller"),
-    "virtio-scsi": ("virtio-scsi-pci", "virtio scsi controller"),
-    "virtio-transitional": ("virtio-scsi-pci", "virtio scsi controller"),
-    "virtio-non-transitional": ("virtio-scsi-pci", "virtio scsi controller"),
-    "lsisas1068": ("mptsas1068", "the LSI SAS1068 (MPT Fusion) controller"),
-    "lsisas1078": ("megasas", "the LSI SAS1078 (MegaRAID) controller"),
-    "vmpvscsi": ("pvscsi", "the pvscsi (VMware paravirtual SCSI) controller"),
-}
-
-
-def _scsi_missing(model: str, device: str, name: str) -> Rule:
-    return Rule(
-        lambda d, c: d.type == "scsi" and d.model == model and device not in c.facts.devices,
-        f"This QEMU doesn't support {name}",
-        "model='virtio-scsi'",
-    )
-
-
-def _virtio_scsi_only(attribute: str) -> Rule:
-    return Rule(
-        lambda d, c: (
-            d.driver is not None
-            and getattr(d.driver, attribute) not in (None, 0)
-            and not (d.type == "scsi" and d.model in _VIRTIO_SCSI)
-        ),
-        f"'{attribute}' is only supported by virtio-scsi controller",
-        "model='virtio-scsi'",
-    )
-
-
-#: On controllers of type pci; the others have their own.
-PCI_RULES: tuple[Rule, ...] = (
-    Rule(
-        lambda d, c: d.model in ("pci-root", "pcie-root") and d.address is not None,
-        "pci-root and pcie-root controllers should not have an address",
-        origin=From.DOMAIN,
-    ),
-    Rule(
-        lambda d, c: d.model_name not in (None, *PCI_MODEL_NAMES.get(d.model, ())),
-        "Option 'modelName' has invalid value for PCI controller with index '{d.index}', model '{d.model}' "
-        "and modelName '{d.model_name}'",
-        "leave <model> out",
-    ),
-)
-
-CONTROLLER_RULES: tuple[Rule, ...] = (
-    Rule(
-        lambda d, c: d.type == "scsi" and d.model in ("buslogic", "auto"),
-        "Unsupported controller model: {d.model}",
-        "model='virtio-scsi' or 'lsilogic'",
-    ),
-    *(_scsi_missing(model, device, name) for model, (device, name) in _SCSI_DEVICES.items()),
-    _virtio_scsi_only("queues"),
-    _virtio_scsi_only("cmd_per_lun"),
-    _virtio_scsi_only("max_sectors"),
-    _virtio_scsi_only("ioeventfd"),
-    Rule(
-        lambda d, c: d.driver is not None and d.driver.iothread and not c.has_iothread(d.driver.iothread),
-        "controller iothread '{d.driver.iothread}' not defined in iothreadid",
-        "add <iothreads>{d.driver.iothread}</iothreads>",
-    ),
-    Rule(
-        lambda d, c: d.type == "ide" and not c.is_i440fx,
-        "IDE controllers are unsupported for this QEMU binary or machine type",
-        "bus='sata' instead of 'ide'",
-    ),
-    Rule(
-        lambda d, c: d.type == "ide" and d.index != 0,
-        "Only a single IDE controller is supported for this machine type",
-        "its index is 0",
-    ),
-)
 
 
 def _several(family: str) -> Any:
@@ -420,7 +334,7 @@ IOMMU_RULES: tuple[Rule, ...] = (
 )
 
 __all__ = [
-    "CHANNEL_RULES", "CONSOLE_RULES", "CONTROLLER_RULES", "GRAPHICS_RULES", "INPUT_RULES", "INTERFACE_RULES",
+    "CHANNEL_RULES", "CONSOLE_RULES", "GRAPHICS_RULES", "INPUT_RULES", "INTERFACE_RULES",
     "IOMMU_RULES",
-    "PCI_RULES", "SERIAL_RULES", "VIDEO_RULES",
+    "SERIAL_RULES", "VIDEO_RULES",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg, XmlDetail, XmlError
 from roost.model.domain.cpuset import parse_cpus
+from roost.model.domain.devices import Devices
 from roost.model.domain.devices.chardev import CharDevice, TcpChar, UnixChar, VirtioChannel
 from roost.model.domain.devices.graphics import AddressListen
 from roost.model.domain.domain import Domain
@@ -36,11 +37,14 @@ _PCI_MODELS = frozenset(
 _MODELS = {
     "usb": _USB_MODELS, "scsi": _SCSI_MODELS, "ide": _IDE_MODELS, "virtio-serial": _SERIAL_MODELS, "pci": _PCI_MODELS,
 }  # fmt: skip
+_MAX_DEVICES = 1024
+_MAX_PCI_INDEX = 255
 _MAX_REBOOT_TIMEOUT = 65535
 
 
 def check_written(domain: Domain) -> None:
     """Raises for what libvirt refuses while it reads a document."""
+    _check_sizes(domain)
     _check_text(domain)
     _check_vcpu(domain)
     _check_os(domain)
@@ -57,6 +61,21 @@ def check_written(domain: Domain) -> None:
         _check_chardev(channel, needs_path=not isinstance(channel.target, VirtioChannel))
     _check_displays(domain)
     _check_inputs(domain)
+
+
+def _check_sizes(domain: Domain) -> None:
+    """Addresses are found by looking through what is there: bounded, so that no document takes long."""
+    for field in Devices.__struct_fields__:
+        listed = getattr(domain.devices, field)
+        if isinstance(listed, tuple) and len(listed) > _MAX_DEVICES:
+            raise ConfigUnsupported(
+                f"too many devices: {len(listed)} in '{field}'", domain=From.DOMAIN, hint=f"at most {_MAX_DEVICES}"
+            )
+    for controller in domain.devices.controllers:
+        if controller.type == "pci" and (controller.index or 0) > _MAX_PCI_INDEX:
+            raise ConfigUnsupported(
+                f"PCI controller index {controller.index} too high, maximum is {_MAX_PCI_INDEX}", domain=From.DOMAIN
+            )
 
 
 def _check_text(domain: Domain) -> None:
