@@ -279,12 +279,30 @@ PROGRAM_CASES = """
 --quiet=3 uri
 """
 
+#: Parts of a document, which need lxml.
+XPATH_CASES = """
+dumpxml test --xpath //vcpu
+dumpxml test --xpath //vcpu --wrap
+dumpxml test --xpath //vcpu/text()
+dumpxml test --xpath //vcpu/text() --wrap
+dumpxml test --xpath //@type
+dumpxml test --xpath //@type --wrap
+dumpxml test --xpath '//clock|//vcpu|//devices'
+dumpxml test --xpath '//clock|//vcpu|//devices' --wrap
+dumpxml test --xpath //nosuch
+dumpxml test --xpath //nosuch --wrap
+dumpxml test --xpath /domain
+dumpxml nosuch --xpath /domain
+"""
+
 #: What virsh does otherwise, and why roost does not do the same.
 DIFFERENCES = {
     "version": "the version is roost's own, and the API it speaks",
     "help": "the explanations are roost's own, and the list ends with what it can",
     "dominfo --help": "the explanations are roost's own",
     "console test": "roost attaches to a console without a terminal too",
+    "dumpxml test --xpath count(//vcpu)": "the reason is told, or that lxml is missing",
+    "dumpxml test --xpath foo(": "a wrong expression is an error",
     "qemu-monitor-command test x y": "the reason is given in the words of another JSON parser",
 }
 
@@ -309,6 +327,13 @@ def test_the_same(peer: Peer, both: Both, words: str) -> None:
 
 @pytest.mark.parametrize("words", lines(PROGRAM_CASES))
 def test_the_programs_options(peer: Peer, both: Both, words: str) -> None:
+    pair = both("-c", in_test_driver(peer), *shlex.split(words))
+    assert pair.roost == pair.virsh
+
+
+@pytest.mark.parametrize("words", lines(XPATH_CASES))
+def test_parts_of_documents(peer: Peer, both: Both, words: str) -> None:
+    pytest.importorskip("lxml", reason="lxml is not installed")
     pair = both("-c", in_test_driver(peer), *shlex.split(words))
     assert pair.roost == pair.virsh
 
@@ -399,7 +424,7 @@ def play(program: Callable[..., Outcome], uri: str, scenes: list[str]) -> list[t
 
 
 def steady(outcome: Outcome) -> Outcome:
-    """The outcome without what differs between two runs: addresses, terminals, displays, the monitor's serials, times."""
+    """The outcome without what differs between two runs: addresses, terminals, displays, serials, times."""
     # QEMU's human monitor ends its lines as on a terminal, and pipes read as text change that.
     out = outcome.out.replace("\r\n", "\n")
     out = re.sub(r"libvirt-\d+", "libvirt-N", out)

@@ -25,7 +25,7 @@ def select(document: str, expression: str, *, wrap: bool) -> str:
         raise CommandFailed(f"internal error: Incorrect xpath '{expression}'", str(error)) from None
     if not isinstance(found, list):
         raise CommandFailed(
-            f"internal error: Incorrect xpath '{expression}'", "the expression gives a value, but nodes can be shown"
+            f"internal error: Incorrect xpath '{expression}'; it gives a value, and only nodes can be shown"
         )
     if wrap:
         found = [_wrapped(etree, found)]
