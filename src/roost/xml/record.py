@@ -33,7 +33,8 @@ class RecordMeta(msgspec.StructMeta):
     """Makes every record frozen and keyword-only, so that fields can stand in document order."""
 
     def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any) -> Any:
-        config |= {"frozen": True, "kw_only": True, "omit_defaults": True}
+        # Frozen records are built from the leaves up and cannot form cycles: the garbage collector need not see them.
+        config |= {"frozen": True, "kw_only": True, "omit_defaults": True, "gc": False}
         return super().__new__(mcls, name, bases, namespace, **config)
 
 
