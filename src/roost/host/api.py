@@ -25,6 +25,7 @@ class Command(NamedTuple):
     env: its whole environment. descriptors: inherited under the same numbers.
     output: descriptor for its standard output and error.
     account: whom it runs as; None for the daemon's own user.
+    lives_on: it outlives the daemon, as guests do; helpers are killed with it.
     """
 
     argv: Sequence[str]
@@ -34,6 +35,7 @@ class Command(NamedTuple):
     account: Account | None = None
     umask: int = 0o002
     directory: str = "/"
+    lives_on: bool = True
 
 
 class ProcessUsage(NamedTuple):
@@ -63,6 +65,10 @@ class Process(Protocol):
 
     def signal(self, number: int) -> None:
         """Send a signal; nothing happens when it has exited."""
+        ...
+
+    def terminate(self, grace: float) -> None:
+        """SIGTERM now; SIGKILL after `grace` seconds if it is still there."""
         ...
 
     async def wait(self) -> int | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import select
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -66,6 +69,23 @@ def test_signal_and_usage(run: Runner) -> None:
         assert not process.exited
         process.signal(signal.SIGKILL)
         assert await process.wait() == -signal.SIGKILL
+
+    run(main())
+
+
+def test_terminated_or_killed(run: Runner) -> None:
+    async def main() -> None:
+        reader, writer = os.pipe()
+        deaf = "import os, signal, time; signal.signal(15, signal.SIG_IGN); os.write({}, b'x'); time.sleep(60)"
+        process = LinuxProcesses().spawn(command(sys.executable, "-c", deaf.format(writer), descriptors=(writer,)))
+        os.close(writer)
+        assert os.read(reader, 1) == b"x"
+        os.close(reader)
+        process.terminate(0.01)
+        assert await process.wait() == -signal.SIGKILL
+        willing = LinuxProcesses().spawn(command("sleep", "60"))
+        willing.terminate(60)
+        assert await willing.wait() == -signal.SIGTERM
 
     run(main())
 
@@ -140,3 +160,35 @@ def test_a_released_process_goes_on(run: Runner) -> None:
     os.kill(pids[0], signal.SIGKILL)
     os.waitpid(pids[0], 0)
     assert len(pids) == 1
+
+
+STARTS_A_HELPER = """
+import os, signal, sys
+from roost.host.api import Command
+from roost.host.linux.processes import LinuxProcesses
+lives_on = sys.argv[1] == "True"
+command = Command(["/bin/sleep", "60"], {}, os.open("/dev/null", os.O_RDWR), lives_on=lives_on)
+import asyncio
+import contextlib
+async def main():
+    print(LinuxProcesses().spawn(command).pid, flush=True)
+    signal.pause()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("lives_on", [True, False])
+def test_a_helper_ends_with_the_daemon_and_a_guest_does_not(lives_on: bool) -> None:
+    with subprocess.Popen([sys.executable, "-c", STARTS_A_HELPER, str(lives_on)], stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout is not None
+        pid = int(daemon.stdout.readline())
+        pidfd = os.pidfd_open(pid)
+        try:
+            daemon.kill()
+            daemon.wait()
+            ended, _, _ = select.select([pidfd], [], [], 0.2 if lives_on else 30)
+            assert bool(ended) is not lives_on
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.close(pidfd)

@@ -110,7 +110,7 @@ class Supervisor:
         if ending is not None and guest.ending is None:
             guest.ending = ending
         if guest.process is not None:
-            guest.process.signal(signal.SIGTERM)
+            guest.process.terminate(GRACE)
 
     async def stop(self, record: GuestRecord, guest: Guest, ending: Ending, *, force: bool = True) -> None:
         """End a guest and wait for it. Raises SystemCallError when it may not be forced and does not go."""

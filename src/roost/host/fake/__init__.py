@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,9 @@ class FakeProcess:
 
     def signal(self, number: int) -> None:
         self.signals.append(number)
+
+    def terminate(self, grace: float) -> None:
+        self.signals.append(signal.SIGTERM)
 
     async def wait(self) -> int | None:
         return self.returncode

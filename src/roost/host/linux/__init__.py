@@ -1,4 +1,7 @@
-"""The host as Linux: processes by pidfd, interfaces by ioctl, facts from /proc and /sys."""
+"""The host as Linux: processes by pidfd, interfaces by ioctl, facts from /proc and /sys.
+
+ctypes is imported lazily: only a helper's start needs it.
+"""
 
 from roost.host.linux.host import LinuxHost as LinuxHost
 from roost.host.linux.ownership import find_account as find_account

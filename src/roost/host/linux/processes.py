@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from roost.host.api import Command, ProcessUsage
 from roost.host.linux.system import system_error
 
+_PR_SET_PDEATHSIG = 1
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -32,6 +33,14 @@ def start_time(pid: int) -> int | None:
         return None
 
 
+def _die_with_parent() -> Callable[[], None]:
+    """For a child to run: the kernel kills it when its parent ends, however that comes about."""
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class LinuxProcess:
     """See host.api.Process. Made by `LinuxProcesses`, on the running loop."""
 
@@ -42,6 +51,7 @@ class LinuxProcess:
         self._child = child
         self._stat = -1
         self._callbacks: list[Callable[[], None]] = []
+        self._last_resort: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(pidfd, self._on_exit)
 
@@ -65,6 +75,11 @@ class LinuxProcess:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
 
+    def terminate(self, grace: float) -> None:
+        self.signal(signal.SIGTERM)
+        if self._pidfd != -1 and self._last_resort is None:
+            self._last_resort = self._loop.call_later(grace, self.signal, signal.SIGKILL)
+
     async def wait(self) -> int | None:
         if self._pidfd != -1:
             ended = asyncio.Event()
@@ -87,6 +102,8 @@ class LinuxProcess:
             callback()
 
     def _close(self) -> None:
+        if self._last_resort is not None:
+            self._last_resort.cancel()
         if self._pidfd != -1:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
@@ -152,6 +169,8 @@ class LinuxProcesses:
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=account.groups if account else None,
+                # Runs between fork and exec, after the change of user, which would undo it.
+                preexec_fn=None if command.lives_on else _die_with_parent(),
             )
         except OSError as error:
             raise system_error(f"Cannot run '{command.argv[0]}'", error) from error

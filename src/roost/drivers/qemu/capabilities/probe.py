@@ -100,8 +100,10 @@ async def probe(binary: str, processes: Processes, account: Account | None) -> C
     output = os.memfd_create("qemu-probe")
     try:
         with theirs:
+            monitor = theirs.fileno()
+            # A daemon that is killed now must not leave it behind: nobody would ever find it again.
             process = processes.spawn(
-                Command(_argv(binary, theirs.fileno()), dict(os.environ), output, (theirs.fileno(),), account)
+                Command(_argv(binary, monitor), dict(os.environ), output, (monitor,), account, lives_on=False)
             )
     except BaseException:
         ours.close()
