@@ -163,16 +163,16 @@ def test_a_released_process_goes_on(run: Runner) -> None:
 
 
 STARTS_A_HELPER = """
-import os, signal, sys
+import asyncio, os, signal, sys
 from roost.host.api import Command
 from roost.host.linux.processes import LinuxProcesses
-lives_on = sys.argv[1] == "True"
-command = Command(["/bin/sleep", "60"], {}, os.open("/dev/null", os.O_RDWR), lives_on=lives_on)
-import asyncio
-import contextlib
+
 async def main():
-    print(LinuxProcesses().spawn(command).pid, flush=True)
+    output = os.open("/dev/null", os.O_RDWR)
+    helper = Command(["/bin/sleep", "60"], {}, output, lives_on=sys.argv[1] == "True")
+    print(LinuxProcesses().spawn(helper).pid, flush=True)
     signal.pause()
+
 asyncio.run(main())
 """
 
