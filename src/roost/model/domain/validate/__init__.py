@@ -20,12 +20,12 @@ from roost.model.domain.validate import controllers, devices, disks, machine
 from roost.model.domain.validate.rules import Context, Rule
 from roost.model.domain.validate.written import check_written
 
-#: Fields of Devices, the element's name, its rules; in libvirt's order.
+#: Fields of Devices, the element's name, its rules; in libvirt's order. Disks and controllers have rules by kind.
 _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
-    ("disks", "disk", disks.RULES),
+    ("disks", "disk", ()),
     ("interfaces", "interface", devices.INTERFACE_RULES),
     ("videos", "video", devices.VIDEO_RULES),
-    ("controllers", "controller", controllers.CONTROLLER_RULES),
+    ("controllers", "controller", ()),
     ("serials", "serial", devices.SERIAL_RULES),
     ("channels", "channel", devices.CHANNEL_RULES),
     ("inputs", "input", devices.INPUT_RULES),
@@ -42,12 +42,15 @@ def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Seque
         yield machine.TIMER_RULES, domain.clock.timers, "/domain/clock/timer"
     yield devices.CONSOLE_RULES, listed.consoles, "/domain/devices/console"
     for field, element, rules in _BY_DEVICE:
-        subjects = getattr(listed, field)
-        if rules is controllers.CONTROLLER_RULES:
-            # Root ports are many and have few rules.
-            yield controllers.PCI_RULES, [c for c in subjects if c.type == "pci"], f"/domain/devices/{element}"
-            subjects = [c for c in subjects if c.type != "pci"]
-        yield rules, subjects, f"/domain/devices/{element}"
+        path = f"/domain/devices/{element}"
+        if field == "disks":
+            for disk in listed.disks:
+                yield disks.RULES_BY_BUS[disk.target.bus or "ide"], (disk,), path
+        elif field == "controllers":
+            for controller in listed.controllers:
+                yield controllers.RULES_BY_TYPE[controller.type], (controller,), path
+        else:
+            yield rules, getattr(listed, field), path
     if listed.iommu is not None:
         yield devices.IOMMU_RULES, (listed.iommu,), "/domain/devices/iommu"
     if domain.qemu_commandline is not None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from roost.errors import From
-from roost.model.domain.validate.rules import Rule
+from roost.model.domain.validate.rules import Rule, by_kind
+
+_TYPES = ("ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci", "xenbus", "isa")
+_PCI, _SCSI, _IDE = frozenset(("pci",)), frozenset(("scsi",)), frozenset(("ide",))
 
 #: QEMU's devices for each model of PCI controller.
 PCI_MODEL_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -33,9 +36,10 @@ _SCSI_DEVICES: Mapping[str, tuple[str, str]] = {
 
 def _scsi_missing(model: str, device: str, name: str) -> Rule:
     return Rule(
-        lambda d, c: d.type == "scsi" and d.model == model and device not in c.facts.devices,
+        lambda d, c: d.model == model and device not in c.facts.devices,
         f"This QEMU doesn't support {name}",
         "model='virtio-scsi'",
+        only=_SCSI,
     )
 
 
@@ -51,26 +55,25 @@ def _virtio_scsi_only(attribute: str) -> Rule:
     )
 
 
-#: On controllers of type pci; the others have their own.
-PCI_RULES: tuple[Rule, ...] = (
+_RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: d.model in ("pci-root", "pcie-root") and d.address is not None,
         "pci-root and pcie-root controllers should not have an address",
         origin=From.DOMAIN,
+        only=_PCI,
     ),
     Rule(
         lambda d, c: d.model_name not in (None, *PCI_MODEL_NAMES.get(d.model, ())),
         "Option 'modelName' has invalid value for PCI controller with index '{d.index}', model '{d.model}' "
         "and modelName '{d.model_name}'",
         "leave <model> out",
+        only=_PCI,
     ),
-)
-
-CONTROLLER_RULES: tuple[Rule, ...] = (
     Rule(
-        lambda d, c: d.type == "scsi" and d.model in ("buslogic", "auto"),
+        lambda d, c: d.model in ("buslogic", "auto"),
         "Unsupported controller model: {d.model}",
         "model='virtio-scsi' or 'lsilogic'",
+        only=_SCSI,
     ),
     *(_scsi_missing(model, device, name) for model, (device, name) in _SCSI_DEVICES.items()),
     _virtio_scsi_only("queues"),
@@ -83,16 +86,19 @@ CONTROLLER_RULES: tuple[Rule, ...] = (
         "add <iothreads>{d.driver.iothread}</iothreads>",
     ),
     Rule(
-        lambda d, c: d.type == "ide" and not c.is_i440fx,
+        lambda d, c: not c.is_i440fx,
         "IDE controllers are unsupported for this QEMU binary or machine type",
         "bus='sata' instead of 'ide'",
+        only=_IDE,
     ),
     Rule(
-        lambda d, c: d.type == "ide" and d.index != 0,
+        lambda d, c: d.index != 0,
         "Only a single IDE controller is supported for this machine type",
         "its index is 0",
+        only=_IDE,
     ),
 )
 
+RULES_BY_TYPE = by_kind(_RULES, _TYPES)
 
-__all__ = ["CONTROLLER_RULES", "PCI_RULES"]
+__all__ = ["RULES_BY_TYPE"]

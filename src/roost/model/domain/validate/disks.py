@@ -8,10 +8,12 @@ from roost.errors import ConfigUnsupported, From, InternalError, NoSource, XmlEr
 from roost.model.domain.device import DriveAddress, UsbAddress
 from roost.model.domain.devices.disk import BlockSource, DirSource, FileSource, NetworkSource, VolumeSource
 from roost.model.domain.diskname import disk_index
-from roost.model.domain.validate.rules import Context, Rule, virtio_only
+from roost.model.domain.validate.rules import Context, Rule, by_kind, virtio_only
 
 _DISK_NAMES = ("hd", "sd", "vd", "xvd", "ubd")
 _SERIAL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_ .+")
+_BUSES = frozenset(("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"))
+_NOT_VIRTIO = _BUSES - {"virtio"}
 _DRIVE_BUSES = frozenset(("ide", "fdc", "scsi", "sata"))
 #: What several guests may write to at once.
 _SHAREABLE_FORMATS = frozenset(("raw", None))
@@ -101,27 +103,31 @@ _COMMON: tuple[Rule, ...] = (
         origin=From.DOMAIN,
     ),
     Rule(
-        lambda d, c: d.target.bus != "virtio" and d.model is not None,
+        lambda d, c: d.model is not None,
         "disk model '{d.model}' not supported for bus '{d.target.bus}'",
         "models are for bus='virtio'",
         origin=From.DOMAIN,
+        only=_NOT_VIRTIO,
     ),
     Rule(
-        lambda d, c: d.target.bus != "virtio" and d.driver.queues,
+        lambda d, c: d.driver.queues,
         "queues attribute in disk driver element is only supported by virtio-blk",
         origin=From.DOMAIN,
+        only=_NOT_VIRTIO,
     ),
     Rule(
-        lambda d, c: d.target.bus != "virtio" and d.driver.event_idx is not None,
+        lambda d, c: d.driver.event_idx is not None,
         "disk event_idx mode supported only for virtio bus",
         origin=From.DOMAIN,
+        only=_NOT_VIRTIO,
     ),
     Rule(
-        lambda d, c: d.target.bus != "virtio" and d.driver.ioeventfd is not None,
+        lambda d, c: d.driver.ioeventfd is not None,
         "disk ioeventfd mode supported only for virtio bus",
         origin=From.DOMAIN,
+        only=_NOT_VIRTIO,
     ),
-    *virtio_only(lambda d: d.target.bus == "virtio"),
+    *virtio_only(lambda d: False, _NOT_VIRTIO),
     Rule(
         lambda d, c: d.target.tray is not None and d.device not in ("floppy", "cdrom"),
         "tray is only valid for cdrom and floppy",
@@ -295,10 +301,11 @@ _QEMU: tuple[Rule, ...] = (
 
 def _drive(bus: str, field: str, text: str, *, internal: bool = False, hint: str = "") -> Rule:
     return Rule(
-        lambda d, c: d.target.bus == bus and isinstance(d.address, DriveAddress) and getattr(d.address, field) != 0,
+        lambda d, c: isinstance(d.address, DriveAddress) and getattr(d.address, field) != 0,
         text,
         hint,
         InternalError if internal else ConfigUnsupported,
+        only=frozenset((bus,)),
     )
 
 
@@ -329,6 +336,6 @@ _ADDRESS: tuple[Rule, ...] = (
     _drive("sata", "target", "target must be 0 for sata controller"),
 )
 
-RULES = (*_COMMON, *_ADDRESS, *_QEMU)
+RULES_BY_BUS = by_kind((*_COMMON, *_ADDRESS, *_QEMU), _BUSES)
 
-__all__ = ["RULES", "is_empty", "source_text"]
+__all__ = ["RULES_BY_BUS", "is_empty", "source_text"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -43,6 +43,8 @@ class Rule(NamedTuple):
     broken: whether a device (or the document) breaks it, given the context.
     text: libvirt's message; `{d...}` is the device and `{c...}` the context.
     origin: the error domain libvirt gives it. hint: what would be right.
+    only: the kinds of device that can break it (a disk's buses, a controller's
+    types); None for all.
     """
 
     broken: Callable[[Any, Context], object]
@@ -50,6 +52,7 @@ class Rule(NamedTuple):
     hint: str = ""
     error: type[RoostError] = ConfigUnsupported
     origin: int = From.QEMU
+    only: frozenset[str] | None = None
 
     def refusal(self, device: Any, context: Context, where: str) -> RoostError:
         """The error to raise. where: the path of the element."""
@@ -61,7 +64,12 @@ class Rule(NamedTuple):
 _VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
 
 
-def virtio_only(is_virtio: Callable[[Any], object]) -> tuple[Rule, ...]:
+def by_kind(rules: tuple[Rule, ...], kinds: Iterable[str]) -> dict[str, tuple[Rule, ...]]:
+    """The rules that concern each kind, in their order."""
+    return {kind: tuple(rule for rule in rules if rule.only is None or kind in rule.only) for kind in kinds}
+
+
+def virtio_only(is_virtio: Callable[[Any], object], only: frozenset[str] | None = None) -> tuple[Rule, ...]:
     """The attributes of <driver> that devices other than virtio ones do not have."""
 
     def rule(option: str) -> Rule:
@@ -70,9 +78,10 @@ def virtio_only(is_virtio: Callable[[Any], object]) -> tuple[Rule, ...]:
             lambda d, c: d.driver is not None and getattr(d.driver, option) is not None and not is_virtio(d),
             f"{option}{word} option is only supported for virtio devices",
             origin=From.DOMAIN,
+            only=only,
         )
 
     return tuple(rule(option) for option in _VIRTIO_OPTIONS)
 
 
-__all__ = ["Context", "Rule", "virtio_only"]
+__all__ = ["Context", "Rule", "by_kind", "virtio_only"]
