@@ -56,10 +56,25 @@ def main(words: Sequence[str] | None = None) -> int:
     # As for any filter: an interrupt ends it at once, and so does a reader that goes away.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    code = _main(sys.argv[1:])
-    sys.stdout.flush()
+    _prepare_output()
+    try:
+        code = _main(sys.argv[1:])
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stderr.write(f"error: cannot write to the standard output: {error.strerror}\n")
+        code = 1
     sys.stderr.flush()
     os._exit(code)
+
+
+def _prepare_output() -> None:
+    """Names that are not in the terminal's encoding go out as they came in; closed streams swallow what is written."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+            setattr(sys, name, stream)
+        stream.reconfigure(errors="surrogateescape")
 
 
 def _main(words: Sequence[str]) -> int:

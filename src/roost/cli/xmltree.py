@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pyexpat
 
+from roost.cli.failure import CommandFailed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +49,7 @@ class Element:
 
 
 def parse(document: str) -> Element:
-    """The root element of a document that the daemon has sent."""
+    """The root element of a document that the daemon has sent. Raises CommandFailed when it is none."""
     top = Element("", {})
     open_elements = [top]
 
@@ -67,5 +69,8 @@ def parse(document: str) -> Element:
     parser.EndElementHandler = end
     parser.CharacterDataHandler = characters
     parser.buffer_text = True
-    parser.Parse(document, True)
+    try:
+        parser.Parse(document, True)
+    except pyexpat.ExpatError as error:
+        raise CommandFailed("Failed to parse domain description xml", f"the daemon sent XML with {error}") from None
     return top.children[0]

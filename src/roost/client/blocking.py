@@ -20,7 +20,7 @@ from roost import wire
 from roost.client import config
 from roost.client.transport import ConnectionLost, dial, lost_by
 from roost.client.uri import Uri, addresses
-from roost.errors import AuthUnavailable, From, InternalError, RoostError
+from roost.errors import AuthUnavailable, From, InternalError, InvalidArg, RoostError
 from roost.protocol import QEMU, REMOTE
 from roost.wire.keepalive import DEAD, PING, Keepalive
 
@@ -280,6 +280,12 @@ class Client:
         self._streams.pop(serial, None)
 
     def _send(self, procedure: Procedure, arguments: Sequence[object], fds: Sequence[int] = ()) -> int:
+        for fd in fds:
+            # Once the message is on its way, the daemon waits for them.
+            try:
+                os.fstat(fd)
+            except OSError:
+                raise InvalidArg(f"file descriptor {fd} is not open", domain=From.RPC) from None
         serial = self._wire.next_serial()
         payload = procedure.args.encode(arguments) if procedure.args is not None else b""
         self.send(wire.call(procedure.program, procedure.version, procedure.number, serial, payload, len(fds)))

@@ -206,7 +206,7 @@ def _maxvcpus(shell: Shell, arguments: Arguments) -> None:
     try:
         document = parse(client.call("CONNECT_GET_DOMAIN_CAPABILITIES", None, None, None, kind, 0)[0])
         count = int(document.attribute("vcpu", "max") or "")
-    except (RoostError, ValueError):
+    except (RoostError, CommandFailed, ValueError):
         count = client.call("CONNECT_GET_MAX_VCPUS", kind)[0]
     shell.write(f"{count}\n")
 
