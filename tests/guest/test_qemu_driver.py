@@ -502,3 +502,20 @@ def test_two_guests_cannot_have_one_port(root: Path) -> None:
         await life.create(second, 0)
 
     run(root, scenario)
+
+
+def test_destroyed_while_it_starts(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        life = world.get(Lifecycle)
+        ref = await world.get(Domains).define(small_xml("q-early"), 0)
+        start = asyncio.create_task(life.create(ref, 0))
+        async with asyncio.timeout(PATIENCE):
+            while not (root / "run" / "qemu" / "q-early.pid").exists():  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0)
+        await life.destroy(ref, 0)
+        with pytest.raises(InternalError, match="the domain was destroyed while it started"):
+            await start
+        assert world.get(Inspection).state(ref, 0) == (D.SHUTOFF, D.SHUTOFF_DESTROYED)
+        assert not list((root / "lib" / "qemu").iterdir())
+
+    run(root, scenario)

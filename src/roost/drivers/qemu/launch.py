@@ -25,7 +25,7 @@ from roost.constants import domain_events as E
 from roost.drivers.qemu import live as L
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.context import Context
-from roost.drivers.qemu.guest import FAILED, Guest, GuestRecord
+from roost.drivers.qemu.guest import DESTROYED, FAILED, Guest, GuestRecord
 from roost.drivers.qemu.log import GuestLog, hint_for
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed, QmpCommandError
 from roost.drivers.qemu.resources import Resources
@@ -89,7 +89,7 @@ class Launcher:
         """The last step back: a record that never ran."""
         if record.is_active:
             self.context.table.deactivate(record)
-        record.set_state(D.SHUTOFF, D.SHUTOFF_FAILED)
+            record.set_state(D.SHUTOFF, D.SHUTOFF_FAILED)
 
     async def _unwind(self, record: GuestRecord, guest: Guest) -> None:
         """End the process, then give back what the guest held."""
@@ -97,7 +97,7 @@ class Launcher:
             await self.supervisor.stop(record, guest, FAILED)
         if guest.monitor is not None:
             guest.monitor.close()
-        guest.ending = FAILED
+        guest.ending = guest.ending or FAILED
         guest.starting = True
         self.supervisor.clear(record, guest)
 
@@ -155,7 +155,9 @@ class Launcher:
         async with asyncio.timeout(GREETING_TIMEOUT):
             await process.wait()
         words = guest.log.words()
-        if not words:
+        if guest.ending is DESTROYED:
+            words = "the domain was destroyed while it started"
+        elif not words:
             words = f"{error.detail} (exit status {process.returncode})"
         return InternalError(
             f"process exited while connecting to monitor: {words}", domain=From.QEMU, hint=hint_for(words)
