@@ -8,6 +8,7 @@ to the nodes of that name, in order.
 
 from __future__ import annotations
 
+import contextlib
 import pyexpat
 from typing import Any, cast
 
@@ -96,7 +97,7 @@ def read(data: bytes, name: str, texts: frozenset[str] = frozenset(), raw: froze
     try:
         parser.Parse(data, True)
     except pyexpat.ExpatError as error:
-        raise _not_well_formed(data, name, error, [entry[0] for entry in [*stack[1:], node] if stack]) from None
+        raise _not_well_formed(data, name, error) from None
     except _Doctype:
         raise _refused(name, "Document type declarations are not accepted", data, parser) from None
     except TooDeep:
@@ -148,36 +149,65 @@ def line_of(data: bytes, steps: list[tuple[str, int]]) -> int:
     return line
 
 
-#: expat's errors that libxml2 has its own words for.
-_WORDS = {
-    pyexpat.errors.codes[pyexpat.errors.XML_ERROR_DUPLICATE_ATTRIBUTE]: "Attribute redefined",
-    pyexpat.errors.codes[pyexpat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]: "Extra content at the end of the document",
-    pyexpat.errors.codes[pyexpat.errors.XML_ERROR_UNDEFINED_ENTITY]: "Entity not defined",
-}
-_MISMATCH = pyexpat.errors.codes[pyexpat.errors.XML_ERROR_TAG_MISMATCH]
+_CODES = pyexpat.errors.codes
+_TOKEN = _CODES[pyexpat.errors.XML_ERROR_INVALID_TOKEN]
+_MISMATCH = _CODES[pyexpat.errors.XML_ERROR_TAG_MISMATCH]
+_DUPLICATE = _CODES[pyexpat.errors.XML_ERROR_DUPLICATE_ATTRIBUTE]
+_JUNK = _CODES[pyexpat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
+_ENTITY = _CODES[pyexpat.errors.XML_ERROR_UNDEFINED_ENTITY]
 _ENDED = {
-    pyexpat.errors.codes[pyexpat.errors.XML_ERROR_NO_ELEMENTS],
-    pyexpat.errors.codes[pyexpat.errors.XML_ERROR_UNCLOSED_TOKEN],
-    pyexpat.errors.codes[pyexpat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION],
+    _CODES[pyexpat.errors.XML_ERROR_NO_ELEMENTS],
+    _CODES[pyexpat.errors.XML_ERROR_UNCLOSED_TOKEN],
+    _CODES[pyexpat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION],
 }
 
 
-def _not_well_formed(data: bytes, name: str, error: pyexpat.ExpatError, open_tags: list[str]) -> XmlDetail:
-    reason = _WORDS.get(error.code) or pyexpat.ErrorString(error.code)
+def _not_well_formed(data: bytes, name: str, error: pyexpat.ExpatError) -> XmlDetail:
+    """The error in libxml2's words where it has some for this mistake, in expat's otherwise."""
+    reason = pyexpat.ErrorString(error.code)
     line, column = error.lineno, error.offset
     text = _line(data, line)
+    rest = text[column:]
+    tag, tag_line = _open_element(data)
     if not data.strip():
         reason = "Document is empty"
-    elif not open_tags and not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    elif not tag and not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         reason = "Start tag expected, '<' not found"
-    elif error.code == _MISMATCH and open_tags:
-        closing = text[column:].split(">")[0].strip("</ ") if text else ""
-        reason = f"Opening and ending tag mismatch: {open_tags[-1]} and {closing}"
-    elif error.code in _ENDED and open_tags:
-        reason = f"Premature end of data in tag {open_tags[-1]}"
+    elif error.code == _MISMATCH and tag:
+        closing = rest.split(">")[0]
+        reason = f"Opening and ending tag mismatch: {tag} line {tag_line} and {closing.strip('</ ')}"
+        column += len(closing) + 1
+    elif error.code in _ENDED and tag:
+        reason = f"Premature end of data in tag {tag} line {tag_line}"
+    elif error.code == _DUPLICATE:
+        reason = f"Attribute {rest.split('=')[0].strip()} redefined"
+    elif error.code == _ENTITY:
+        reason = f"Entity '{rest.split(';')[0].strip('&')}' not defined"
+        column += rest.find(";") + 1
+    elif error.code == _JUNK:
+        reason = "Extra content at the end of the document"
     elif _bad_utf8(data):
         reason = "Input is not proper UTF-8, indicate encoding !"
+    elif error.code == _TOKEN and text[:column].endswith("&"):
+        reason = "xmlParseEntityRef: no name"
+    elif error.code == _TOKEN and text[:column].rstrip().endswith("="):
+        reason = "AttValue: \" or ' expected"
     return _detail(name, line, reason, text, column)
+
+
+def _open_element(data: bytes) -> tuple[str, int]:
+    """The innermost element that is open where the text stops being XML, and the line it starts on."""
+    parser = pyexpat.ParserCreate()
+    stack: list[tuple[str, int]] = []
+
+    def start(tag: str, _attributes: object) -> None:
+        stack.append((tag, parser.CurrentLineNumber))
+
+    parser.StartElementHandler, parser.EndElementHandler = start, lambda _tag: stack.pop()
+    with contextlib.suppress(pyexpat.ExpatError, ValueError, LookupError):
+        parser.Parse(data, True)
+    parser.StartElementHandler = parser.EndElementHandler = None
+    return stack[-1] if stack else ("", 0)
 
 
 def _bad_utf8(data: bytes) -> bool:

@@ -228,10 +228,20 @@ def test_the_root_must_be_the_right_one() -> None:
 @pytest.mark.parametrize(
     ("xml", "message"),
     [
-        ("<car>\n  <name>x</nam>\n</car>", "(car):2: Opening and ending tag mismatch: name and nam\n  <name>x</nam>\n"),
-        ("<car>\n  <name>x</name>\n", "(car):3: Premature end of data in tag car\n(null)\n^"),
+        (
+            "<car>\n  <name>x</nam>\n</car>",
+            "(car):2: Opening and ending tag mismatch: name line 2 and nam\n  <name>x</nam>\n---------------^",
+        ),
+        ("<car>\n  <name>x</name>\n", "(car):3: Premature end of data in tag car line 1\n(null)\n^"),
         ("", "(car):1: Document is empty\n(null)\n^"),
         ("car", "(car):1: Start tag expected, '<' not found\ncar\n^"),
+        (
+            "<car>\n<name>&foo;</name></car>",
+            "(car):2: Entity 'foo' not defined\n<name>&foo;</name></car>\n-----------^",
+        ),
+        ("<car a='1' a='2'/>", "(car):1: Attribute a redefined\n<car a='1' a='2'/>\n"),
+        ("<car><name>a & b</name></car>", "(car):1: xmlParseEntityRef: no name\n"),
+        ("<car a=b/>", "(car):1: AttValue: \" or ' expected\n<car a=b/>\n-------^"),
         ("<car/><car/>", "(car):1: Extra content at the end of the document\n<car/><car/>\n------^"),
         ("<car><name>\udcff</name></car>", "(car):1: Input is not proper UTF-8, indicate encoding !\n"),
         ("<!DOCTYPE car [<!ENTITY a 'b'>]><car/>", "(car):1: Document type declarations are not accepted\n"),

@@ -44,9 +44,9 @@ class Domain(Record):
 
     namespaces: ClassVar[dict[str, str]] = {"qemu": "http://libvirt.org/schemas/domain/qemu/1.0"}
 
+    name: Annotated[str, at("name", missing=Complaint(NoName))]
     type: DomainType
     id: Annotated[Int | None, at("@id", live=True)] = None
-    name: Annotated[str, at("name", missing=Complaint(NoName))]
     uuid: Annotated[Uuid | None, at("uuid", wrong=Complaint(InternalError, "malformed uuid element"))] = None
     genid: Child[Uuid | None] = None
     title: Child[str | None] = None
