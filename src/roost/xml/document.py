@@ -57,6 +57,9 @@ def parse_document(
         root = canonical_names(root, namespaces)
     if root[0] != tag:
         raise XmlError(f"expecting root element of '{tag}', not '{root[0]}'", domain=From.XML)
+    for field in shape_of(cls).fields:
+        if field.at.merged and root[2] and len(root[2].get(field.path[0], ())) > 1:
+            root[2][field.path[0]] = [_merged(root[2][field.path[0]])]
     if validate:
         Inspector(data, root).refuse_unknown(cls)
     try:
@@ -64,6 +67,15 @@ def parse_document(
     except WRONG:
         raise Inspector(data, root).raise_wrong_value(cls) from None
     return record
+
+
+def _merged(nodes: list[Node]) -> Node:
+    """One node with the children of all."""
+    children: dict[str, list[Node]] = {}
+    for node in nodes:
+        for tag, kids in (node[2] or {}).items():
+            children.setdefault(tag, []).extend(kids)
+    return [nodes[0][0], nodes[0][1], children, ""]
 
 
 def parse_member(

@@ -39,4 +39,5 @@ def escape_raw_text(text: str) -> str:
 def escape_raw_attribute(text: str) -> str:
     """An attribute inside a kept subtree."""
     text = escape_raw_text(text)
-    return text.replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
+    text = text.replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
+    return text if text.isascii() else "".join(c if c < "\x80" else f"&#x{ord(c):X};" for c in text)

@@ -20,7 +20,10 @@ class TooDeep(Exception):
 
 
 class RawCapture:
-    """Takes over an expat parser's handlers until `tag` closes, then stores the text in `node[3]`."""
+    """Takes over an expat parser's handlers until `tag` closes, then stores the text in `node[3]`.
+
+    Of the children of `tag` itself only elements are kept, and the first of each namespace: the rest has no owner.
+    """
 
     def __init__(self, parser: Any, tag: str, attributes: dict[str, str], node: list[Any]) -> None:
         self.parser, self.node = parser, node
@@ -30,12 +33,19 @@ class RawCapture:
         self.first: list[bool | None] = []
         self.last: list[bool | None] = []
         self.blank = ""
+        self.inherited = attributes
+        self.namespaces: set[str] = set()
+        #: Where the output stood when a child that is not kept began.
+        self.mark: int | None = None
         parser.StartElementHandler, parser.EndElementHandler = self.start, self.end
         parser.CharacterDataHandler, parser.CommentHandler = self.text, self.comment
         self.start(tag, attributes)
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._child()
+        if len(self.first) == 1 and not self._owned(tag, attributes):
+            self.mark = len(self.out)
+        else:
+            self._child()
         declared = "".join(f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] == "xmlns")
         plain = "".join(f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] != "xmlns")
         self.out.append(f"<{tag}{declared}{plain}>")
@@ -56,6 +66,9 @@ class RawCapture:
             self.out.append(f"</{tag}>")
         self.first.pop()
         self.last.pop()
+        if len(self.first) == 1 and self.mark is not None:
+            del self.out[self.mark :]
+            self.mark = None
         if self.first:
             return
         self.node[3] = "".join(self.out)
@@ -64,7 +77,19 @@ class RawCapture:
         parser.CommentHandler = None
         self.saved[1](tag)
 
+    def _owned(self, tag: str, attributes: dict[str, str]) -> bool:
+        """Whether a child belongs to a namespace not seen so far; a prefix bound further up counts as its own."""
+        prefix, colon, _ = tag.rpartition(":")
+        name = "xmlns" + colon + prefix
+        uri = attributes.get(name) or self.inherited.get(name) or prefix
+        if not uri or uri in self.namespaces:
+            return False
+        self.namespaces.add(uri)
+        return True
+
     def text(self, text: str) -> None:
+        if len(self.first) == 1:
+            return
         if not text.strip(" \t\r\n") and not self.last[-1]:
             # Kept only if the element turns out to hold nothing else: libxml2 drops the others.
             self.blank += text
@@ -74,6 +99,8 @@ class RawCapture:
         self.out.append(escape_raw_text(text))
 
     def comment(self, text: str) -> None:
+        if len(self.first) == 1:
+            return
         self._child()
         self.out.append(f"<!--{text}-->")
 

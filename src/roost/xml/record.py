@@ -65,13 +65,13 @@ class At:
     """Where a field stands; see `at` and `inline`."""
 
     __slots__ = (
-        "after", "bare", "child", "default_tag", "inline", "keep_empty", "live", "missing", "opened", "order", "path",
-        "raw", "secret", "unset", "wrong",
+        "after", "bare", "child", "default_tag", "inline", "keep_empty", "live", "merged", "missing", "opened", "order",
+        "path", "raw", "secret", "unset", "wrong",
     )  # fmt: skip
 
     def __init__(self, path: str | None = None, **options: Any) -> None:
         self.path = path
-        self.child = self.inline = self.raw = self.secret = self.keep_empty = self.opened = False
+        self.child = self.inline = self.raw = self.secret = self.keep_empty = self.opened = self.merged = False
         self.live: bool | Callable[[Any], bool] = False
         self.order = 0
         self.unset: tuple[str, ...] = ()
@@ -95,6 +95,7 @@ def at(
     opened: bool = False,
     default_tag: str | None = None,
     bare: str | None = None,
+    merged: bool = False,
     wrong: Complaint | None = None,
     missing: Complaint | None = None,
 ) -> At:
@@ -114,12 +115,13 @@ def at(
     opened: written as `<x>` `</x>` even when nothing stands inside.
     default_tag: the member of a union meant when the deciding attribute is missing.
     bare: what the attribute is taken to be where its element stands without it.
+    merged: several elements of this name, children of the root, count as one; of others the first counts.
     wrong, missing: the error for a value refused, for a required field left
         out, where libvirt's is not the one for attributes in general.
     """
     return At(
         path, order=order, live=live, secret=secret, unset=unset, keep_empty=keep_empty, opened=opened,
-        default_tag=default_tag, bare=bare, wrong=wrong, missing=missing,
+        default_tag=default_tag, bare=bare, merged=merged, wrong=wrong, missing=missing,
     )  # fmt: skip
 
 

@@ -106,7 +106,7 @@ FULL = """<car colour='red' doors='2' kind='diesel' xmlns:x='urn:example:x'>
   <lock code='1234'/>
   <seat of='leather'/>
   <extra>
-    <any a="1"/>
+    <any xmlns="urn:example:any" a="1"/>
   </extra>
   <tuning>none</tuning>
   <x:special language='en'/>

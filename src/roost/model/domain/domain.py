@@ -67,7 +67,7 @@ class Domain(Record):
     bootloader: Child[str | None] = None
     bootloader_args: Child[str | None] = None
     os: Annotated[Os, at("os", missing=NO_OS_TYPE)]
-    features: Features | None = None
+    features: Annotated[Features | None, at("features", merged=True)] = None
     cpu: Cpu | None = None
     clock: Annotated[Clock | None, at("clock", keep_empty=True)] = None
     on_poweroff: Annotated[LifecycleAction | None, at("on_poweroff", wrong=_unknown("on_poweroff action: %s"))] = None
@@ -75,7 +75,7 @@ class Domain(Record):
     on_crash: Annotated[LifecycleAction | None, at("on_crash", wrong=_unknown("on_crash action: %s"))] = None
     on_lockfailure: Annotated[LockFailureAction | None, at("on_lockfailure", unset=("default",))] = None
     pm: Pm | None = None
-    devices: Annotated[Devices, at("devices", keep_empty=True, opened=True)] = Devices()
+    devices: Annotated[Devices, at("devices", keep_empty=True, opened=True, merged=True)] = Devices()
     seclabels: Annotated[tuple[Seclabel, ...], at("seclabel")] = ()
     qemu_commandline: Annotated[QemuCommandline | None, at("qemu:commandline")] = None
     qemu_capabilities: Annotated[QemuCapabilities | None, at("qemu:capabilities")] = None

@@ -92,6 +92,31 @@ def test_the_first_of_repeated_elements_counts() -> None:
     assert parse(HEAD + "<title>one</title><title>two</title></domain>").title == "one"
 
 
+def test_metadata_keeps_one_element_a_namespace_and_is_laid_out_as_libxml2_does() -> None:
+    domain = parse(
+        HEAD + "<metadata><a xmlns='u' b='\u00e9&#10;x'> <c>\u00e9 &lt;</c>  <d> </d><!-- k --></a>stray<!-- gone -->"
+        "<e>no namespace</e><f xmlns='u'>the second</f><x:g xmlns:x='v'>t<h/></x:g></metadata></domain>"
+    )
+    assert domain.metadata == (
+        '<metadata><a xmlns="u" b="&#xE9;&#10;x"><c>\u00e9 &lt;</c><d> </d><!-- k --></a>'
+        '<x:g xmlns:x="v">t<h/></x:g></metadata>'
+    )
+    assert (
+        '  <metadata>\n    <a xmlns="u" b="&#xE9;&#10;x">\n      <c>\u00e9 &lt;</c>\n      <d> </d>\n      <!-- k -->\n'
+        '    </a>\n    <x:g xmlns:x="v">t<h/></x:g>\n  </metadata>\n'
+    ) in format(domain)
+
+
+def test_repeated_features_and_devices_add_up() -> None:
+    domain = parse(
+        HEAD + "<features><acpi/></features><devices><hub type='usb'/></devices>"
+        "<features><pae/></features><devices/><devices><hub type='usb'/><video/></devices></domain>"
+    )
+    assert domain.features is not None
+    assert (domain.features.acpi, domain.features.pae) == (True, True)
+    assert (len(domain.devices.hubs), len(domain.devices.videos)) == (2, 1)
+
+
 def test_unknown_names_are_ignored_and_refused_under_validation() -> None:
     text = HEAD + "\n<devices>\n<disk foo='1'><target dev='vda'/></disk></devices></domain>"
     assert parse(text).devices.disks[0].target.dev == "vda"
