@@ -6,6 +6,7 @@ import atexit
 import functools
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -171,9 +172,14 @@ class Peer:
     def stop(self) -> None:
         """End it, and with it every process in its namespace."""
         if self._process is not None:
+            firsts = [os.pidfd_open(pid) for pid in children(self._process.pid)]
             self._process.kill()
             self._process.wait()
             self._process = None
+            # The namespace's first process ends last; until then others may still write below `root`.
+            for pidfd in firsts:
+                select.select([pidfd], [], [], SECONDS)
+                os.close(pidfd)
 
     def __enter__(self) -> Peer:
         try:
