@@ -351,6 +351,54 @@ def test_guests_outlive_the_daemon(root: Path) -> None:
     os.waitpid(pid, 0)
 
 
+def test_a_guest_that_does_not_answer_is_neither_waited_for_nor_ended(root: Path) -> None:
+    async def first() -> None:
+        world = World(root)
+        await world.start()
+        ref = await world.get(Domains).define(small_xml("q-silent"), 0)
+        await world.get(Lifecycle).create(ref, 0)
+        await world.driver.stop()
+
+    asyncio.run(first())
+    pid = int((root / "run" / "qemu" / "q-silent.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+
+    async def second(world: World) -> None:
+        ref = world.get(Domains).lookup_by_name("q-silent")
+        assert ref.id == 1
+        assert world.get(Inspection).state(ref, 0)[0] == D.RUNNING
+        os.kill(pid, signal.SIGCONT)
+        await world.get(Lifecycle).suspend(ref)
+        await world.seen(*lifecycle(E.SUSPENDED, E.SUSPENDED_PAUSED))
+        await world.get(Lifecycle).destroy(ref, 0)
+
+    run(root, second)
+    os.waitpid(pid, 0)
+
+
+def test_a_live_document_that_cannot_be_read_keeps_its_guest(root: Path) -> None:
+    async def first() -> None:
+        world = World(root)
+        await world.start()
+        ref = await world.get(Domains).define(small_xml("q-spoilt"), 0)
+        await world.get(Lifecycle).create(ref, 0)
+        await world.driver.stop()
+
+    asyncio.run(first())
+    status = root / "run" / "qemu" / "q-spoilt.json"
+    status.write_text(status.read_text().replace("<domain", "<dominion", 1))
+    pid = int((root / "run" / "qemu" / "q-spoilt.pid").read_text())
+
+    async def second(world: World) -> None:
+        ref = world.get(Domains).lookup_by_name("q-spoilt")
+        assert ref.id == 1
+        await world.get(Lifecycle).suspend(ref)
+        await world.get(Lifecycle).destroy(ref, 0)
+
+    run(root, second)
+    os.waitpid(pid, 0)
+
+
 def test_a_guest_that_ended_unseen_is_cleared_up(root: Path) -> None:
     async def first() -> None:
         world = World(root)

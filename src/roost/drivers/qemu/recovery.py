@@ -17,7 +17,7 @@ from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.supervisor import Supervisor
-from roost.engine.record import Definition
+from roost.engine.registry import load_definitions
 from roost.engine.store import Status
 from roost.engine.table import uuid_bytes
 from roost.errors import RoostError
@@ -26,8 +26,11 @@ from roost.model import domain as model
 
 log = logging.getLogger(__name__)
 
-#: Seconds a guest's monitor has to answer a daemon that has come back.
-RECONNECT_TIMEOUT = 30.0
+#: Seconds a daemon that has come back waits for a guest's monitor before it goes on without.
+PATIENCE = 5.0
+
+#: Seconds after which a guest that is taken up in the background counts as lost for this daemon's life.
+UNANSWERED = 24 * 3600.0
 
 #: QEMU's run states -> (state, reason); the others leave what the status file says.
 _STATES: Mapping[str, tuple[int, int]] = {
@@ -52,11 +55,7 @@ class Recovery:
 
     def load_definitions(self) -> None:
         """Put every definition on disk into the table; their documents are read when needed."""
-        context = self._context
-        for found in context.store.load_definitions():
-            record = context.table.add(found.ref.name, found.ref.uuid)
-            record.definition = Definition(found.text)
-            record.autostart = found.autostart
+        load_definitions(self._context.table, self._context.store)
 
     async def reconnect(self) -> None:
         """Take up the guests of the last daemon, all at once; one that fails does not keep the others."""
@@ -91,8 +90,8 @@ class Recovery:
             log.info("the guest %s ended while it was taken up again: %s", status.name, error)
             await self._end(record, guest, CRASHED)
         except Exception:
-            log.exception("the guest %s could not be taken up again", status.name)
-            await self._end(record, guest, FAILED)
+            # Never the guest's fault: it goes on, and destroying it works without a monitor.
+            log.exception("the guest %s could not be taken up again; it runs on", status.name)
 
     def _record(self, status: Status) -> GuestRecord:
         """The record for a status: the definition's, or a transient domain's own."""
@@ -100,8 +99,14 @@ class Recovery:
         uuid = uuid_bytes(status.uuid)
         known = next((record for record in table if record.uuid == uuid), None)
         record = known or table.add(status.name, uuid)
-        if status.document:
-            record.live = model.parse(status.document, live=True)
+        try:
+            record.live = model.parse(status.document, live=True) if status.document else None
+        except RoostError as error:
+            if not record.is_persistent:
+                table.remove(record)
+                raise
+            log.warning("the live document of %s cannot be read; its definition is shown: %s", status.name, error)
+            record.live = record.config
         return record
 
     async def _reattach(self, record: GuestRecord, guest: Guest, driver: GuestStatus) -> None:
@@ -120,17 +125,26 @@ class Recovery:
             on_closed=lambda reason: self._supervisor.on_monitor_closed(record, guest, reason),
         )
         guest.monitor = monitor
-        await monitor.negotiate(RECONNECT_TIMEOUT)
-        status, processors = await monitor.batch(
-            [("query-status", None), ("query-cpus-fast", None)], deadline=RECONNECT_TIMEOUT
-        )
-        guest.vcpus = tuple(entry["thread-id"] for entry in processors)
-        if status["status"] == "prelaunch" and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
-            log.info("the start of %s was never acknowledged; ending it", record.name)
-            await self._supervisor.stop(record, guest, FAILED)
-            return
-        self._refresh(record, guest, status["status"])
-        self._context.save(record)
+        # A QEMU that hangs, on its storage say, keeps neither the daemon waiting nor its own life at risk.
+        task = self._supervisor.run(self._get_acquainted(record, guest, monitor), f"taking up {record.name}")
+        _, waiting = await asyncio.wait([task], timeout=PATIENCE)
+        if waiting:
+            log.warning("the guest %s has not answered for %g s; going on without it", record.name, PATIENCE)
+
+    async def _get_acquainted(self, record: GuestRecord, guest: Guest, monitor: QmpClient) -> None:
+        """In a job, so that changes wait for it: destroying, which needs no monitor, does not."""
+        async with record.job("taking it up again"):
+            await monitor.negotiate(UNANSWERED)
+            status, processors = await monitor.batch(
+                [("query-status", None), ("query-cpus-fast", None)], deadline=UNANSWERED
+            )
+            guest.vcpus = tuple(entry["thread-id"] for entry in processors)
+            if status["status"] == "prelaunch" and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
+                log.info("the start of %s was never acknowledged; ending it", record.name)
+                await self._supervisor.stop(record, guest, FAILED)
+                return
+            self._refresh(record, guest, status["status"])
+            self._context.save(record)
 
     def _refresh(self, record: GuestRecord, guest: Guest, run_state: str) -> None:
         """What changed while nobody listened."""
@@ -157,7 +171,7 @@ class Recovery:
             monitor = None
         if monitor is not None:
             try:
-                await monitor.negotiate(RECONNECT_TIMEOUT)
+                await monitor.negotiate(PATIENCE)
                 await monitor.execute("quit")
             except RoostError as error:
                 log.info("ending the QEMU of %s: %s", record.name, error)

@@ -21,6 +21,9 @@ from roost.host.api import Process
 
 log = logging.getLogger(__name__)
 
+#: Seconds a daemon that is to end waits for what it has begun.
+SETTLING = 5.0
+
 #: Seconds between SIGTERM and SIGKILL. QEMU needs milliseconds unless its storage hangs.
 GRACE = 10.0
 
@@ -63,22 +66,28 @@ class Supervisor:
             guest.fake_reboot = value
             self.save(record)
 
-    def run(self, coroutine: Coroutine[Any, Any, None], what: str) -> None:
-        """Do what an event asks for in a job of its own, not in the event's callback."""
+    def run(self, coroutine: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """Do what an event asks for in a task of its own, not in the event's callback. Failures are logged."""
         task = asyncio.get_running_loop().create_task(self._logged(coroutine, what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _logged(self, coroutine: Coroutine[Any, Any, None], what: str) -> None:
         try:
             await coroutine
         except RoostError as error:
             log.warning("%s: %s", what, error)
+        except Exception:
+            log.exception("%s failed", what)
 
     async def settle(self) -> None:
-        """Wait for the work that events have asked for."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Wait for the work that events have asked for, but not for guests that do not answer."""
+        if self._tasks:
+            _, waiting = await asyncio.wait(tuple(self._tasks), timeout=SETTLING)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def reboot_in_place(self, record: GuestRecord, guest: Guest) -> None:
         """Reset a guest that has shut down and let it go on: what `-no-shutdown` makes of a reboot."""
