@@ -28,6 +28,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unix_sock_dir: where the sockets are; empty for the run directory.
     log_level: 1 debug, 2 information, 3 warnings, 4 errors. log_file: empty
     for standard error, or for log/roostd.log in the background.
+    busy_poll: microseconds; see roost.rpc.attention.
     event_loop: "auto" takes uvloop where it is installed.
     libvirt_sock_dir: where `--libvirt-sockets` puts its sockets; empty for libvirt's own directory.
     """
@@ -46,6 +47,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_client_requests: int = 5
     keepalive_interval: int = 5
     keepalive_count: int = 5
+    busy_poll: int = 100
     admin_max_clients: int = 5000
     admin_max_queued_clients: int = 20
     admin_max_client_requests: int = 5
@@ -70,6 +72,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "max_client_requests": (1, 10_000),
     "keepalive_interval": (-1, 86400),
     "keepalive_count": (0, 10_000),
+    "busy_poll": (0, 1000),
 }
 
 _ENTRY = re.compile(

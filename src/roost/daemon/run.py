@@ -198,6 +198,7 @@ def _limits(settings: Configuration) -> tuple[Limits, Limits]:
             settings.max_client_requests,
             settings.keepalive_interval,
             settings.keepalive_count,
+            settings.busy_poll / 1e6,
         ),
         Limits(
             settings.admin_max_clients,

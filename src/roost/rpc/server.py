@@ -16,6 +16,7 @@ import msgspec
 
 from roost.contract.identity import Identity
 from roost.rpc import access
+from roost.rpc.attention import Attention
 from roost.rpc.backends import Backends
 from roost.rpc.dispatch import Dispatcher
 from roost.rpc.listener import Listener
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """keepalive_interval: seconds, 0 or less for no keepalive."""
+    """keepalive_interval: seconds, 0 or less for no keepalive. busy_poll: seconds, see `attention`."""
 
     max_clients: int = 5000
     max_queued_clients: int = 1000
@@ -33,6 +34,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_client_requests: int = 5
     keepalive_interval: float = 5
     keepalive_count: int = 5
+    busy_poll: float = 0
 
 
 class Server:
@@ -55,6 +57,7 @@ class Server:
         self.dispatcher = dispatcher
         self.backends = backends
         self.limits = limits
+        self.attention = Attention(limits.busy_poll)
         self.peers = peers
         self.sessions: dict[int, Session] = {}
         self.clients_changed: Callable[[], None] = lambda: None
@@ -86,6 +89,7 @@ class Server:
 
     def set_limits(self, limits: Limits) -> None:
         self.limits = limits
+        self.attention.window = limits.busy_poll
         self.limits_changed()
 
     def limits_changed(self) -> None:

@@ -60,7 +60,7 @@ class Session:
         self.opened: Opened | None = None
         self.close_callback = False
         self._connection = Connection(server=True)
-        self._transport = SocketTransport(server.loop, sock, self)
+        self._transport = SocketTransport(server.loop, sock, self, server.attention)
         self._keepalive = KeepaliveTimer(server.loop, self)
         self._subscriptions: Subscriptions | None = None
         self.streams = Streams(self)
@@ -69,6 +69,11 @@ class Session:
 
     def start(self) -> None:
         self._transport.resume_reading()
+
+    @property
+    def at_leisure(self) -> bool:
+        """Whether nothing that the client asked for is under way."""
+        return not self._outstanding and not self._waiting and not self.streams
 
     @property
     def readonly(self) -> bool:

@@ -146,6 +146,10 @@ class Streams:
         self._open: dict[Key, ServerStream] = {}
         self._closed = False
 
+    def __bool__(self) -> bool:
+        """Whether any is open."""
+        return bool(self._open)
+
     def open(self, key: Key, source: ByteStream) -> None:
         """Begin to copy between `source` and the client."""
         if self._closed:

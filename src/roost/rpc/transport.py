@@ -12,7 +12,10 @@ import os
 import socket
 from collections import deque
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Protocol
+
+from roost.rpc.attention import TURN, Attention
 
 #: Descriptors accepted with one read; the kernel closes what comes beyond.
 MAX_FDS_PER_READ = 32
@@ -39,6 +42,11 @@ class Owner(Protocol):
     def connection_lost(self, reason: Exception | None) -> None:
         """Called once; reason None when the peer or the owner closed it properly."""
 
+    @property
+    def at_leisure(self) -> bool:
+        """Whether all that was received is answered."""
+        ...
+
 
 class SocketTransport:
     """One connected, non-blocking stream socket.
@@ -52,6 +60,7 @@ class SocketTransport:
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         owner: Owner,
+        attention: Attention,
         *,
         high_water: int = 1024 * 1024,
         low_water: int = 64 * 1024,
@@ -61,6 +70,7 @@ class SocketTransport:
         self._sock = sock
         self._fd = sock.fileno()
         self._owner: Owner | None = owner
+        self._attention = attention
         self._high_water = high_water
         self._low_water = low_water
         self._queue: deque[tuple[memoryview, int | None]] = deque()
@@ -83,27 +93,51 @@ class SocketTransport:
             self._loop.remove_reader(self._fd)
 
     def _on_readable(self) -> None:
+        attention = self._attention
+        eager = attention.is_eager(self)
+        self._read()
+        if eager:
+            self._look_for_more()
+        if not self.closed:
+            attention.answered(self)
+
+    def _look_for_more(self) -> None:
+        now = perf_counter()
+        turn_ends = now + TURN
+        give_up = now + self._attention.window
+        while self._reading and self._owner is not None and self._owner.at_leisure:
+            if self._read():
+                now = perf_counter()
+                if now > turn_ends:
+                    return
+                give_up = now + self._attention.window
+            elif perf_counter() > give_up:
+                return
+
+    def _read(self) -> bool:
+        """Take what has come; False when nothing has."""
         size = self._read_size
         try:
             data, ancillary, flags, _ = self._sock.recvmsg(size, _ANCILLARY_SIZE, MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError as error:
             self._lose(error)
-            return
+            return True
         fds = _descriptors(ancillary) if ancillary else ()
         if flags & socket.MSG_CTRUNC:
             for fd in fds:
                 os.close(fd)
             self._lose(ConnectionAbortedError(f"more than {MAX_FDS_PER_READ} file descriptors sent with one message"))
-            return
+            return True
         if not data:
             self._lose(None)
-            return
+            return True
         if len(data) == size and size < READ_SIZE_MAX:
             self._read_size = size * 2
         if self._owner is not None:
             self._owner.data_received(data, fds)
+        return True
 
     def write(self, data: bytes) -> None:
         """Send now what the socket takes, queue the rest. Nothing happens once closed."""
@@ -220,6 +254,7 @@ class SocketTransport:
         self._queue.clear()
         self.queued = 0
         self._sock.close()
+        self._attention.forget(self)
         for waiter in self._drain_waiters:
             if not waiter.done():
                 waiter.set_exception(ConnectionResetError())

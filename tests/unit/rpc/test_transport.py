@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from roost.rpc.attention import Attention
 from roost.rpc.transport import SocketTransport
 from support.desk import LOOPS
 
@@ -21,6 +22,7 @@ class Recorder:
         self.data = b""
         self.fds: list[int] = []
         self.drains = 0
+        self.leisure = True
         self.received = asyncio.Event()
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
@@ -35,6 +37,10 @@ class Recorder:
     def connection_lost(self, reason: Exception | None) -> None:
         self.lost.set_result(reason)
 
+    @property
+    def at_leisure(self) -> bool:
+        return self.leisure
+
 
 Body = Callable[[SocketTransport, Recorder, socket.socket], Awaitable[None]]
 
@@ -44,7 +50,7 @@ def run(loop: str, body: Body) -> None:
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         owner = Recorder()
-        transport = SocketTransport(asyncio.get_running_loop(), ours, owner)
+        transport = SocketTransport(asyncio.get_running_loop(), ours, owner, Attention(0.1))
         transport.resume_reading()
         try:
             async with asyncio.timeout(60):
@@ -182,3 +188,61 @@ def test_nothing_is_read_while_paused(loop: str) -> None:
         assert owner.data == b"x"
 
     run(loop, body)
+
+
+def test_an_eager_client_is_served_without_the_loop(loop: str) -> None:
+    async def body(transport: SocketTransport, owner: Recorder, peer: socket.socket) -> None:
+        answers = 0
+
+        def answer(data: bytes, fds: Sequence[int]) -> None:
+            # The peer sends its next byte before it sleeps: as from a thread that only waited for the answer.
+            nonlocal answers
+            answers += 1
+            if answers < 50:
+                peer.send(b"x")
+            else:
+                owner.received.set()
+
+        owner.data_received = answer  # type: ignore[method-assign]
+        turns = 0
+
+        def turn() -> None:
+            nonlocal turns
+            turns += 1
+            if not owner.received.is_set():
+                asyncio.get_running_loop().call_soon(turn)
+
+        asyncio.get_running_loop().call_soon(turn)
+        peer.send(b"x")
+        await owner.received.wait()
+        assert answers == 50
+        assert turns < 50
+
+    run(loop, body)
+
+
+def test_a_client_with_calls_under_way_is_not_waited_for(loop: str) -> None:
+    async def body(transport: SocketTransport, owner: Recorder, peer: socket.socket) -> None:
+        owner.leisure = False
+        for _ in range(10):
+            owner.received.clear()
+            peer.send(b"x")
+            await owner.received.wait()
+        assert owner.data == b"x" * 10
+
+    run(loop, body)
+
+
+def test_attention_is_for_the_client_that_spoke_last() -> None:
+    attention = Attention(100e-6)
+    assert not attention.is_eager("a")
+    attention.answered("a")
+    assert attention.is_eager("a")
+    assert not attention.is_eager("b")
+    attention.forget("b")
+    assert attention.is_eager("a")
+    attention.forget("a")
+    assert not attention.is_eager("a")
+    attention.answered("a")
+    attention.window = 0
+    assert not attention.is_eager("a")
