@@ -14,6 +14,7 @@ from roost.contract.interface import Backend
 from roost.errors import From, InternalError, NoSupport
 from roost.protocol import Procedure
 from roost.rpc import access
+from roost.rpc.autodestroy import Autodestroy
 from roost.rpc.backends import Opened
 from roost.rpc.keepalive import KeepaliveTimer
 from roost.rpc.streams import Streams
@@ -64,6 +65,7 @@ class Session:
         self._keepalive = KeepaliveTimer(server.loop, self)
         self._subscriptions: Subscriptions | None = None
         self.streams = Streams(self)
+        self.autodestroy = Autodestroy(server.spawn)
         self._outstanding = 0
         self._waiting: deque[Event] = deque()
 
@@ -218,6 +220,7 @@ class Session:
         if self._subscriptions is not None:
             self._subscriptions.close()
         self.streams.close()
+        self.autodestroy.session_ended()
         for received in self._waiting:
             if isinstance(received, CallReceived):
                 for fd in received.fds:

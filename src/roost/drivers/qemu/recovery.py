@@ -11,7 +11,17 @@ import msgspec
 
 from roost.constants import domain as D
 from roost.drivers.qemu.context import Context
-from roost.drivers.qemu.guest import CRASHED, FAILED, RUNNING, SHUTDOWN, Ending, Guest, GuestRecord, GuestStatus
+from roost.drivers.qemu.guest import (
+    CRASHED,
+    DESTROYED,
+    FAILED,
+    RUNNING,
+    SHUTDOWN,
+    Ending,
+    Guest,
+    GuestRecord,
+    GuestStatus,
+)
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed
@@ -142,6 +152,10 @@ class Recovery:
             if status["status"] == "prelaunch" and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
                 log.info("the start of %s was never acknowledged; ending it", record.name)
                 await self._supervisor.stop(record, guest, FAILED)
+                return
+            if guest.autodestroy:
+                log.info("the connection that %s was to end with is gone; destroying it", record.name)
+                await self._supervisor.stop(record, guest, DESTROYED)
                 return
             self._refresh(record, guest, status["status"])
             self._context.save(record)

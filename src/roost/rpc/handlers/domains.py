@@ -59,7 +59,6 @@ ROWS = (
     row("CONNECT_LIST_DEFINED_DOMAINS", Domains, "defined_names", one, _limit("maxnames")),
     row("DOMAIN_DEFINE_XML", Domains, "define", one, no_flags),
     row("DOMAIN_DEFINE_XML_FLAGS", Domains, "define", one),
-    row("DOMAIN_CREATE_XML", Domains, "create_xml", one),
     row("DOMAIN_UNDEFINE", Domains, "undefine", nothing, no_flags),
     row("DOMAIN_UNDEFINE_FLAGS", Domains, "undefine", nothing),
     row(
