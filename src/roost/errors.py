@@ -98,6 +98,8 @@ class RoostError(Exception):
     domain: one of `From`. Left None, the dispatcher fills in the domain of
         the driver that raised it.
     hint: what would be right; it follows the message after a semicolon.
+    verbatim: the detail is the whole message, as in the errors that libvirt's
+        public calls raise about their own arguments.
     int1, int2, str1 .. str3: the further fields of the wire record. By
         libvirt's convention str1 is the template and str2 the detail.
     """
@@ -112,6 +114,7 @@ class RoostError(Exception):
         *,
         domain: int | None = None,
         hint: str = "",
+        verbatim: bool = False,
         level: int = ERROR,
         int1: int = -1,
         int2: int = -1,
@@ -119,7 +122,7 @@ class RoostError(Exception):
         str2: str | None = None,
         str3: str | None = None,
     ) -> None:
-        template = self.detailed or self.bare + ": %s"
+        template = "%s" if verbatim else self.detailed or self.bare + ": %s"
         message = template.replace("%s", detail, 1) if detail else self.bare
         super().__init__(f"{message}; {hint}" if hint else message)
         self.detail = detail

@@ -13,6 +13,7 @@ from roost.constants import domain_events as E
 from roost.errors import (
     InvalidArg,
     NoDomain,
+    NoDomainMetadata,
     OperationFailed,
     OperationInvalid,
     RoostError,
@@ -241,3 +242,58 @@ def test_sizes_and_processors(client: Client, driver: Driver) -> None:
     assert (max_memory, memory, vcpus, cpu_time) == (32768, 32768, 1, 0)
     assert client.call("DOMAIN_GET_MAX_MEMORY", domain)[0] == 32768
     assert client.call("DOMAIN_GET_VCPUS_FLAGS", domain, D.VCPU_MAXIMUM | D.VCPU_CONFIG)[0] == 1
+
+
+URI = "http://example.org/app"
+
+
+def set_metadata(client: Client, domain: Any, kind: int, text: str | None, flags: int = 0) -> None:
+    client.call("DOMAIN_SET_METADATA", domain, kind, text, "app" if kind == D.METADATA_ELEMENT else None,
+                URI if kind == D.METADATA_ELEMENT else None, flags)  # fmt: skip
+
+
+def metadata(client: Client, domain: Any, kind: int, flags: int = 0) -> str:
+    uri = URI if kind == D.METADATA_ELEMENT else None
+    return str(client.call("DOMAIN_GET_METADATA", domain, kind, uri, flags)[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [(D.METADATA_TITLE, "a title"), (D.METADATA_DESCRIPTION, "two\nlines"), (D.METADATA_ELEMENT, '<owner name="x"/>')],
+)
+def test_metadata_is_set_shown_and_removed(client: Client, driver: Driver, kind: int, text: str) -> None:
+    domain = define(client, driver.document("guest"))
+    with pytest.raises(NoDomainMetadata, match="Requested metadata element is not present"):
+        metadata(client, domain, kind)
+    client.call("CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY", E.ID_METADATA_CHANGE, None)
+    set_metadata(client, domain, kind, text)
+    assert metadata(client, domain, kind) == text
+    assert "title" in client.call("DOMAIN_GET_XML_DESC", domain, 0)[0] or kind != D.METADATA_TITLE
+    set_metadata(client, domain, kind, None)
+    with pytest.raises(NoDomainMetadata):
+        metadata(client, domain, kind)
+    while len(client.notifications) < 2:
+        client.receive()
+    _, changed, seen_kind, uri = client.notifications[0].fields
+    assert (changed.name, seen_kind, uri) == ("guest", kind, URI if kind == D.METADATA_ELEMENT else None)
+
+
+def test_metadata_of_the_running_domain_and_of_its_definition_are_two(client: Client, driver: Driver) -> None:
+    domain = define(client, driver.document("guest"))
+    with pytest.raises(OperationInvalid, match="domain is not running"):
+        set_metadata(client, domain, D.METADATA_TITLE, "x", D.AFFECT_LIVE)
+    start(client, domain)
+    set_metadata(client, domain, D.METADATA_TITLE, "live", D.AFFECT_LIVE)
+    set_metadata(client, domain, D.METADATA_TITLE, "config", D.AFFECT_CONFIG)
+    assert metadata(client, domain, D.METADATA_TITLE) == "live"
+    assert metadata(client, domain, D.METADATA_TITLE, D.AFFECT_CONFIG) == "config"
+    with pytest.raises(InvalidArg, match="are mutually exclusive"):
+        metadata(client, domain, D.METADATA_TITLE, D.AFFECT_LIVE | D.AFFECT_CONFIG)
+    client.call("DOMAIN_DESTROY", domain)
+    assert metadata(client, domain, D.METADATA_TITLE) == "config"
+
+
+def test_a_title_is_one_line(client: Client, driver: Driver) -> None:
+    domain = define(client, driver.document("guest"))
+    with pytest.raises(InvalidArg, match="metadata title can't contain newlines"):
+        set_metadata(client, domain, D.METADATA_TITLE, "two\nlines")

@@ -12,7 +12,7 @@ def check(flags: int, allowed: int, function: str, domain: int | None = None) ->
     """
     unknown = flags & ~allowed
     if unknown:
-        error = InvalidArg(domain=domain, str1=function, str2="flags", int1=0, int2=0)
-        # Alone among this code's errors it comes without the class's own words.
-        error.args = (f"unsupported flags (0x{unknown:x}) in function {function}",)
-        raise error
+        raise InvalidArg(
+            f"unsupported flags (0x{unknown:x}) in function {function}",
+            domain=domain, verbatim=True, str1=function, str2="flags", int1=0, int2=0,
+        )  # fmt: skip

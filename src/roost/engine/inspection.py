@@ -9,9 +9,9 @@ from roost.constants import domain as D
 from roost.contract import flags as F
 from roost.contract.domains import DomainInfo, Inspection
 from roost.contract.references import DomainIdentity
+from roost.engine.affect import choose
 from roost.engine.record import Record, RuntimeT
 from roost.engine.table import DomainTable
-from roost.errors import InvalidArg, OperationInvalid
 from roost.model.domain import Domain
 
 #: virDomainJobInfo's twelve numbers when no job runs.
@@ -81,27 +81,10 @@ class RecordInspection(Inspection, Generic[RuntimeT]):
     def vcpus(self, domain: DomainIdentity, flags: int) -> int:
         self.check_flags(flags, D.VCPU_LIVE | D.VCPU_CONFIG | D.VCPU_MAXIMUM, "DomainGetVcpusFlags")
         record = self.table.get(domain)
-        document = self.choose(record, flags)
+        document = choose(record, flags)
         if flags & D.VCPU_MAXIMUM:
             return document.vcpu.count if document.vcpu else 1
         return current_vcpus(document)
-
-    def choose(self, record: Record[RuntimeT], flags: int) -> Domain:
-        """The document that AFFECT_LIVE or AFFECT_CONFIG names; neither: the current one.
-
-        Both at once are refused with InvalidArg, LIVE of a stopped domain and
-        CONFIG of a transient one with OperationInvalid.
-        """
-        live, config = flags & D.AFFECT_LIVE, flags & D.AFFECT_CONFIG
-        if live and config:
-            raise InvalidArg(
-                "flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' in function "
-                f"'{self.prefix}DomainGetVcpusFlags' are mutually exclusive",
-                domain=self.table.error_domain,
-            )
-        if live and not record.is_active:
-            raise OperationInvalid("domain is not running", domain=self.table.error_domain)
-        return record.config if config else record.document
 
     def control_info(self, domain: DomainIdentity, flags: int) -> tuple[int, int, int]:
         self.check_flags(flags, 0, "DomainGetControlInfo")

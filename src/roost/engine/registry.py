@@ -12,6 +12,7 @@ from roost.contract import flags as F
 from roost.contract.domains import Domains
 from roost.contract.events import DomainEvent
 from roost.contract.references import DomainIdentity, DomainRef
+from roost.engine.affect import affected, choose
 from roost.engine.bus import EventBus
 from roost.engine.record import Definition, Record, RuntimeT
 from roost.engine.store import DefinitionStore, Store
@@ -19,6 +20,7 @@ from roost.engine.table import LIST_FLAGS, DomainTable, uuid_bytes
 from roost.errors import OperationInvalid
 from roost.model import domain as model
 from roost.model.domain import Domain
+from roost.model.domain.metadata import get_metadata, set_metadata
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,9 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
     async def launch(self, record: Record[RuntimeT], document: Domain, flags: int) -> None:
         """Start `record` from `document`, inside its job; on failure the record is as before."""
         raise NotImplementedError
+
+    def save_live(self, record: Record[RuntimeT]) -> None:
+        """Put a changed live document on disk, where the driver keeps it."""
 
     def check_flags(self, flags: int, allowed: int, function: str) -> None:
         F.check(flags, allowed, self.prefix + function, self.table.error_domain)
@@ -167,6 +172,29 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
                 return
             await self.store.set_autostart(record.name, autostart)
             record.autostart = autostart
+
+    def metadata(self, domain: DomainIdentity, kind: int, uri: str | None, flags: int) -> str:
+        self.check_flags(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG, "DomainGetMetadata")
+        return get_metadata(choose(self.table.get(domain), flags), kind, uri)
+
+    async def set_metadata(
+        self, domain: DomainIdentity, kind: int, metadata: str | None, key: str | None, uri: str | None, flags: int
+    ) -> None:
+        self.check_flags(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG, "DomainSetMetadata")
+        record = self.table.get(domain)
+        async with record.job("set metadata"), self.store.lock:
+            live, config = affected(record, flags)
+            if config:
+                changed = set_metadata(record.config, kind, metadata, key, uri)
+                text = model.format(changed, secure=True)
+                await self.store.save_definition(record.name, text)
+                record.definition = Definition(text, changed)
+            if live and record.live is not None:
+                record.live = set_metadata(record.live, kind, metadata, key, uri)
+                self.save_live(record)
+        self.bus.publish(
+            DomainEvent(E.ID_METADATA_CHANGE, record.ref, (kind, uri if kind == D.METADATA_ELEMENT else None))
+        )
 
     def publish(self, record: Record[RuntimeT], event: int, detail: int) -> None:
         """Tell subscribers of a lifecycle event."""

@@ -49,6 +49,9 @@ class QemuDomains(RegistryDomains[Guest]):
     async def launch(self, record: GuestRecord, document: Domain, flags: int) -> None:
         await self._launcher.start(record, document, flags)
 
+    def save_live(self, record: GuestRecord) -> None:
+        self._context.save(record)
+
 
 class QemuInspection(RecordInspection[Guest]):
     """contract.Inspection, with the process's own numbers."""
