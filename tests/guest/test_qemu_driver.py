@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -565,5 +567,18 @@ def test_destroyed_while_it_starts(root: Path) -> None:
             await start
         assert world.get(Inspection).state(ref, 0) == (D.SHUTOFF, D.SHUTOFF_DESTROYED)
         assert not list((root / "lib" / "qemu").iterdir())
+
+    run(root, scenario)
+
+
+def test_a_clock_that_differs_counts_from_now(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        xml = small_xml("q-clock").replace("<devices>", "<clock offset='variable' adjustment='86400'/><devices>")
+        before = datetime.datetime.now(datetime.UTC)
+        ref = await world.get(Domains).create_xml(xml, D.START_PAUSED)
+        (base,) = re.findall(r"-rtc base=(\S+?)[, ]", (root / "log" / "qemu" / "q-clock.log").read_text())
+        ahead = datetime.datetime.fromisoformat(base).replace(tzinfo=datetime.UTC) - before
+        assert datetime.timedelta(hours=23) < ahead < datetime.timedelta(hours=25)
+        await world.get(Lifecycle).destroy(ref, 0)
 
     run(root, scenario)

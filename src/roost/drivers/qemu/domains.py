@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roost.constants import domain as D
 from roost.contract.references import DomainIdentity
+from roost.drivers.qemu.capabilities import Capabilities
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.facts import machine_facts
 from roost.drivers.qemu.guest import Guest, GuestRecord
@@ -14,6 +15,7 @@ from roost.engine.registry import RegistryDomains
 from roost.errors import From, InvalidArg
 from roost.model.domain import Domain
 from roost.model.domain.complete import complete
+from roost.model.domain.facts import MachineFacts
 
 
 class QemuDomains(RegistryDomains[Guest]):
@@ -33,6 +35,14 @@ class QemuDomains(RegistryDomains[Guest]):
         super().__init__(context.table, context.store, context.bus)
         self._context = context
         self._launcher = launcher
+        self._facts: dict[str, tuple[Capabilities, MachineFacts]] = {}
+
+    def _facts_of(self, caps: Capabilities) -> MachineFacts:
+        """Made anew only when the binary has been probed anew."""
+        known = self._facts.get(caps.binary)
+        if known is None or known[0] is not caps:
+            known = self._facts[caps.binary] = caps, machine_facts(caps)
+        return known[1]
 
     async def prepare(self, document: Domain) -> Domain:
         if document.type not in ("qemu", "kvm"):
@@ -44,7 +54,7 @@ class QemuDomains(RegistryDomains[Guest]):
         emulator = document.devices.emulator
         cache = self._context.capabilities
         caps = await (cache.get(emulator) if emulator else cache.for_arch(document.os.arch))
-        return complete(document, machine_facts(caps))
+        return complete(document, self._facts_of(caps))
 
     async def launch(self, record: GuestRecord, document: Domain, flags: int) -> None:
         await self._launcher.start(record, document, flags)

@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import socket
+import time
 from pathlib import Path
 
 import msgspec
@@ -154,7 +155,14 @@ class Resources:
 
     def grants(self, monitor: int) -> plan.Grants:
         """What was acquired, for the command line."""
-        return plan.Grants(monitor=monitor, fds=self._fds, ports=self._ports, names=self._names)
+        return plan.Grants(
+            monitor=monitor,
+            fds=self._fds,
+            ports=self._ports,
+            names=self._names,
+            now=time.time(),
+            utc_offset=time.localtime().tm_gmtoff,
+        )
 
     def close(self) -> None:
         """Close our copies of what QEMU has inherited, or will never."""
