@@ -65,7 +65,7 @@ class DomainTable(Generic[RuntimeT]):
         """The same, for calls that need it running."""
         record = self.get(domain)
         if record.id == -1:
-            raise OperationInvalid("domain is not running", domain=self.error_domain)
+            raise OperationInvalid("domain is not running", domain=From.DOMAIN)
         return record
 
     def by_uuid(self, uuid: bytes) -> Record[RuntimeT]:

@@ -140,7 +140,9 @@ class QemuStatistics(Statistics):
             target = interface.target.dev if interface.target is not None else None
             if target and device in (target, interface.mac):
                 return self._context.host.network.counters(target)
-        raise InvalidArg(f"invalid path, '{device}' is not a known interface", domain=From.QEMU)
+        raise InvalidArg(
+            f"'{device}' is not a known interface", domain=From.DOMAIN, hint="name its target device or MAC address"
+        )
 
     # -- all domains at once ---------------------------------------------------------------
 

@@ -89,7 +89,7 @@ class TestStatistics(Statistics):
         names = {interface.target.dev for interface in document.devices.interfaces if interface.target}
         if device not in names | {interface.mac for interface in document.devices.interfaces}:
             raise InvalidArg(
-                f"'{device}' is not a known interface", domain=From.TEST, hint="name its target device or MAC address"
+                f"'{device}' is not a known interface", domain=From.DOMAIN, hint="name its target device or MAC address"
             )
         clock = _clock()
         return tuple(clock // divisor for divisor in INTERFACE)
