@@ -1,0 +1,73 @@
+"""A disk that is full refuses what is new and keeps what is there."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from roost.client.blocking import Client
+from roost.errors import SystemCallError
+from support.daemon import RoostDaemon
+
+pytestmark = pytest.mark.root
+
+XML = """<domain type='qemu'><name>full{number}</name>
+<uuid>f0110000-0000-4000-8000-{number:012}</uuid>
+<description>{text}</description><memory unit='MiB'>32</memory>
+<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"""
+TEXT = "x" * 8000
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="roost-full", dir="/tmp"))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], check=False)
+    if mounted.returncode:
+        place.rmdir()
+        pytest.skip("a file system cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    place.rmdir()
+
+
+def names(client: Client) -> set[str]:
+    return {domain.name for domain in client.call("CONNECT_LIST_ALL_DOMAINS", 1, 0)[0]}
+
+
+def fill(client: Client, defined: set[str]) -> None:
+    """Define domains until it is refused."""
+    for number in range(1000):
+        client.call("DOMAIN_DEFINE_XML_FLAGS", XML.format(number=number, text=TEXT), 0)
+        defined.add(f"full{number}")
+
+
+@pytest.mark.guest
+def test_definitions_survive_a_full_disk(small_disk: Path) -> None:
+    daemon = RoostDaemon(small_disk)
+    with daemon:
+        client = Client.open(daemon.uri)
+        defined: set[str] = set()
+        with pytest.raises(SystemCallError, match=r"cannot write file '.*': No space left on device") as refused:
+            fill(client, defined)
+        assert refused.value.int1 == errno.ENOSPC
+        assert defined
+        assert names(client) == defined
+        # A definition that exists keeps its old form when the new one does not fit.
+        with pytest.raises(SystemCallError):
+            client.call("DOMAIN_DEFINE_XML_FLAGS", XML.format(number=0, text=TEXT * 100), 0)
+        domain = client.call("DOMAIN_LOOKUP_BY_NAME", "full0")[0]
+        assert TEXT * 2 not in client.call("DOMAIN_GET_XML_DESC", domain, 0)[0]
+        client.close()
+        daemon.kill()
+        daemon.start()
+        client = Client.open(daemon.uri)
+        assert names(client) == defined
+        client.call("DOMAIN_UNDEFINE", domain)
+        client.call("DOMAIN_DEFINE_XML_FLAGS", XML.format(number=5000, text=""), 0)
+        assert names(client) == defined - {"full0"} | {"full5000"}
+        client.close()
