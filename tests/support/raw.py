@@ -26,7 +26,11 @@ class RawClient:
     def __init__(self, path: Path) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         # Waits while the daemon's queue is full; with a timeout set it would fail at once instead.
-        self.sock.connect(str(path))
+        try:
+            self.sock.connect(str(path))
+        except OSError:
+            self.sock.close()
+            raise
         self.sock.settimeout(SECONDS)
         self._connection = Connection(server=False)
 

@@ -122,13 +122,15 @@ class Daemon:
 
     def _listen(self) -> None:
         privileged = self._privileged
-        wanted = [sockets.own(self._socket_directory(), self._settings, privileged=privileged)]
+        wanted: list[sockets.SocketSet] = []
         if self._options.libvirt_sockets:
             place = self._settings.libvirt_sock_dir or sockets.libvirt_directory(privileged)
             wanted += sockets.libvirt(Path(place), self._settings, privileged=privileged)
+        # Our own come last, and of them the read-write one: when it answers, all do.
+        wanted.append(sockets.own(self._socket_directory(), self._settings, privileged=privileged))
         for group in wanted:
-            for name, files in zip(self._servers, group, strict=True):
-                for file in files:
+            for name, files in reversed([*zip(self._servers, group, strict=True)]):
+                for file in reversed(files):
                     self._servers[name].listen(
                         file.path, mode=file.mode, group=file.group, readonly=file.readonly, auth=file.auth
                     )

@@ -59,7 +59,6 @@ class Session:
         self.auth = auth
         self.authenticated = auth == access.AUTH_NONE
         self.opened: Opened | None = None
-        self.close_callback = False
         self._connection = Connection(server=True)
         self._transport = SocketTransport(server.loop, sock, self, server.attention)
         self._keepalive = KeepaliveTimer(server.loop, self)

@@ -63,12 +63,8 @@ def _yes(session: Session, values: Values) -> bool:
     return True
 
 
-def _set_close_callback(session: Session, values: Values) -> None:
-    session.close_callback = True
-
-
-def _clear_close_callback(session: Session, values: Values) -> None:
-    session.close_callback = False
+def _close_callback(session: Session, values: Values) -> None:
+    """Clients must be able to ask; no driver here ever loses a hypervisor and would have to say so."""
 
 
 ROWS = (
@@ -79,6 +75,6 @@ ROWS = (
     Row("CONNECT_GET_URI", _uri, one),
     Row("CONNECT_GET_LIB_VERSION", _lib_version, one),
     Row("CONNECT_IS_SECURE", _yes, number),
-    Row("CONNECT_REGISTER_CLOSE_CALLBACK", _set_close_callback, nothing),
-    Row("CONNECT_UNREGISTER_CLOSE_CALLBACK", _clear_close_callback, nothing),
+    Row("CONNECT_REGISTER_CLOSE_CALLBACK", _close_callback, nothing),
+    Row("CONNECT_UNREGISTER_CLOSE_CALLBACK", _close_callback, nothing),
 )
