@@ -106,7 +106,7 @@ def test_background_reports_a_failed_start(tmp_path: Path) -> None:
     config.write_text(f'unix_sock_dir = "{tmp_path}/file"\n')
     failed = roostd("--root", str(tmp_path / "root"), "-d", "-f", str(config))
     assert failed.returncode == 1
-    assert f"cannot listen on {tmp_path}/file/roost-sock" in failed.stderr
+    assert f"cannot listen on {tmp_path}/file/roost-admin-sock" in failed.stderr
 
 
 def test_a_mistake_in_the_configuration_stops_the_start(tmp_path: Path) -> None:
