@@ -173,6 +173,24 @@ def test_the_order_of_the_events_of_a_start(root: Path) -> None:
     run(root, scenario)
 
 
+def test_the_agents_channel_is_known_and_told(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        agent = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+        ref = await world.get(Domains).define(domain_xml("q-agent", devices=agent), 0)
+        world.events.clear()
+        ref = await world.get(Lifecycle).create(ref, 0)
+        started = (E.ID_AGENT_LIFECYCLE, E.AGENT_LIFECYCLE_STATE_DISCONNECTED, E.AGENT_LIFECYCLE_REASON_DOMAIN_STARTED)
+        assert world.events[0] == started
+        assert "state='disconnected'" in world.get(Domains).describe(ref, 0)
+        stream = await world.booted(ref)
+        await stream.write(b"sh exec 3<>/dev/vport1p1; echo opened; sleep 1\n")
+        await world.seen(E.ID_AGENT_LIFECYCLE, E.AGENT_LIFECYCLE_STATE_CONNECTED, E.AGENT_LIFECYCLE_REASON_CHANNEL)
+        await world.seen(E.ID_AGENT_LIFECYCLE, E.AGENT_LIFECYCLE_STATE_DISCONNECTED, E.AGENT_LIFECYCLE_REASON_CHANNEL)
+        stream.abort()
+
+    run(root, scenario)
+
+
 def test_a_transient_domain_is_gone_when_it_ends(root: Path) -> None:
     async def scenario(world: World) -> None:
         domains = world.get(Domains)

@@ -14,6 +14,7 @@ import msgspec
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.drivers.qemu.guest import PANICKED, Guest, GuestRecord
+from roost.drivers.qemu.live import has_agent, with_channel_state
 
 if TYPE_CHECKING:
     from roost.drivers.qemu.supervisor import Supervisor
@@ -177,6 +178,22 @@ def _balloon(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> No
     s.publish(record, E.ID_BALLOON_CHANGE, actual)
 
 
+def _channel(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    """Somebody in the guest opened or closed a channel: of the agent's, subscribers are told."""
+    alias, connected = str(data.get("id", "")), bool(data.get("open"))
+    if record.live is None:
+        return
+    changed = with_channel_state(record.live, alias, connected)
+    if changed == record.live:
+        return
+    record.live = changed
+    if not guest.starting:
+        s.save(record)
+    if has_agent(changed, alias):
+        state = E.AGENT_LIFECYCLE_STATE_CONNECTED if connected else E.AGENT_LIFECYCLE_STATE_DISCONNECTED
+        s.publish(record, E.ID_AGENT_LIFECYCLE, state, E.AGENT_LIFECYCLE_REASON_CHANNEL)
+
+
 def _pm_suspend(kind: int, detail: int) -> Handler:
     def handle(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
         s.publish(record, kind, 0)
@@ -252,6 +269,7 @@ HANDLERS: Mapping[str, Handler] = {
     "SPICE_DISCONNECTED": _graphics(E.GRAPHICS_DISCONNECT),
     "DEVICE_TRAY_MOVED": _tray,
     "BALLOON_CHANGE": _balloon,
+    "VSERPORT_CHANGE": _channel,
     "SUSPEND": _pm_suspend(E.ID_PMSUSPEND, E.PMSUSPENDED_MEMORY),
     "SUSPEND_DISK": _pm_suspend(E.ID_PMSUSPEND_DISK, E.PMSUSPENDED_DISK),
     "WAKEUP": _pm_wakeup,

@@ -143,7 +143,7 @@ class Launcher:
                 raise answer
         _, chardevs, processors = answers[:3]
         guest.vcpus = tuple(entry["thread-id"] for entry in processors)
-        record.live = L.with_terminals(live, chardevs)
+        record.live = L.with_channel_states(L.with_terminals(live, chardevs), chardevs)
         account = self.context.account
         if account is not None and self.context.config.dynamic_ownership:
             record.live = L.with_labels(record.live, account.uid, account.gid)
@@ -169,6 +169,9 @@ class Launcher:
         assert monitor is not None
         if flags & D.START_PAUSED:
             record.set_state(D.PAUSED, D.PAUSED_USER)
+        if record.live is not None and L.has_agent(record.live):
+            state, reason = E.AGENT_LIFECYCLE_STATE_DISCONNECTED, E.AGENT_LIFECYCLE_REASON_DOMAIN_STARTED
+            self.supervisor.publish(record, E.ID_AGENT_LIFECYCLE, state, reason)
         guest.starting = False
         self.context.save(record)
         if flags & D.START_PAUSED:

@@ -120,6 +120,36 @@ def with_terminals(live: Domain, chardevs: Sequence[Mapping[str, Any]]) -> Domai
     return _replace(live, devices=_replace(devices, **changes))
 
 
+def with_channel_states(live: Domain, chardevs: Sequence[Mapping[str, Any]]) -> Domain:
+    """Whether somebody in the guest has its virtio channels open, from QEMU's answer to query-chardev."""
+    opened = {str(entry["label"]).removeprefix("char"): bool(entry.get("frontend-open")) for entry in chardevs}
+    for channel in live.devices.channels:
+        if channel.alias in opened:
+            live = with_channel_state(live, channel.alias, opened[channel.alias])
+    return live
+
+
+def with_channel_state(live: Domain, alias: str, connected: bool) -> Domain:
+    """The same for one channel that has changed."""
+    channels = tuple(
+        _replace(channel, target=_replace(channel.target, state="connected" if connected else "disconnected"))
+        if channel.alias == alias and isinstance(channel.target, VirtioChannel)
+        else channel
+        for channel in live.devices.channels
+    )
+    return _replace(live, devices=_replace(live.devices, channels=channels))
+
+
+def has_agent(live: Domain, alias: str | None = None) -> bool:
+    """Whether the guest agent's channel is there, or is the one named."""
+    return any(
+        isinstance(channel.target, VirtioChannel)
+        and channel.target.name == "org.qemu.guest_agent.0"
+        and alias in (None, channel.alias)
+        for channel in live.devices.channels
+    )
+
+
 def _with_path(device: CharDevice, paths: Mapping[str, str]) -> CharDevice:
     path = paths.get(device.alias or "")
     if path is None or not isinstance(device.source, PtyChar):

@@ -23,6 +23,7 @@ from roost.drivers.qemu.guest import (
     GuestStatus,
 )
 from roost.drivers.qemu.launch import Launcher
+from roost.drivers.qemu.live import with_channel_states
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed
 from roost.drivers.qemu.resources import Resources
@@ -145,9 +146,11 @@ class Recovery:
         """In a job, so that changes wait for it: destroying, which needs no monitor, does not."""
         async with record.job("taking it up again"):
             await monitor.negotiate(UNANSWERED)
-            status, processors = await monitor.batch(
-                [("query-status", None), ("query-cpus-fast", None)], deadline=UNANSWERED
+            status, processors, chardevs = await monitor.batch(
+                [("query-status", None), ("query-cpus-fast", None), ("query-chardev", None)], deadline=UNANSWERED
             )
+            if record.live is not None:
+                record.live = with_channel_states(record.live, chardevs)
             guest.vcpus = tuple(entry["thread-id"] for entry in processors)
             if status["status"] == "prelaunch" and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
                 log.info("the start of %s was never acknowledged; ending it", record.name)

@@ -34,7 +34,9 @@ from roost.model import domain as model
 XML = """<domain type='qemu' id='1'><name>g</name><memory unit='KiB'>65536</memory><os><type>hvm</type></os>
 <on_poweroff>{poweroff}</on_poweroff><on_crash>{crash}</on_crash>
 <devices><disk type='file' device='cdrom'><source file='/images/a.iso'/><target dev='sda' bus='sata'/>
-<alias name='sata0-0-0'/></disk></devices></domain>"""
+<alias name='sata0-0-0'/></disk>
+<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='disconnected'/>
+<alias name='channel0'/></channel></devices></domain>"""
 
 
 class Scene:
@@ -149,6 +151,18 @@ def test_the_balloon_is_in_the_document(scene: Scene) -> None:
     assert scene.event("BALLOON_CHANGE", actual=32 << 20) == [(E.ID_BALLOON_CHANGE, 32768)]
     assert scene.record.live is not None
     assert scene.record.live.current_memory == 32768
+
+
+def test_the_agents_channel_is_in_the_document_and_told(scene: Scene) -> None:
+    opened = (E.ID_AGENT_LIFECYCLE, E.AGENT_LIFECYCLE_STATE_CONNECTED, E.AGENT_LIFECYCLE_REASON_CHANNEL)
+    closed = (E.ID_AGENT_LIFECYCLE, E.AGENT_LIFECYCLE_STATE_DISCONNECTED, E.AGENT_LIFECYCLE_REASON_CHANNEL)
+    assert scene.event("VSERPORT_CHANGE", id="channel0", open=True) == [opened]
+    assert scene.record.live is not None
+    assert "state='connected'" in model.format(scene.record.live)
+    assert scene.event("VSERPORT_CHANGE", id="channel0", open=True) == []
+    assert scene.event("VSERPORT_CHANGE", id="channel1", open=True) == []
+    assert scene.event("VSERPORT_CHANGE", id="channel0", open=False) == [closed]
+    assert "state='disconnected'" in model.format(scene.record.live)
 
 
 def test_a_panic_ends_the_guest(scene: Scene) -> None:
