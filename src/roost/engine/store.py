@@ -20,7 +20,7 @@ from typing import Protocol
 import msgspec
 
 from roost.contract.references import DomainRef
-from roost.engine.files import failed, remove_leftovers, sync_directory, write_atomically
+from roost.engine.files import Disk, failed, remove_leftovers, sync_directory, write_atomically
 from roost.engine.table import uuid_bytes
 from roost.errors import RoostError
 from roost.model import domain as model
@@ -115,6 +115,7 @@ class Store:
         self.status = status
         self.boot_id = boot_id
         self.lock = asyncio.Lock()
+        self._disk = Disk()
         for directory in (self.config, self.autostart, self.status):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             remove_leftovers(directory)
@@ -125,15 +126,13 @@ class Store:
         return self.config / f"{name}.xml"
 
     async def save_definition(self, name: str, text: str) -> None:
-        """Write and sync, in a thread: a slow disk must not stop the readers."""
+        """Write and sync. Raises SystemCallError; then the old definition stands."""
         data = (_HEADER.format(name=_in_comment(name)) + text).encode("utf-8", "surrogateescape")
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, lambda: write_atomically(self.path(name), data, sync=True))
+        await self._disk.run(lambda: write_atomically(self.path(name), data, sync=True))
 
     async def remove_definition(self, name: str) -> None:
         """Delete the definition and its autostart link. Raises SystemCallError."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._remove_definition, name)
+        await self._disk.run(lambda: self._remove_definition(name))
 
     def _remove_definition(self, name: str) -> None:
         path = self.path(name)
@@ -148,8 +147,7 @@ class Store:
 
     async def set_autostart(self, name: str, autostart: bool) -> None:
         """Make or remove the link. Raises SystemCallError."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._set_autostart, name, autostart)
+        await self._disk.run(lambda: self._set_autostart(name, autostart))
 
     def _set_autostart(self, name: str, autostart: bool) -> None:
         link = self.autostart / f"{name}.xml"

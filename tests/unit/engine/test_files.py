@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from roost.engine.files import remove_leftovers, write_atomically
+from roost.engine.files import Disk, remove_leftovers, write_atomically
 from roost.errors import SystemCallError
 
 
@@ -35,6 +37,38 @@ def test_a_full_disk_leaves_the_old_file_and_no_leftover(tmp_path: Path, monkeyp
     assert raised.value.int1 == errno.ENOSPC
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["guest.xml"]
+
+
+def test_a_slow_disk_is_waited_for_in_a_thread() -> None:
+    times = iter((0.0, 0.001, 1.0, 1.5, 2.0, 2.0001, 3.0, 3.001))
+    threads: list[bool] = []
+
+    def work() -> None:
+        threads.append(threading.current_thread() is threading.main_thread())
+
+    async def scenario() -> None:
+        disk = Disk(clock=lambda: next(times))
+        for _ in range(4):
+            await disk.run(work)
+
+    asyncio.run(scenario())
+    # Unknown at first; quick, so in the loop, where it turns out slow; quick again.
+    assert threads == [False, True, False, True]
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_what_fails_on_a_disk_comes_through(quick: bool) -> None:
+    def full() -> None:
+        raise SystemCallError("no space")
+
+    async def scenario() -> None:
+        disk = Disk()
+        if quick:
+            await disk.run(lambda: None)
+        with pytest.raises(SystemCallError):
+            await disk.run(full)
+
+    asyncio.run(scenario())
 
 
 def test_leftovers_of_a_killed_daemon_are_removed(tmp_path: Path) -> None:
