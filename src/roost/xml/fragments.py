@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 from roost.errors import From, InternalError, XmlDetail
 from roost.xml.escape import escape_raw_attribute
-from roost.xml.raw import indented
+from roost.xml.raw import TOKEN, indented
 from roost.xml.tree import read, to_bytes
 
-_TOKEN = re.compile(r"<!--.*?-->|<[^>]*>|[^<]+", re.DOTALL)
 _TAG = re.compile(r"<(/?)([^\s/>]+)")
 _NAMESPACE = re.compile(r'\sxmlns(?::([^\s=]+))?="([^"]*)"')
 _DECLARATION = re.compile(rb"^\s*<\?xml[^>]*\?>")
@@ -36,7 +35,7 @@ def children(collection: str) -> list[Child]:
     found: list[Child] = []
     inherited = _namespaces(collection[: collection.index(">")])
     depth, begun = 0, 0
-    for token in _TOKEN.finditer(collection):
+    for token in TOKEN.finditer(collection):
         if not token[0].startswith("<") or token[0].startswith("<!--"):
             continue
         closing, empty = token[0].startswith("</"), token[0].endswith("/>")
@@ -111,7 +110,7 @@ def _with_prefix(text: str, prefix: str, uri: str) -> str:
     out: list[str] = []
     #: Per open element, whether it stands in a default namespace of its own.
     foreign: list[bool] = [False]
-    for token in _TOKEN.findall(text):
+    for token in TOKEN.findall(text):
         if not token.startswith("<") or token.startswith("<!--"):
             out.append(token)
             continue

@@ -112,12 +112,13 @@ class RawCapture:
             self.last[-1] = is_text
 
 
-_TOKEN = re.compile(r"<!--.*?-->|<[^>]*>|[^<]+", re.DOTALL)
+#: The pieces of a kept subtree: comments, tags, text.
+TOKEN = re.compile(r"<!--.*?-->|<[^>]*>|[^<]+", re.DOTALL)
 
 
 def indented(text: str, pad: str) -> str:
     """Compact `text` with one element a line from indentation `pad` on; elements with text stay on their line."""
-    tokens = _TOKEN.findall(text)
+    tokens = TOKEN.findall(text)
     textual = _textual(tokens)
     out: list[str] = []
     #: Per open element: whether its content stays on one line.

@@ -17,7 +17,6 @@ from roost.drivers.qemu.guest import (
     FAILED,
     RUNNING,
     SHUTDOWN,
-    Ending,
     Guest,
     GuestRecord,
     GuestStatus,
@@ -25,14 +24,13 @@ from roost.drivers.qemu.guest import (
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.live import with_channel_states
 from roost.drivers.qemu.log import GuestLog
-from roost.drivers.qemu.qmp import QmpClient, QmpClosed
+from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.registry import load_definitions
 from roost.engine.store import Status
 from roost.engine.table import uuid_bytes
 from roost.errors import RoostError
-from roost.host.api import Process
 from roost.model import domain as model
 
 log = logging.getLogger(__name__)
@@ -97,9 +95,6 @@ class Recovery:
                 await self._give_up_start(record, guest)
             else:
                 await self._reattach(record, guest, driver)
-        except QmpClosed as error:
-            log.info("the guest %s ended while it was taken up again: %s", status.name, error)
-            await self._end(record, guest, CRASHED)
         except Exception:
             # Never the guest's fault: it goes on, and destroying it works without a monitor.
             log.exception("the guest %s could not be taken up again; it runs on", status.name)
@@ -195,14 +190,6 @@ class Recovery:
             finally:
                 monitor.close()
         guest.ending = FAILED
-        self._supervisor.clear(record, guest)
-
-    async def _end(self, record: GuestRecord, guest: Guest, ending: Ending) -> None:
-        """A guest that cannot be managed is ended: nobody could ever end it otherwise."""
-        process: Process | None = guest.process
-        if process is not None and not process.exited:
-            await self._supervisor.stop(record, guest, ending)
-        guest.ending = ending
         self._supervisor.clear(record, guest)
 
     async def autostart(self) -> None:

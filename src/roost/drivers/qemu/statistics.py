@@ -202,7 +202,11 @@ Collector = Callable[[Context, GuestRecord, Answers, list[TypedParam]], None]
 
 
 def _state(context: Context, record: GuestRecord, answers: Answers, params: list[TypedParam]) -> None:
-    params += (int_("state.state", record.state), int_("state.reason", record.reason))
+    params += _states(record)
+
+
+def _states(record: GuestRecord) -> tuple[TypedParam, ...]:
+    return int_("state.state", record.state), int_("state.reason", record.reason)
 
 
 def _cpu(context: Context, record: GuestRecord, answers: Answers, params: list[TypedParam]) -> None:
@@ -295,7 +299,7 @@ def _rest(document: Domain) -> Rest:
 
 def _collect_resting(record: GuestRecord, rest: Rest, wanted: int, params: list[TypedParam]) -> None:
     if wanted & S.STATE:
-        params += (int_("state.state", record.state), int_("state.reason", record.reason))
+        params += _states(record)
     if wanted & S.BALLOON:
         params += rest.balloon
     if wanted & S.VCPU:
