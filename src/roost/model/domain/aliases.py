@@ -18,12 +18,12 @@ from roost.model.domain.facts import is_i440fx, is_q35
 
 #: Fields of Devices whose members are simply numbered, with the word before the number.
 _NUMBERED = (
-    ("serials", "serial"), ("parallels", "parallel"), ("consoles", "console"),
-    ("channels", "channel"), ("inputs", "input"), ("sounds", "sound"), ("videos", "video"), ("hubs", "hub"),
-    ("watchdogs", "watchdog"),
+    ("serials", "serial"), ("parallels", "parallel"), ("consoles", "console"), ("channels", "channel"),
+    ("inputs", "input"), ("sounds", "sound"), ("videos", "video"), ("hubs", "hub"), ("watchdogs", "watchdog"),
+    ("redirdevs", "redir"), ("shmems", "shmem"), ("smartcards", "smartcard"), ("tpms", "tpm"), ("cryptos", "crypto"),
 )  # fmt: skip
 #: Where a device with an alias of its own uses up no number.
-_COUNTED = (("interfaces", "net"), ("rngs", "rng"))
+_COUNTED = (("interfaces", "net"), ("filesystems", "fs"), ("hostdevs", "hostdev"), ("rngs", "rng"))
 _SINGLE = (("memballoon", "balloon0"), ("vsock", "vsock0"), ("iommu", "iommu0"))
 
 

@@ -9,11 +9,21 @@ import msgspec
 from msgspec.structs import replace
 
 from roost.model.domain.device import Device
+from roost.model.domain.devices import DEVICE_CLASSES, PLACED_CLASSES
 from roost.model.domain.devices.chardev import Channel, Console, Parallel, Serial
 from roost.model.domain.devices.controller import Controller
+from roost.model.domain.devices.crypto import Crypto
 from roost.model.domain.devices.disk import Disk
+from roost.model.domain.devices.filesystem import Filesystem
 from roost.model.domain.devices.graphics import AnyGraphics, Video
+from roost.model.domain.devices.hostdev import Hostdev
 from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.lease import Lease
+from roost.model.domain.devices.memory import MemoryDevice
+from roost.model.domain.devices.nvram import NvramDevice
+from roost.model.domain.devices.pstore import Pstore
+from roost.model.domain.devices.redirdev import Redirdev
+from roost.model.domain.devices.shmem import Shmem
 from roost.model.domain.devices.small import (
     Audio,
     Hub,
@@ -26,6 +36,8 @@ from roost.model.domain.devices.small import (
     Vsock,
     Watchdog,
 )
+from roost.model.domain.devices.smartcard import Smartcard
+from roost.model.domain.devices.tpm import Tpm
 from roost.model.domain.domain import Domain
 from roost.model.domain.facts import MachineFacts, is_i440fx, is_q35
 
@@ -44,67 +56,56 @@ class Draft(msgspec.Struct):
     entropy: Callable[[int], bytes]
     changes: dict[str, Any]
     disks: list[Disk]
-    controllers: list[Controller]
     interfaces: list[Interface]
+    sounds: list[Sound]
+    hostdevs: list[Hostdev]
+    videos: list[Video]
+    controllers: list[Controller]
+    smartcards: list[Smartcard]
     serials: list[Serial]
     parallels: list[Parallel]
-    consoles: list[Console]
     channels: list[Channel]
+    consoles: list[Console]
     inputs: list[Input]
-    graphics: list[AnyGraphics]
-    sounds: list[Sound]
-    audios: list[Audio]
-    videos: list[Video]
-    hubs: list[Hub]
+    filesystems: list[Filesystem]
     watchdogs: list[Watchdog]
-    memballoons: list[MemBalloon]
+    memballoon: list[MemBalloon]
     rngs: list[Rng]
+    nvram: list[NvramDevice]
+    hubs: list[Hub]
+    shmems: list[Shmem]
+    tpms: list[Tpm]
     panics: list[Panic]
-    iommus: list[Iommu]
-    vsocks: list[Vsock]
+    memories: list[MemoryDevice]
+    redirdevs: list[Redirdev]
+    cryptos: list[Crypto]
+    iommu: list[Iommu]
+    vsock: list[Vsock]
+    pstore: list[Pstore]
+    graphics: list[AnyGraphics]
+    audios: list[Audio]
+    leases: list[Lease]
 
     @classmethod
     def of(cls, domain: Domain, facts: MachineFacts, machine: str, entropy: Callable[[int], bytes]) -> Draft:
         """A draft of a document as it was read."""
         devices = domain.devices
-        return cls(
-            domain=domain, facts=facts, arch=domain.os.arch or facts.arch, machine=machine, entropy=entropy,
-            disks=list(devices.disks), controllers=list(devices.controllers), interfaces=list(devices.interfaces),
-            serials=list(devices.serials), parallels=list(devices.parallels), consoles=list(devices.consoles),
-            channels=list(devices.channels), inputs=list(devices.inputs), graphics=list(devices.graphics),
-            sounds=list(devices.sounds), audios=list(devices.audios), videos=list(devices.videos),
-            hubs=list(devices.hubs), watchdogs=list(devices.watchdogs), rngs=list(devices.rngs),
-            panics=list(devices.panics), memballoons=[devices.memballoon] if devices.memballoon else [],
-            iommus=[devices.iommu] if devices.iommu else [], vsocks=[devices.vsock] if devices.vsock else [],
-            changes={},
-        )  # fmt: skip
+        lists: list[list[Any]] = [_listed(getattr(devices, field)) for field, _ in DEVICE_CLASSES]
+        return cls(domain, facts, domain.os.arch or facts.arch, machine, entropy, {}, *lists)
 
     def finished(self) -> Domain:
         """The completed document."""
-        devices = replace(
-            self.domain.devices,
-            emulator=self.domain.devices.emulator or self.facts.emulator,
-            disks=tuple(self.disks),
-            controllers=tuple(self.controllers),
-            interfaces=tuple(self.interfaces),
-            serials=tuple(self.serials),
-            parallels=tuple(self.parallels),
-            consoles=tuple(self.consoles),
-            channels=tuple(self.channels),
-            inputs=tuple(self.inputs),
-            graphics=tuple(self.graphics),
-            audios=tuple(self.audios),
-            sounds=tuple(self.sounds),
-            videos=tuple(self.videos),
-            hubs=tuple(self.hubs),
-            watchdogs=tuple(self.watchdogs),
-            memballoon=self.memballoons[0] if self.memballoons else None,
-            rngs=tuple(self.rngs),
-            panics=tuple(self.panics),
-            iommu=self.iommus[0] if self.iommus else None,
-            vsock=self.vsocks[0] if self.vsocks else None,
-        )
-        return replace(self.domain, devices=devices, **self.changes)
+        devices = self.domain.devices
+        changes: dict[str, Any] = {}
+        for field, _ in DEVICE_CLASSES:
+            before, after = getattr(devices, field), getattr(self, field)
+            if isinstance(before, tuple):
+                changes[field] = tuple(after)
+            elif before is not None or after:
+                changes[field] = after[0] if after else None
+        if devices.emulator is None:
+            changes["emulator"] = self.facts.emulator
+        return replace(self.domain, devices=replace(devices, **changes), **self.changes)
 
     @property
     def is_i440fx(self) -> bool:
@@ -115,14 +116,8 @@ class Draft(msgspec.Struct):
         return is_q35(self.machine)
 
     def device_lists(self) -> tuple[tuple[str, list[Any]], ...]:
-        """The lists whose devices have an address, with their element's name, in libvirt's order of visiting."""
-        return (
-            ("disk", self.disks), ("interface", self.interfaces), ("sound", self.sounds), ("video", self.videos),
-            ("controller", self.controllers), ("serial", self.serials), ("parallel", self.parallels),
-            ("channel", self.channels), ("console", self.consoles), ("input", self.inputs),
-            ("watchdog", self.watchdogs), ("memballoon", self.memballoons), ("rng", self.rngs), ("hub", self.hubs),
-            ("panic", self.panics), ("iommu", self.iommus), ("vsock", self.vsocks),
-        )  # fmt: skip
+        """The lists of placed devices that are not empty, by element, in the order of libvirt's visits."""
+        return tuple([(element, listed) for field, element in PLACED_CLASSES if (listed := getattr(self, field))])
 
     def controller(self, kind: str, index: int) -> Controller | None:
         for controller in self.controllers:
@@ -136,6 +131,11 @@ class Draft(msgspec.Struct):
             return False
         self.controllers.append(Controller(type=kind, index=index, model=model))
         return True
+
+
+def _listed(value: Any) -> list[Any]:
+    """A field of Devices as a list: devices that a guest has once make one of one item, or none."""
+    return list(value) if isinstance(value, tuple) else [] if value is None else [value]
 
 
 def describe(kind: str, device: Device) -> str:

@@ -68,10 +68,10 @@ def _input_bus(device: Input, x86: bool) -> str | None:
 
 
 def complete_balloon(draft: Draft) -> None:
-    if not draft.memballoons:
-        draft.memballoons.append(_BALLOON)
-    elif draft.memballoons[0].model == "none":
-        draft.memballoons[0] = MemBalloon(model="none")
+    if not draft.memballoon:
+        draft.memballoon.append(_BALLOON)
+    elif draft.memballoon[0].model == "none":
+        draft.memballoon[0] = MemBalloon(model="none")
 
 
 def complete_others(draft: Draft) -> None:
@@ -82,9 +82,9 @@ def complete_others(draft: Draft) -> None:
     for place, panic in enumerate(draft.panics):
         if panic.model is None:
             draft.panics[place] = replace(panic, model="isa")
-    for place, vsock in enumerate(draft.vsocks):
+    for place, vsock in enumerate(draft.vsock):
         automatic = vsock.cid_auto if vsock.cid_auto is not None else not vsock.cid
-        draft.vsocks[place] = replace(vsock, model=vsock.model or "virtio", cid_auto=automatic)
+        draft.vsock[place] = replace(vsock, model=vsock.model or "virtio", cid_auto=automatic)
 
 
 __all__ = [

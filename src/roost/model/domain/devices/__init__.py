@@ -10,9 +10,18 @@ from typing import Annotated
 
 from roost.model.domain.devices.chardev import Channel, Console, Parallel, Serial
 from roost.model.domain.devices.controller import Controller
+from roost.model.domain.devices.crypto import Crypto
 from roost.model.domain.devices.disk import Disk
+from roost.model.domain.devices.filesystem import Filesystem
 from roost.model.domain.devices.graphics import AnyGraphics, Video
+from roost.model.domain.devices.hostdev import Hostdev
 from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.lease import Lease
+from roost.model.domain.devices.memory import MemoryDevice
+from roost.model.domain.devices.nvram import NvramDevice
+from roost.model.domain.devices.pstore import Pstore
+from roost.model.domain.devices.redirdev import Redirdev, RedirFilter
+from roost.model.domain.devices.shmem import Shmem
 from roost.model.domain.devices.small import (
     Audio,
     Hub,
@@ -25,6 +34,8 @@ from roost.model.domain.devices.small import (
     Vsock,
     Watchdog,
 )
+from roost.model.domain.devices.smartcard import Smartcard
+from roost.model.domain.devices.tpm import Tpm
 from roost.xml import Child, Record, at
 
 
@@ -32,23 +43,69 @@ class Devices(Record):
     emulator: Child[str | None] = None
     disks: Annotated[tuple[Disk, ...], at("disk")] = ()
     controllers: Annotated[tuple[Controller, ...], at("controller")] = ()
+    leases: Annotated[tuple[Lease, ...], at("lease")] = ()
+    filesystems: Annotated[tuple[Filesystem, ...], at("filesystem")] = ()
     interfaces: Annotated[tuple[Interface, ...], at("interface")] = ()
+    smartcards: Annotated[tuple[Smartcard, ...], at("smartcard")] = ()
     serials: Annotated[tuple[Serial, ...], at("serial")] = ()
     parallels: Annotated[tuple[Parallel, ...], at("parallel")] = ()
     consoles: Annotated[tuple[Console, ...], at("console")] = ()
     channels: Annotated[tuple[Channel, ...], at("channel")] = ()
     inputs: Annotated[tuple[Input, ...], at("input")] = ()
+    tpms: Annotated[tuple[Tpm, ...], at("tpm")] = ()
     graphics: Annotated[tuple[AnyGraphics, ...], at("graphics")] = ()
     sounds: Annotated[tuple[Sound, ...], at("sound")] = ()
     audios: Annotated[tuple[Audio, ...], at("audio")] = ()
     videos: Annotated[tuple[Video, ...], at("video")] = ()
+    hostdevs: Annotated[tuple[Hostdev, ...], at("hostdev")] = ()
+    redirdevs: Annotated[tuple[Redirdev, ...], at("redirdev")] = ()
+    redirfilter: Annotated[RedirFilter | None, at("redirfilter", keep_empty=True, opened=True)] = None
     hubs: Annotated[tuple[Hub, ...], at("hub")] = ()
     watchdogs: Annotated[tuple[Watchdog, ...], at("watchdog")] = ()
     memballoon: MemBalloon | None = None
     rngs: Annotated[tuple[Rng, ...], at("rng")] = ()
+    nvram: Annotated[NvramDevice | None, at("nvram", keep_empty=True)] = None
     panics: Annotated[tuple[Panic, ...], at("panic")] = ()
+    shmems: Annotated[tuple[Shmem, ...], at("shmem")] = ()
+    memories: Annotated[tuple[MemoryDevice, ...], at("memory")] = ()
+    cryptos: Annotated[tuple[Crypto, ...], at("crypto")] = ()
     iommu: Iommu | None = None
     vsock: Vsock | None = None
+    pstore: Annotated[Pstore | None, at("pstore", keep_empty=True)] = None
 
 
-__all__ = ["Devices"]
+#: The fields of `Devices` whose devices have a place, and the element of each; in the order of libvirt's visits.
+PLACED_CLASSES: tuple[tuple[str, str], ...] = (
+    ("disks", "disk"),
+    ("interfaces", "interface"),
+    ("sounds", "sound"),
+    ("hostdevs", "hostdev"),
+    ("videos", "video"),
+    ("controllers", "controller"),
+    ("smartcards", "smartcard"),
+    ("serials", "serial"),
+    ("parallels", "parallel"),
+    ("channels", "channel"),
+    ("consoles", "console"),
+    ("inputs", "input"),
+    ("filesystems", "filesystem"),
+    ("watchdogs", "watchdog"),
+    ("memballoon", "memballoon"),
+    ("rngs", "rng"),
+    ("nvram", "nvram"),
+    ("hubs", "hub"),
+    ("shmems", "shmem"),
+    ("tpms", "tpm"),
+    ("panics", "panic"),
+    ("memories", "memory"),
+    ("redirdevs", "redirdev"),
+    ("cryptos", "crypto"),
+    ("iommu", "iommu"),
+    ("vsock", "vsock"),
+    ("pstore", "pstore"),
+)
+#: All fields of `Devices`.
+DEVICE_CLASSES = (*PLACED_CLASSES, ("graphics", "graphics"), ("audios", "audio"), ("leases", "lease"))
+
+
+__all__ = ["DEVICE_CLASSES", "PLACED_CLASSES", "Devices"]
