@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
 from roost.errors import ConfigUnsupported, From, XmlError
@@ -11,6 +9,7 @@ from roost.model.domain.clock import Clock
 from roost.model.domain.draft import Draft
 from roost.model.domain.general import MemoryBacking, Vcpu
 from roost.model.domain.os import Os
+from roost.model.shared.identity import random_uuid
 
 #: More <boot> elements than there are kinds of boot device are ignored.
 _MAX_BOOT_DEVICES = 4
@@ -21,15 +20,6 @@ _ONE_VCPU = Vcpu(placement="static", count=1)
 def complete_identity(draft: Draft) -> None:
     if draft.domain.uuid is None:
         draft.changes["uuid"] = random_uuid(draft.entropy)
-
-
-def random_uuid(entropy: Callable[[int], bytes]) -> str:
-    """A version 4 UUID."""
-    digits = bytearray(entropy(16))
-    digits[6] = digits[6] & 0x0F | 0x40
-    digits[8] = digits[8] & 0x3F | 0x80
-    text = digits.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def complete_vcpus(draft: Draft) -> None:
@@ -148,5 +138,5 @@ def complete_sections(draft: Draft) -> None:
 
 __all__ = [
     "complete_clock", "complete_identity", "complete_lifecycle", "complete_memory", "complete_os",
-    "complete_sections", "complete_vcpus", "random_uuid",
+    "complete_sections", "complete_vcpus",
 ]  # fmt: skip
