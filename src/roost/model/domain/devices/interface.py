@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from roost.errors import XmlError
 from roost.model.domain.device import BootableDevice, Reconnect, Rom, VirtioOptions
-from roost.xml import Complaint, Integer, Mac, OnOff, Record, UInt, ULong, Uuid, YesNo, at, inline, tag_of
-
-Family = Literal["ipv4", "ipv6"]
+from roost.model.shared.bandwidth import Bandwidth
+from roost.model.shared.filterref import FilterRef
+from roost.model.shared.ip import Family
+from roost.model.shared.virtualport import VirtualPort
+from roost.model.shared.vlan import Vlan
+from roost.xml import Complaint, Mac, OnOff, Record, UInt, ULong, Uuid, YesNo, at, inline, tag_of
 
 
 class Ip(Record):
@@ -116,43 +119,10 @@ AnyInterfaceSource = (
 )
 
 
-class VirtualPortParameters(Record):
-    managerid: UInt | None = None
-    typeid: UInt | None = None
-    typeidversion: UInt | None = None
-    instanceid: Uuid | None = None
-    interfaceid: Uuid | None = None
-    profileid: str | None = None
+class InterfaceBandwidth(Bandwidth):
+    """Its class is given out when the interface is plugged in."""
 
-
-class VirtualPort(Record):
-    type: Literal["802.1Qbg", "802.1Qbh", "openvswitch", "midonet"] | None = None
-    parameters: VirtualPortParameters | None = None
-
-
-class VlanTag(Record):
-    id: Annotated[int, Integer(0, 4095)]
-    native_mode: Annotated[Literal["tagged", "untagged"] | None, at("@nativeMode")] = None
-
-
-class Vlan(Record):
-    trunk: YesNo | None = None
-    tags: Annotated[tuple[VlanTag, ...], at("tag")] = ()
-
-
-class Rate(Record):
-    """Traffic shaping: kilobytes a second, and kilobytes for a burst."""
-
-    average: ULong | None = None
-    peak: ULong | None = None
-    floor: ULong | None = None
-    burst: ULong | None = None
-
-
-class Bandwidth(Record):
     class_id: Annotated[UInt | None, at("@classID", live=True)] = None
-    inbound: Rate | None = None
-    outbound: Rate | None = None
 
 
 class PortRange(Record):
@@ -217,16 +187,6 @@ class InterfaceBackend(Record):
     log_file: Annotated[str | None, at("@logFile")] = None
 
 
-class FilterParameter(Record):
-    name: str
-    value: str
-
-
-class FilterRef(Record):
-    filter: str
-    parameters: Annotated[tuple[FilterParameter, ...], at("parameter")] = ()
-
-
 class Teaming(Record):
     type: Literal["persistent", "transient"]
     persistent: str | None = None
@@ -243,7 +203,7 @@ class Interface(BootableDevice):
     source: Annotated[AnyInterfaceSource, inline()]
     vlan: Vlan | None = None
     virtualport: VirtualPort | None = None
-    bandwidth: Bandwidth | None = None
+    bandwidth: InterfaceBandwidth | None = None
     port_isolated: Annotated[YesNo | None, at("port/@isolated")] = None
     ips: Annotated[tuple[Ip, ...], at("ip")] = ()
     routes: Annotated[tuple[Route, ...], at("route")] = ()
@@ -271,9 +231,8 @@ class Interface(BootableDevice):
 
 
 __all__ = [
-    "AnyInterfaceSource", "Bandwidth", "BridgeNet", "ClientNet", "DirectNet", "EthernetNet", "FilterParameter",
-    "FilterRef", "GuestOffload", "HostOffload", "Interface", "InterfaceBackend", "InterfaceDriver", "InterfaceSource",
-    "InterfaceTarget", "InternalNet", "Ip", "McastNet", "NetworkNet", "PortForward", "PortRange", "Rate", "Route",
-    "ServerNet", "SocketNet", "Teaming", "UdpNet", "UserNet", "VdpaNet", "VhostUserNet", "VirtualPort",
-    "VirtualPortParameters", "Vlan", "VlanTag",
+    "AnyInterfaceSource", "BridgeNet", "ClientNet", "DirectNet", "EthernetNet", "GuestOffload", "HostOffload",
+    "Interface", "InterfaceBackend", "InterfaceBandwidth", "InterfaceDriver", "InterfaceSource", "InterfaceTarget",
+    "InternalNet", "Ip", "McastNet", "NetworkNet", "PortForward", "PortRange", "Route", "ServerNet", "SocketNet",
+    "Teaming", "UdpNet", "UserNet", "VdpaNet", "VhostUserNet",
 ]  # fmt: skip
