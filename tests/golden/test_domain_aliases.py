@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from roost.model.domain import format, parse
 from roost.model.domain.aliases import assign_aliases
 from roost.model.domain.complete import complete
-from roost.model.domain.facts import MachineFacts
+from support import machines
 from support.peer import Peer, libvirt_result
 
-FACTS_FILE = Path(__file__).parents[1] / "unit" / "model" / "domain" / "facts-qemu-7.2.json"
-FACTS = msgspec.json.decode(FACTS_FILE.read_bytes(), type=MachineFacts)
+FACTS = machines.facts()
 
 DISK = "<disk type='file' device='{device}'><source file='{path}'/><target dev='{dev}' bus='{bus}'/></disk>"
 DEVICES = """

@@ -10,53 +10,22 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from roost.drivers.qemu import plan
-from roost.drivers.qemu.facts import machine_facts
 from roost.model.domain import parse
 from roost.model.domain.aliases import assign_aliases
 from roost.model.domain.complete import complete
-from support import plans
+from support import machines, native, plans
 from support.peer import Peer, virsh
 
 pytestmark = pytest.mark.peer
 
-Option = tuple[str, str]
-
 #: Documents libvirtd does not translate on this host, and why.
 NOT_COMPARED = {"kvm": "libvirtd offers no KVM here"}
 
-
-def _is_interface(option: Option) -> bool:
-    return option[0] == "-netdev" or (option[0] == "-device" and '"netdev"' in option[1])
-
-
-def _is_monitor(option: Option) -> bool:
-    return option[0] == "-chardev" and "id=charmonitor" in option[1]
-
-
-def _is_master_key(option: Option) -> bool:
-    return option[0] == "-object" and '"masterKey0"' in option[1]
-
-
-def _is_moment(option: Option) -> bool:
-    moments = (time.strftime("base=%Y-", time.gmtime(moment)) for moment in (0, time.time()))
-    return option[0] == "-rtc" and option[1].startswith(tuple(moments))
-
-
-#: What is left out of every comparison: on which options, and why. Interfaces are compared with running guests below.
-LEFT_OUT: tuple[tuple[Callable[[Option], bool], str], ...] = (
-    (_is_monitor, "libvirtd names a path in its own directory, we pass a descriptor"),
-    (_is_master_key, "libvirtd makes a key for secrets whether there are any or not"),
-    (_is_moment, "a clock that counts from now shows the moment of the translation"),
-    (_is_interface, "domxml-to-native turns every interface into a bare tap with made-up descriptors"),
-)
 
 #: By document: what libvirtd has, what we have in its place, and why.
 DIFFERENT: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -100,62 +69,29 @@ DIFFERENT: dict[str, tuple[tuple[str, str, str], ...]] = {
 }
 
 
-def their_words(text: str) -> list[str]:
-    """The words of libvirtd's answer after the environment."""
-    words = shlex.split(text)
-    return words[next(number for number, word in enumerate(words) if word.startswith("/")) :]
-
-
-#: Options of libvirtd's that newer QEMUs have as properties of the board, as we write them.
-FOLDED = {"-no-acpi": "acpi=off", "-no-hpet": "hpet=off"}
-#: Properties of the board that say what it does anyway; libvirtd leaves them out.
-DEFAULTS = frozenset(("hpet=on",))
-
-
-def comparable(words: Sequence[str]) -> list[Option]:
-    """The options that mean something, each in one spelling."""
-    options = plans.options(words[1:])
-    folded = [FOLDED[flag] for flag, _ in options if flag in FOLDED]
-    found = []
-    for flag, value in options:
-        if flag in FOLDED or any(drop((flag, value)) for drop, _ in LEFT_OUT):
-            continue
-        if flag == "-machine":
-            name, *properties = value.split(",")
-            value = ",".join((name, *sorted({*properties, *folded} - DEFAULTS)))
-        found.append((flag, value))
-    return found
-
-
-def spelled(options: Sequence[Option]) -> list[str]:
-    return [f"{flag} {value}".rstrip() for flag, value in options]
-
-
 @pytest.mark.parametrize("name", [name for name in plans.names() if name not in NOT_COMPARED])
 def test_same_command_line(name: str, peer: Peer) -> None:
     answer = virsh(peer.uri, "domxml-to-native", "qemu-argv", "--xml", str(plans.GOLDEN / f"{name}.xml"))
     assert answer.ok, answer.stderr
-    theirs, ours = spelled(comparable(their_words(answer.stdout))), spelled(comparable(plans.translate(name)))
+    theirs, ours = native.comparable(native.words_of(answer.stdout)), native.comparable(plans.translate(name))
     for libvirt, roost, _ in DIFFERENT.get(name, ()):
         assert libvirt in theirs
         assert roost in ours
         theirs[theirs.index(libvirt)] = roost
     assert sorted(ours) == sorted(theirs)
     # What sits on a bus comes after it, in whatever order libvirt chose: guests enumerate by it.
-    assert [word for word in ours if word.startswith("-device")] == [
-        word for word in theirs if word.startswith("-device")
-    ]
+    assert native.devices_in_order(ours) == native.devices_in_order(theirs)
 
 
 @pytest.mark.parametrize("name", plans.written_names())
 def test_same_command_line_for_what_users_write(name: str, peer: Peer) -> None:
     document = plans.WRITTEN / f"{name}.xml"
-    facts = machine_facts(plans.capabilities())
+    facts = machines.facts()
     live = assign_aliases(complete(parse(document.read_bytes()), facts))
-    ours = spelled(comparable(plan.argv(live, plans.capabilities(), plan.Grants()).argv))
+    ours = native.comparable(plan.argv(live, machines.capabilities(), plan.Grants()).argv)
     answer = virsh(peer.uri, "domxml-to-native", "qemu-argv", "--xml", str(document))
     assert answer.ok, answer.stderr
-    theirs = spelled(comparable(their_words(answer.stdout)))
+    theirs = native.comparable(native.words_of(answer.stdout))
     for libvirt, roost, _ in DIFFERENT.get(name, ()):
         theirs[theirs.index(libvirt)] = roost
     assert sorted(ours) == sorted(theirs)
@@ -183,15 +119,17 @@ def test_same_interfaces_as_a_running_guest(peer: Peer) -> None:
     assert answer.ok, answer.stderr
     try:
         theirs = [
-            option for option in plans.options(command_line(f"guest={name},".encode())[1:]) if _is_interface(option)
+            option
+            for option in native.options(command_line(f"guest={name},".encode())[1:])
+            if native.is_interface(option)
         ]
     finally:
         virsh(peer.uri, "destroy", name)
-    ours = [option for option in plans.options(plans.translate("interfaces")[1:]) if _is_interface(option)]
+    ours = [option for option in native.options(plans.translate("interfaces")[1:]) if native.is_interface(option)]
     assert [without_place(option) for option in ours] == [without_place(option) for option in theirs]
 
 
-def without_place(option: Option) -> tuple[str, dict[str, object]]:
+def without_place(option: native.Option) -> tuple[str, dict[str, object]]:
     """The properties of an interface, but not its PCI slot: the two documents have different other devices."""
     properties = json.loads(option[1])
     return option[0], {key: value for key, value in properties.items() if key not in ("bus", "addr")}

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
 from roost.drivers.qemu import plan
-from roost.drivers.qemu.capabilities import Capabilities
 from roost.model.domain import Domain, parse
+from support import machines
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "argv"
 #: The same machines as users write them, before completion.
 WRITTEN = GOLDEN / "written"
-
-#: Options that take no value.
-_BARE = frozenset(("-S", "-no-user-config", "-nodefaults", "-no-shutdown", "-no-hpet", "-no-acpi"))
 
 
 def names() -> list[str]:
@@ -36,27 +29,9 @@ def document(name: str) -> Domain:
     return parse((GOLDEN / f"{name}.xml").read_bytes(), live=True)
 
 
-@functools.cache
-def capabilities() -> Capabilities:
-    """What Debian 12's qemu-system-x86_64 answered; kept, so that the translation is tested without it."""
-    return msgspec.json.decode((GOLDEN / "qemu-7.2.json").read_bytes(), type=Capabilities)
-
-
 def translate(name: str) -> list[str]:
     """Our command line for a document, nothing acquired."""
-    return list(plan.argv(document(name), capabilities(), plan.Grants()).argv)
-
-
-def options(words: Sequence[str]) -> list[tuple[str, str]]:
-    """(option, value) pairs of a command line without its first word; JSON in one spelling."""
-    found = []
-    remaining = iter(words)
-    for word in remaining:
-        value = "" if word in _BARE else next(remaining, "")
-        if value.startswith("{"):
-            value = json.dumps(json.loads(value), sort_keys=True)
-        found.append((word, value))
-    return found
+    return list(plan.argv(document(name), machines.capabilities(), plan.Grants()).argv)
 
 
 def update(wanted: Iterable[str]) -> None:

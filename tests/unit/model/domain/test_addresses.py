@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,9 +22,9 @@ from roost.model.domain.addresses.flags import (
 )
 from roost.model.domain.complete import complete
 from roost.model.domain.device import PciAddress, UsbAddress, VirtioSerialAddress
-from roost.model.domain.facts import MachineFacts
+from support import machines
 
-FACTS = msgspec.json.decode(Path(__file__).with_name("facts-qemu-7.2.json").read_bytes(), type=MachineFacts)
+FACTS = machines.facts()
 
 
 def buses(*models: str, growing: bool = False, has_pcie_bridge: bool = True) -> Buses:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -11,9 +9,9 @@ from roost.errors import ConfigUnsupported
 from roost.model.domain import Domain, parse
 from roost.model.domain.compare import compare_abi
 from roost.model.domain.complete import complete
-from roost.model.domain.facts import MachineFacts
+from support import machines
 
-FACTS = msgspec.json.decode(Path(__file__).with_name("facts-qemu-7.2.json").read_bytes(), type=MachineFacts)
+FACTS = machines.facts()
 
 DOCUMENT = """<domain type='qemu'><name>g</name><uuid>6c4ce3c0-44fb-4de0-9b51-1b2e9cfa3e8f</uuid>
 <memory>262144</memory><vcpu>2</vcpu><os><type machine='pc'>hvm</type></os>

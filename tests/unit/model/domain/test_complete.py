@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import msgspec
-
 from roost.model.domain import format, parse
 from roost.model.domain.aliases import assign_aliases
 from roost.model.domain.complete import complete
 from roost.model.domain.device import PciAddress
-from roost.model.domain.facts import MachineFacts
+from support import machines
 
-FACTS = msgspec.json.decode(Path(__file__).with_name("facts-qemu-7.2.json").read_bytes(), type=MachineFacts)
+FACTS = machines.facts()
 
 
 def domain(machine: str = "pc", devices: str = "") -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -17,9 +15,9 @@ from roost.model.domain.device import DriveAddress
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.validate import check, rules_and_subjects
 from roost.model.domain.validate.rules import Context, Rule
+from support import machines, parity
 
-FACTS = msgspec.json.decode(Path(__file__).with_name("facts-qemu-7.2.json").read_bytes(), type=MachineFacts)
-GOLDEN = Path(__file__).parents[3] / "golden" / "domain-complete"
+FACTS = machines.facts()
 
 
 def domain(devices: str = "", clock: str = "", machine: str = "pc") -> str:
@@ -120,7 +118,7 @@ def test_duplicates_name_both() -> None:
 
 def documents() -> Iterator[tuple[Domain, MachineFacts]]:
     """Every document written to break a rule, completed without being validated."""
-    texts = [path.read_text() for path in GOLDEN.glob("*.in.xml")] + [domain(devices) for devices, _ in REFUSED]
+    texts = [case.written() for case in parity.cases()] + [domain(devices) for devices, _ in REFUSED]
     for text in texts:
         try:
             yield complete(parse(text), FACTS, validate=False), FACTS

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from roost.drivers.qemu import plan
-from support import plans
+from support import machines, native, plans
 
 
 def launch(name: str, **granted: Any) -> plan.Launch:
-    return plan.argv(plans.document(name), plans.capabilities(), plan.Grants(**granted))
+    return plan.argv(plans.document(name), machines.capabilities(), plan.Grants(**granted))
 
 
 def option(found: plan.Launch, flag: str, mark: str) -> str:
-    (value,) = [value for word, value in plans.options(found.argv[1:]) if word == flag and mark in value]
+    (value,) = [value for word, value in native.options(found.argv[1:]) if word == flag and mark in value]
     return value
 
 

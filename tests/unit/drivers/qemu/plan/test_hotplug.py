@@ -10,11 +10,11 @@ import pytest
 from roost.drivers.qemu import plan
 from roost.errors import OperationUnsupported
 from roost.model.domain.device import Device
-from support import plans
+from support import machines, plans
 
 
 def add(name: str, device: Device, **granted: Any) -> tuple[plan.Command, ...]:
-    return plan.device_add(device, plans.document(name), plans.capabilities(), plan.Grants(**granted))
+    return plan.device_add(device, plans.document(name), machines.capabilities(), plan.Grants(**granted))
 
 
 def test_disk() -> None:
@@ -28,10 +28,10 @@ def test_arguments_are_those_of_the_command_line() -> None:
     typical = plans.document("typical")
     # The order of kinds is for the devices a start brings.
     document = msgspec.structs.replace(typical, os=msgspec.structs.replace(typical.os, boot=()))
-    words = plan.argv(document, plans.capabilities(), plan.Grants()).argv
+    words = plan.argv(document, machines.capabilities(), plan.Grants()).argv
     kinds = {"object-add": "object", "blockdev-add": "blockdev", "device_add": "device"}
     for device in (*document.devices.disks, *document.devices.controllers, *document.devices.rngs):
-        for command in plan.device_add(device, document, plans.capabilities(), plan.Grants()):
+        for command in plan.device_add(device, document, machines.capabilities(), plan.Grants()):
             flag, value = plan.render(plan.Piece(kinds[command.name], command.arguments))
             assert words[words.index(value) - 1] == flag
 

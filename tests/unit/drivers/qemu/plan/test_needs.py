@@ -7,19 +7,19 @@ import pytest
 from roost.drivers.qemu import plan
 from roost.errors import ConfigUnsupported, InternalError
 from roost.model.domain import parse
-from support import plans
+from support import machines, plans
 
 FILE, LISTENER, LOG, PORT, TAP = plan.File, plan.Listener, plan.Log, plan.Port, plan.Tap
 
 
 def needs(name: str) -> plan.Needs:
-    return plan.needs(plans.document(name), plans.capabilities())
+    return plan.needs(plans.document(name), machines.capabilities())
 
 
 def changed(name: str, old: str, new: str) -> plan.Needs:
     text = (plans.GOLDEN / f"{name}.xml").read_text()
     assert old in text
-    return plan.needs(parse(text.replace(old, new), live=True), plans.capabilities())
+    return plan.needs(parse(text.replace(old, new), live=True), machines.capabilities())
 
 
 def test_images_and_who_uses_them() -> None:

@@ -11,15 +11,15 @@ from roost.drivers.qemu import plan
 from roost.drivers.qemu.capabilities import Capabilities
 from roost.errors import ConfigUnsupported, InternalError, RoostError
 from roost.model.domain import Domain, parse
-from support import plans
+from support import machines, native, plans
 
 replace = msgspec.structs.replace
 
 
 def values(domain: Domain, flag: str, caps: Capabilities | None = None, **granted: Any) -> list[str]:
     """What follows `flag` each time it stands on the command line."""
-    words = plan.argv(domain, caps or plans.capabilities(), plan.Grants(**granted)).argv
-    return [value for word, value in plans.options(words[1:]) if word == flag]
+    words = plan.argv(domain, caps or machines.capabilities(), plan.Grants(**granted)).argv
+    return [value for word, value in native.options(words[1:]) if word == flag]
 
 
 def changed(name: str, *pairs: tuple[str, str]) -> Domain:
@@ -38,11 +38,11 @@ def test_no_processor_named() -> None:
     assert values(replace(bare, os=replace(bare.os, arch="i686")), "-cpu") == ["qemu32"]
     arm = replace(clocked, os=replace(clocked.os, arch="aarch64"))
     with pytest.raises(ConfigUnsupported, match="can't determine default CPU for arch aarch64"):
-        values(arm, "-cpu", replace(plans.capabilities(), arch="aarch64"))
+        values(arm, "-cpu", replace(machines.capabilities(), arch="aarch64"))
 
 
 def test_dies_where_qemu_has_none() -> None:
-    caps = plans.capabilities()
+    caps = machines.capabilities()
     old = replace(caps, options=caps.options - {"smp-opts.dies"})
     document = plans.document("cpu")
     assert values(document, "-smp", old) == ["2,maxcpus=8,sockets=2,cores=2,threads=2"]
@@ -75,10 +75,10 @@ def test_display_described_by_attributes() -> None:
 
 
 def test_board_without_a_memory_object() -> None:
-    caps = plans.capabilities()
-    machines = tuple(replace(machine, default_ram_id=None) for machine in caps.machines)
+    caps = machines.capabilities()
+    boards = tuple(replace(machine, default_ram_id=None) for machine in caps.machines)
     document = plans.document("minimal-pc")
-    assert values(document, "-object", replace(caps, machines=machines)) == []
+    assert values(document, "-object", replace(caps, machines=boards)) == []
     assert values(document, "-m") == ["128"]
 
 
@@ -112,4 +112,4 @@ def test_numbers_of_a_running_guest_are_kept() -> None:
 )  # fmt: skip
 def test_what_cannot_be_placed(name: str, pair: tuple[str, str], error: type[RoostError], message: str) -> None:
     with pytest.raises(error, match=message):
-        plan.argv(changed(name, pair), plans.capabilities(), plan.Grants())
+        plan.argv(changed(name, pair), machines.capabilities(), plan.Grants())

@@ -10,17 +10,17 @@ from roost.drivers.qemu.capabilities import Capabilities
 from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg, RoostError
 from roost.model.domain import parse
 from roost.model.domain.device import UsbAddress
-from support import plans
+from support import machines, plans
 
 
 def translate(name: str, old: str = "", new: str = "", caps: Capabilities | None = None) -> plan.Launch:
     text = (plans.GOLDEN / f"{name}.xml").read_text()
     assert old in text
-    return plan.argv(parse(text.replace(old, new), live=True), caps or plans.capabilities(), plan.Grants())
+    return plan.argv(parse(text.replace(old, new), live=True), caps or machines.capabilities(), plan.Grants())
 
 
 def without(*types: str) -> Capabilities:
-    caps = plans.capabilities()
+    caps = machines.capabilities()
     return msgspec.structs.replace(caps, types=caps.types - set(types))
 
 
@@ -117,7 +117,7 @@ def test_rom_is_for_pci() -> None:
         domain.devices.interfaces[6], model="usb-net", driver=None, address=UsbAddress(bus=0, port="1")
     )
     devices = msgspec.structs.replace(domain.devices, interfaces=(card,))
-    caps = plans.capabilities()
+    caps = machines.capabilities()
     with pytest.raises(ConfigUnsupported, match="ROM tuning is only supported for PCI devices"):
         plan.argv(msgspec.structs.replace(domain, devices=devices), caps, plan.Grants())
 
@@ -129,4 +129,4 @@ def test_invalid_arg_is_kept_for_wwn() -> None:
     )
     broken = msgspec.structs.replace(domain, devices=msgspec.structs.replace(domain.devices, disks=disks))
     with pytest.raises(InvalidArg, match="Failed to parse wwn 'zz' as number"):
-        plan.argv(broken, plans.capabilities(), plan.Grants())
+        plan.argv(broken, machines.capabilities(), plan.Grants())

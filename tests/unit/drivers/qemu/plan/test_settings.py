@@ -10,7 +10,7 @@ import pytest
 from roost.drivers.qemu import plan
 from roost.errors import XmlError
 from roost.model.domain import parse
-from support import plans
+from support import machines, plans
 
 LIMITS = """<iotune><total_bytes_sec>1000</total_bytes_sec><read_iops_sec>20</read_iops_sec>
 <read_iops_sec_max>30</read_iops_sec_max><read_iops_sec_max_length>4</read_iops_sec_max_length>
@@ -21,7 +21,7 @@ def settings(name: str, old: str = "", new: str = "") -> list[tuple[str, dict[st
     text = (plans.GOLDEN / f"{name}.xml").read_text()
     assert old in text
     domain = parse(text.replace(old, new, 1), live=True)
-    return [(command.name, command.arguments) for command in plan.settings(domain, plans.capabilities())]
+    return [(command.name, command.arguments) for command in plan.settings(domain, machines.capabilities())]
 
 
 def test_nothing_to_set() -> None:
@@ -41,7 +41,7 @@ def test_balloon() -> None:
 
 def test_reboot_that_ends_the_guest() -> None:
     assert settings("boot-kernel") == [("set-action", {"reboot": "shutdown"})]
-    caps = plans.capabilities()
+    caps = machines.capabilities()
     old = msgspec.structs.replace(caps, commands=caps.commands - {"set-action"})
     assert plan.settings(plans.document("boot-kernel"), old) == ()
 

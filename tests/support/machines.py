@@ -1,0 +1,28 @@
+"""What Debian 12's emulators answered, kept in tests/golden/capabilities, to test rules without them."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import msgspec
+
+from roost.drivers.qemu.capabilities import Capabilities
+from roost.drivers.qemu.facts import machine_facts
+from roost.model.domain.facts import MachineFacts
+
+RECORDED = Path(__file__).parents[1] / "golden" / "capabilities"
+
+
+@functools.cache
+def capabilities(arch: str = "x86_64") -> Capabilities:
+    """Of the emulator for an architecture, by libvirt's name for it."""
+    name = {"i686": "x86_64"}.get(arch, arch)
+    return msgspec.json.decode((RECORDED / f"{name}.json").read_bytes(), type=Capabilities)
+
+
+@functools.cache
+def facts(arch: str = "x86_64", *virt_types: str) -> MachineFacts:
+    """What the model's rules know of that emulator. virt_types: those it serves, when not just those recorded."""
+    known = machine_facts(capabilities(arch))
+    return msgspec.structs.replace(known, virt_types=frozenset(virt_types)) if virt_types else known

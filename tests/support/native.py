@@ -1,0 +1,78 @@
+"""Command lines of QEMU, compared by meaning: the same devices, names, places, properties and order of devices."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+
+Option = tuple[str, str]
+
+#: Options that take no value.
+_BARE = frozenset(("-S", "-no-user-config", "-nodefaults", "-no-shutdown", "-no-hpet", "-no-acpi"))
+#: Options of libvirtd's that newer QEMUs have as properties of the board, as we write them.
+_FOLDED = {"-no-acpi": "acpi=off", "-no-hpet": "hpet=off"}
+#: Properties of the board that say what it does anyway; libvirtd leaves them out.
+_DEFAULTS = frozenset(("hpet=on",))
+
+
+def is_interface(option: Option) -> bool:
+    """Whether an option belongs to a network interface."""
+    return option[0] == "-netdev" or (option[0] == "-device" and '"netdev"' in option[1])
+
+
+#: What is left out of every comparison: on which options, and why. Interfaces are compared with running guests.
+_LEFT_OUT: tuple[tuple[Callable[[Option], bool], str], ...] = (
+    (
+        lambda o: o[0] == "-chardev" and "id=charmonitor" in o[1],
+        "libvirtd names a path in its own directory, we pass a descriptor",
+    ),
+    (
+        lambda o: o[0] == "-object" and '"masterKey0"' in o[1],
+        "libvirtd makes a key for secrets whether there are any or not",
+    ),
+    (
+        lambda o: o[0] == "-rtc" and re.match(r"base=\d{4}-", o[1]) is not None,
+        "a clock that counts from now shows the moment of the translation",
+    ),
+    (is_interface, "domxml-to-native turns every interface into a bare tap with made-up descriptors"),
+)
+
+
+def options(words: Sequence[str]) -> list[Option]:
+    """(option, value) pairs of a command line without its first word; JSON in one spelling."""
+    found = []
+    remaining = iter(words)
+    for word in remaining:
+        value = "" if word in _BARE else next(remaining, "")
+        if value.startswith("{"):
+            value = json.dumps(json.loads(value), sort_keys=True)
+        found.append((word, value))
+    return found
+
+
+def words_of(text: str) -> list[str]:
+    """The words of domxml-to-native's answer after the environment."""
+    words = shlex.split(text)
+    return words[next(number for number, word in enumerate(words) if word.startswith("/")) :]
+
+
+def comparable(words: Sequence[str]) -> list[str]:
+    """The options of a whole command line that mean something, each in one spelling."""
+    pairs = options(words[1:])
+    folded = [_FOLDED[flag] for flag, _ in pairs if flag in _FOLDED]
+    found = []
+    for flag, value in pairs:
+        if flag in _FOLDED or any(drop((flag, value)) for drop, _ in _LEFT_OUT):
+            continue
+        if flag == "-machine":
+            name, *properties = value.split(",")
+            value = ",".join((name, *sorted({*properties, *folded} - _DEFAULTS)))
+        found.append(f"{flag} {value}".rstrip())
+    return found
+
+
+def devices_in_order(spelled: Iterable[str]) -> list[str]:
+    """The devices: guests enumerate by their order, and what sits on a bus comes after it."""
+    return [line for line in spelled if line.startswith("-device ")]

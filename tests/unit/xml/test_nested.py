@@ -1,0 +1,59 @@
+"""Documents inside documents: what holds for a root holds for them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pytest
+
+from roost.errors import From, XmlDetail, XmlError
+from roost.xml import Child, RawXml, Record, UInt, at, format_document, parse_document
+
+
+class Parts(Record):
+    bolts: Annotated[tuple[UInt, ...], at("bolt/@size")] = ()
+
+
+class Machine(Record):
+    kind: str
+    notes: RawXml | None = None
+    parts: Annotated[Parts | None, at("parts", merged=True)] = None
+
+
+class Shelf(Record):
+    name: Child[str | None] = None
+    notes: RawXml | None = None
+    machine: Annotated[Machine | None, at("machine", only_with="kind")] = None
+
+
+def parse(inner: str) -> Shelf:
+    return parse_document(f"<shelf>{inner}</shelf>", Shelf, "shelf", name="(shelf)", origin=From.STORAGE)
+
+
+def test_kept_subtrees_of_inner_documents_are_kept() -> None:
+    shelf = parse("<notes><a xmlns='u'>1</a></notes><machine kind='x'><notes><b xmlns='u'> 2</b></notes></machine>")
+    assert shelf.notes == '<notes><a xmlns="u">1</a></notes>'
+    assert shelf.machine is not None
+    assert shelf.machine.notes == '<notes><b xmlns="u"> 2</b></notes>'
+    text = format_document(shelf, "shelf")
+    assert parse_document(text, Shelf, "shelf", name="(shelf)") == shelf
+
+
+def test_repeated_sections_of_inner_documents_add_up() -> None:
+    shelf = parse("<machine kind='x'><parts><bolt size='1'/></parts><parts><bolt size='2'/></parts></machine>")
+    assert shelf.machine is not None
+    assert shelf.machine.parts == Parts(bolts=(1, 2))
+
+
+def test_an_inner_document_without_the_attribute_that_makes_it_one_does_not_count() -> None:
+    assert parse("<machine><parts/></machine>").machine is None
+    with pytest.raises(XmlError, match="/shelf/machine/parts/bolt/@size"):
+        parse("<machine kind='x'><parts><bolt size='no'/></parts></machine>")
+    with pytest.raises(XmlError, match="/shelf/machine\\[1\\]/parts/bolt/@size"):
+        parse("<machine kind='x'><parts><bolt size='no'/></parts></machine><machine/>")
+
+
+def test_text_that_is_no_xml_is_reported_for_its_family() -> None:
+    with pytest.raises(XmlDetail) as caught:
+        parse("<")
+    assert caught.value.domain == From.STORAGE
