@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from roost.errors import From, XmlError
+from roost.errors import From, XmlDetail, XmlError
 from roost.xml.decode import PARSERS, WRONG
 from roost.xml.encode import OPEN, WRITERS
 from roost.xml.faults import Inspector
 from roost.xml.names import canonical_names
 from roost.xml.record import Record
-from roost.xml.shape import RAW, RECORD, RECORDS, VALUE, VALUES, records_below, shape_of
+from roost.xml.shape import RAW, RECORD, RECORDS, VALUE, VALUES, Field, records_below, shape_of
 from roost.xml.tree import Node, read, to_bytes
 
 R = TypeVar("R", bound=Record)
 
-#: Per document class, the tags whose text matters and those kept raw.
-_tags: dict[type[Record], tuple[frozenset[str], frozenset[str]]] = {}
+Path = tuple[str, ...]
+
+#: Per document class, the tags whose text matters and the elements kept raw; the elements of which several are one.
+_tags: dict[type[Record], tuple[frozenset[str], frozenset[Path]]] = {}
+_merges: dict[type[Record], list[Path]] = {}
 
 
-def _tags_of(cls: type[Record]) -> tuple[frozenset[str], frozenset[str]]:
+def _tags_of(cls: type[Record]) -> tuple[frozenset[str], frozenset[Path]]:
     tags = _tags.get(cls)
     if tags is None:
         texts = set()
@@ -28,9 +32,18 @@ def _tags_of(cls: type[Record]) -> tuple[frozenset[str], frozenset[str]]:
             for field in shape.fields:
                 if field.kind in (VALUE, VALUES) and not field.attribute:
                     texts |= {field.path[-1]} if field.path else _names_for(cls, record)
-        raw = frozenset(field.path[0] for field in shape_of(cls).fields if field.kind == RAW)
-        tags = _tags[cls] = frozenset(texts), raw
+        tags = _tags[cls] = frozenset(texts), frozenset(_paths(cls, lambda field: field.kind == RAW))
     return tags
+
+
+def _paths(cls: type[Record], wanted: Callable[[Field], bool], seen: tuple[type[Record], ...] = ()) -> Iterator[Path]:
+    """Where the wanted fields stand in a document and in the records that it holds."""
+    for field in shape_of(cls).fields:
+        if wanted(field):
+            yield field.path
+        elif field.kind == RECORD and field.record and field.record not in seen:
+            for path in _paths(field.record, wanted, (*seen, cls)):
+                yield field.path + path
 
 
 def _names_for(cls: type[Record], record: type[Record]) -> set[str]:
@@ -40,26 +53,36 @@ def _names_for(cls: type[Record], record: type[Record]) -> set[str]:
 
 
 def parse_document(
-    text: str | bytes, cls: type[R], tag: str, *, name: str, live: bool = False, validate: bool = False
+    text: str | bytes,
+    cls: type[R],
+    tag: str,
+    *,
+    name: str,
+    origin: int = From.DOMAIN,
+    live: bool = False,
+    validate: bool = False,
 ) -> R:
     """The record that the document is.
 
     tag: the root element's name. name: what messages call the document,
-    such as `(domain_definition)`. live: keep what is known of a running guest
-    only. validate: refuse elements and attributes that no field declares.
+    such as `(domain_definition)`. origin: whose error it is when the text is no
+    XML. live: keep what is known of a running guest only. validate: refuse
+    elements and attributes that no field declares.
     Raises RoostError: XmlDetail for text that is not XML, XmlError and others
     for wrong values, XmlInvalidSchema under `validate`.
     """
     data = to_bytes(text)
-    root = read(data, name, *_tags_of(cls))
+    try:
+        root = read(data, name, *_tags_of(cls))
+    except XmlDetail as error:
+        error.domain = origin
+        raise
     namespaces = shape_of(cls).namespaces
     if namespaces and any(uri.encode() in data or f"{prefix}:".encode() in data for prefix, uri in namespaces.items()):
         root = canonical_names(root, namespaces)
     if root[0] != tag:
         raise XmlError(f"expecting root element of '{tag}', not '{root[0]}'", domain=From.XML)
-    for field in shape_of(cls).fields:
-        if field.at.merged and root[2] and len(root[2].get(field.path[0], ())) > 1:
-            root[2][field.path[0]] = [_merged(root[2][field.path[0]])]
+    _merge(cls, root)
     if validate:
         Inspector(data, root).refuse_unknown(cls)
     try:
@@ -67,6 +90,19 @@ def parse_document(
     except WRONG:
         raise Inspector(data, root).raise_wrong_value(cls) from None
     return record
+
+
+def _merge(cls: type[Record], root: Node) -> None:
+    """Make one of several elements, where they count as one."""
+    paths = _merges.get(cls)
+    if paths is None:
+        paths = _merges[cls] = list(_paths(cls, lambda field: field.at.merged))
+    for *steps, tag in paths:
+        node: Node | None = root
+        for step in steps:
+            node = next(iter((node[2] or {}).get(step, ())), None) if node else None
+        if node and node[2] and len(node[2].get(tag, ())) > 1:
+            node[2][tag] = [_merged(node[2][tag])]
 
 
 def _merged(nodes: list[Node]) -> Node:

@@ -93,7 +93,7 @@ def _compact(text: str, name: str) -> str:
     data = to_bytes(text)
     read(data, name)
     wrapped = b'<r><kept xmlns="-">' + _DECLARATION.sub(b"", data) + b"</kept></r>"
-    _, _, content, _ = read(wrapped, name, raw=frozenset({"kept"}))
+    _, _, content, _ = read(wrapped, name, raw=frozenset({("kept",)}))
     outer = str(content["kept"][0][3])
     found = children(outer)
     if len(found) != 1:

@@ -33,12 +33,14 @@ def to_bytes(text: str | bytes) -> bytes:
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
 
 
-def read(data: bytes, name: str, texts: frozenset[str] = frozenset(), raw: frozenset[str] = frozenset()) -> Node:
+def read(
+    data: bytes, name: str, texts: frozenset[str] = frozenset(), raw: frozenset[tuple[str, ...]] = frozenset()
+) -> Node:
     """The tree of a document.
 
     name: what the document is called in messages, `(domain_definition)`.
     texts: tags whose text matters; of others it is not even looked at.
-    raw: tags, children of the root, whose content is kept as text.
+    raw: elements whose content is kept as text, by the tags that lead to them from below the root.
     Raises XmlDetail (code 35).
     """
     if len(data) > MAX_SIZE:
@@ -54,7 +56,8 @@ def read(data: bytes, name: str, texts: frozenset[str] = frozenset(), raw: froze
     chunks: list[str] = []
     collect = chunks.append
     collecting = False
-    special = texts | raw
+    raw_tags = frozenset(path[-1] for path in raw)
+    special = texts | raw_tags
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal node, collecting
@@ -76,7 +79,7 @@ def read(data: bytes, name: str, texts: frozenset[str] = frozenset(), raw: froze
         push(node)
         node = new
         if tag in special:
-            if tag in raw and len(stack) == 2:
+            if tag in raw_tags and (*[parent[0] for parent in stack[2:]], tag) in raw:
                 RawCapture(parser, tag, attributes, new)
             elif tag in texts:
                 chunks.clear()
