@@ -114,7 +114,10 @@ class _Generator:
         if field.at.live is True:
             self.put(depth, f"f_{field.name} = {self.parsed(field, node)} if live else None")
             return
-        self.put(depth, f"f_{field.name} = {self.parsed(field, node)}")
+        without = ""
+        if field.at.only_with:
+            without = f" if {field.at.only_with!r} in {node}[1] else {self.default(field)}"
+        self.put(depth, f"f_{field.name} = {self.parsed(field, node)}{without}")
         if not field.at.keep_empty and not field.required and field.record and not _all_required(field.record):
             empty = self.constant("empty", field.record())
             self.put(depth, f"if f_{field.name} == {empty}: f_{field.name} = {self.default(field)}")
@@ -124,7 +127,7 @@ class _Generator:
         if field.record:
             return f"PARSERS[{self.constant('cls', field.record)}]({node}, live)"
         members = self.constant("members", field.members)
-        tag = f"{node}[1].get({field.tag_field!r}, {field.at.default_tag!r})"
+        tag = f"{node}[0]" if field.by_element else f"{node}[1].get({field.tag_field!r}, {field.at.default_tag!r})"
         return f"PARSERS[{members}[{tag}]]({node}, live)"
 
     def values(self, field: Field, nodes: str, depth: int) -> None:

@@ -18,21 +18,25 @@ R = TypeVar("R", bound=Record)
 
 Path = tuple[str, ...]
 
-#: Per document class, the tags whose text matters and the elements kept raw; the elements of which several are one.
-_tags: dict[type[Record], tuple[frozenset[str], frozenset[Path]]] = {}
+#: Per document class, the tags whose text matters, the elements kept raw and the groups of tags whose order matters;
+#: the elements of which several are one.
+_tags: dict[type[Record], tuple[frozenset[str], frozenset[Path], dict[str, str]]] = {}
 _merges: dict[type[Record], list[Path]] = {}
 
 
-def _tags_of(cls: type[Record]) -> tuple[frozenset[str], frozenset[Path]]:
+def _tags_of(cls: type[Record]) -> tuple[frozenset[str], frozenset[Path], dict[str, str]]:
     tags = _tags.get(cls)
     if tags is None:
         texts = set()
+        groups: dict[str, str] = {}
         for record in records_below(cls):
             shape = shape_of(record)
             for field in shape.fields:
                 if field.kind in (VALUE, VALUES) and not field.attribute:
                     texts |= {field.path[-1]} if field.path else _names_for(cls, record)
-        tags = _tags[cls] = frozenset(texts), frozenset(_paths(cls, lambda field: field.kind == RAW))
+                if field.by_element:
+                    groups |= dict.fromkeys(field.members, field.path[-1])
+        tags = _tags[cls] = frozenset(texts), frozenset(_paths(cls, lambda field: field.kind == RAW)), groups
     return tags
 
 
@@ -49,7 +53,7 @@ def _paths(cls: type[Record], wanted: Callable[[Field], bool], seen: tuple[type[
 def _names_for(cls: type[Record], record: type[Record]) -> set[str]:
     """The names under which `record` stands anywhere below `cls`."""
     fields = [field for holder in records_below(cls) for field in shape_of(holder).fields]
-    return {field.path[-1] for field in fields if record in field.classes() and field.path}
+    return {name for field in fields if record in field.classes() and field.path for name in field.names()}
 
 
 def parse_document(

@@ -162,13 +162,17 @@ class _Generator:
                 keep = OPEN if child.at.opened else KEEP if child.at.keep_empty or child.required else DROP
                 self.put(depth, f"v = r.{child.name}")
                 self.put(depth, "if v is not None:")
-                self.put(depth + 1, f"WRITERS[type(v)](v, {child.path[-1]!r}, out, {pad}, secure, {keep})")
+                self.put(depth + 1, f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {keep})")
             elif child.kind == RECORDS:
                 self.put(depth, f"for v in r.{child.name}:")
-                self.put(depth + 1, f"WRITERS[type(v)](v, {child.path[-1]!r}, out, {pad}, secure, {KEEP})")
+                self.put(depth + 1, f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {KEEP})")
             elif child.kind == VALUES:
                 self.put(depth, f"for v in r.{child.name}:")
                 self.put(depth + 1, f"out.append({self.single(child, pad)})")
+
+    def tag_of(self, field: Field) -> str:
+        """An expression for the name of the element of the record in `v`."""
+        return "type(v).__struct_config__.tag" if field.by_element else repr(field.path[-1])
 
     def single(self, field: Field, pad: str) -> str:
         """An f-string for an element that holds one value, in `v`."""

@@ -7,9 +7,11 @@ the values that would be right.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from roost.errors import From, InternalError, InvalidArg, RoostError, XmlError, XmlInvalidSchema
 from roost.xml.record import Record
-from roost.xml.shape import FLAGGED, RAW, RECORD, RECORDS, VALUES, Element, Field, shape_of
+from roost.xml.shape import FLAGGED, GROUP, RAW, RECORD, RECORDS, VALUES, Element, Field, shape_of
 from roost.xml.tree import Node, line_of
 from roost.xml.values import Integer, Size
 
@@ -28,13 +30,17 @@ class _Place:
         return places[0] if places else None
 
     def every(self, tag: str) -> list[_Place]:
-        """All children of that name; numbered in the path when there are several."""
+        """All children of that name, or group of names; numbered in the path when there are several of a name."""
         found = (self.node[2] or {}).get(tag, [])
-        return [
-            _Place(kid, f"{self.path}/{tag}[{number + 1}]" if len(found) > 1 else f"{self.path}/{tag}",
-                   [*self.steps, (tag, number)])
-            for number, kid in enumerate(found)
-        ]  # fmt: skip
+        total = Counter(kid[0] for kid in found)
+        seen: Counter[str] = Counter()
+        places = []
+        for kid in found:
+            number = seen[kid[0]]
+            seen[kid[0]] += 1
+            step = f"{kid[0]}[{number + 1}]" if total[kid[0]] > 1 else kid[0]
+            places.append(_Place(kid, f"{self.path}/{step}", [*self.steps, (kid[0], number)]))
+        return places
 
 
 class Inspector:
@@ -46,6 +52,9 @@ class Inspector:
     def __init__(self, data: bytes, root: Node, *, wrapped: bool = False) -> None:
         self.data = data
         self.top = _Place(root, "", []) if wrapped else _Place(root, f"/{root[0]}", [(root[0], 0)])
+        named = (root[2] or {}).get("name")
+        #: What the document calls what it describes.
+        self.name = str(named[0][3] if named else root[1].get("name", ""))
 
     def raise_wrong_value(self, cls: type[Record]) -> RoostError:
         """Raises the error for the first wrong or missing value; returns one if all look right."""
@@ -75,6 +84,8 @@ class Inspector:
             return
         if many or field.kind == RECORD:
             found = place.every(field.path[-1]) if place else []
+            if field.at.only_with:
+                found = [item for item in found[:1] if field.at.only_with in item.node[1]]
             for item in found if many else found[:1]:
                 self._item(field, item)
             if field.required and not found:
@@ -103,7 +114,7 @@ class Inspector:
             self._union(field, place)
 
     def _union(self, field: Field, place: _Place) -> None:
-        tag = place.node[1].get(field.tag_field, field.at.default_tag)
+        tag = place.node[0] if field.by_element else place.node[1].get(field.tag_field, field.at.default_tag)
         if tag is None:
             if field.required or not field.at.inline:
                 raise self._error(
@@ -173,7 +184,7 @@ class Inspector:
     ) -> RoostError:
         """The field's own complaint where it has one, else `usual`."""
         complaint = field.at.wrong if kind == "wrong" else field.at.missing
-        return complaint.about(text, self._hint(place, attribute, right)) if complaint else usual
+        return complaint.about(text, self._hint(place, attribute, right), self.name) if complaint else usual
 
     def _hint(self, place: _Place, attribute: str, right: str) -> str:
         path = f"{place.path}/@{attribute}" if attribute else place.path
@@ -191,7 +202,7 @@ class Inspector:
         while inlines:
             field = inlines.pop()
             attributes.add(field.tag_field)
-            member = field.members.get(place.node[1].get(field.tag_field, field.at.default_tag) or "")
+            member = field.member(place.node[0], place.node[1])
             if member:
                 levels.append((member, shape_of(member).root))
                 inlines.extend(shape_of(member).inlines())
@@ -211,8 +222,10 @@ class Inspector:
                     domain=From.XML, hint=f"{self._hint(place, name, '')}: known are {known}",
                 )  # fmt: skip
         for tag in place.node[2] or ():
+            if GROUP in tag:
+                continue
             groups = [c for e in elements for c in e.children if isinstance(c, Element) and c.name == tag]
-            fields = [c for e in elements for c in e.children if isinstance(c, Field) and c.path and c.path[-1] == tag]
+            fields = [c for e in elements for c in e.children if isinstance(c, Field) and c.path and tag in c.names()]
             if not groups and not fields:
                 known = ", ".join(sorted(set().union(*(e.child_names() for e in elements)))) or "none"
                 raise XmlInvalidSchema(
@@ -228,9 +241,7 @@ class Inspector:
         attributes = {field.attribute for field in fields if field.kind == VALUES}
         for field in fields:
             if field.kind in (RECORD, RECORDS):
-                member = field.record or field.members.get(
-                    inner.node[1].get(field.tag_field, field.at.default_tag) or ""
-                )
+                member = field.record or field.member(inner.node[0], inner.node[1])
                 if member:
                     self._names(member, inner)
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roost.xml.shape import GROUP
 from roost.xml.tree import Node
 
 
@@ -26,11 +27,14 @@ def canonical_names(root: Node, namespaces: dict[str, str]) -> Node:
         elif colon and prefix in namespaces:
             node[0] = f"?:{local}"
         if node[2]:
-            todo.extend((kid, bound) for kids in node[2].values() for kid in kids)
+            todo.extend((kid, bound) for tag, kids in node[2].items() if GROUP not in tag for kid in kids)
             rename.append(node)
     for node in rename:
         children: dict[str, list[Node]] = {}
-        for kids in node[2].values():
+        for tag, kids in node[2].items():
+            if GROUP in tag:
+                children[tag] = kids
+                continue
             for kid in kids:
                 children.setdefault(kid[0], []).append(kid)
         node[2] = children

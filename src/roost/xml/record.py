@@ -44,29 +44,37 @@ class Record(msgspec.Struct, frozen=True, metaclass=RecordMeta):
 
     Class keywords: `tag_field="type"` on the base of a family and `tag="pci"`
     on each member make a union whose members the attribute `type` tells apart,
-    in XML and in JSON alike.
+    in XML and in JSON alike. With `tag_field="element"` the element's name decides
+    in XML; a tuple of such members keeps the order of all of them.
     """
 
 
+#: The tag field of unions whose members stand in elements of different names.
+ELEMENT = "element"
+
+
 class Complaint:
-    """An error to raise about a field in other words than the usual; `%s` stands for the value."""
+    """An error to raise about a field in other words than the usual.
+
+    In `text`, `%s` stands for the value and `%n` for the name that the document gives to what it describes.
+    """
 
     __slots__ = ("domain", "error", "text")
 
     def __init__(self, error: type[RoostError], text: str = "", *, domain: int = From.DOMAIN) -> None:
         self.error, self.text, self.domain = error, text, domain
 
-    def about(self, value: str, hint: str) -> RoostError:
+    def about(self, value: str, hint: str, name: str = "") -> RoostError:
         """The error itself."""
-        return self.error(self.text.replace("%s", value), domain=self.domain, hint=hint)
+        return self.error(self.text.replace("%n", name).replace("%s", value), domain=self.domain, hint=hint)
 
 
 class At:
     """Where a field stands; see `at` and `inline`."""
 
     __slots__ = (
-        "after", "bare", "child", "default_tag", "inline", "keep_empty", "live", "merged", "missing", "opened", "order",
-        "path", "raw", "secret", "unset", "wrong",
+        "after", "bare", "child", "default_tag", "inline", "keep_empty", "live", "merged", "missing", "only_with",
+        "opened", "order", "path", "raw", "secret", "unset", "wrong",
     )  # fmt: skip
 
     def __init__(self, path: str | None = None, **options: Any) -> None:
@@ -77,6 +85,7 @@ class At:
         self.unset: tuple[str, ...] = ()
         self.default_tag: str | None = None
         self.after: str | None = None
+        self.only_with: str | None = None
         self.bare: str | None = None
         self.missing: Complaint | None = None
         self.wrong: Complaint | None = None
@@ -96,6 +105,7 @@ def at(
     default_tag: str | None = None,
     bare: str | None = None,
     merged: bool = False,
+    only_with: str | None = None,
     wrong: Complaint | None = None,
     missing: Complaint | None = None,
 ) -> At:
@@ -115,13 +125,14 @@ def at(
     opened: written as `<x>` `</x>` even when nothing stands inside.
     default_tag: the member of a union meant when the deciding attribute is missing.
     bare: what the attribute is taken to be where its element stands without it.
-    merged: several elements of this name, children of the root, count as one; of others the first counts.
+    merged: several elements of this name count as one, in the root and in documents within it; of others the first.
+    only_with: a record's element does not count without this attribute.
     wrong, missing: the error for a value refused, for a required field left
         out, where libvirt's is not the one for attributes in general.
     """
     return At(
         path, order=order, live=live, secret=secret, unset=unset, keep_empty=keep_empty, opened=opened,
-        default_tag=default_tag, bare=bare, merged=merged, wrong=wrong, missing=missing,
+        default_tag=default_tag, bare=bare, merged=merged, only_with=only_with, wrong=wrong, missing=missing,
     )  # fmt: skip
 
 

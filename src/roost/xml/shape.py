@@ -8,16 +8,18 @@ explanations and schema are all derived from shapes.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from roost.xml.record import FLAG, At, Record, tag_field_of
+from roost.xml.record import ELEMENT, FLAG, At, Record, tag_field_of
 from roost.xml.values import TEXT, Choice, Value
 
 #: What a field holds: one value, a presence flag, a tuple of values, one record, a tuple of records, raw XML.
 VALUE, FLAGGED, VALUES, RECORD, RECORDS, RAW = "value", "flag", "values", "record", "records", "raw"
+#: Joins the names of elements whose common order matters; no name has it.
+GROUP = "|"
 
 
 class Field:
@@ -49,6 +51,22 @@ class Field:
         #: The members of a union by tag, and the attribute that decides.
         self.members: dict[str, type[Record]] = {}
         self.tag_field = ""
+
+    @property
+    def by_element(self) -> bool:
+        """Whether the names of the elements tell the members of the union apart; the last of `path` is then all."""
+        return self.tag_field == ELEMENT
+
+    def member(self, tag: str, attributes: Mapping[str, str]) -> type[Record] | None:
+        """The member of the union that an element means."""
+        if self.by_element:
+            return self.members.get(tag)
+        decides = attributes.get(self.tag_field, self.at.default_tag)
+        return self.members.get(decides) if decides is not None else None
+
+    def names(self) -> list[str]:
+        """The names of the elements that hold a value or record of the field."""
+        return list(self.members) if self.by_element else [self.path[-1]]
 
     def classes(self) -> list[type[Record]]:
         """The record classes this field can hold."""
@@ -95,11 +113,13 @@ class Element:
 
     def child_names(self) -> set[str]:
         """Names of the child elements known here (inline members' not included)."""
-        return {
-            child.name if isinstance(child, Element) else child.path[-1]
-            for child in self.children
-            if isinstance(child, Element) or not child.at.inline
-        }
+        names: set[str] = set()
+        for child in self.children:
+            if isinstance(child, Element):
+                names.add(child.name)
+            elif not child.at.inline:
+                names.update(child.names())
+        return names
 
 
 class Shape:
@@ -110,7 +130,8 @@ class Shape:
     def __init__(self, cls: type[Record]) -> None:
         self.cls = cls
         config = cls.__struct_config__
-        self.tag_field = tag_field_of(cls) if config.tag is not None else ""
+        #: The attribute that says which member of a union this is.
+        self.tag_field = tag_field_of(cls) if config.tag is not None and tag_field_of(cls) != ELEMENT else ""
         self.tag = str(config.tag) if config.tag is not None else ""
         self.namespaces: dict[str, str] = getattr(cls, "namespaces", {})
         hints = get_type_hints(cls, include_extras=True)
@@ -198,6 +219,9 @@ def _literal(types_: list[Any]) -> Value:
 
 def _set_path(field: Field, at: At) -> None:
     if at.inline:
+        return
+    if field.by_element:
+        field.path = (GROUP.join(field.members),)
         return
     if at.path is None:
         plain = field.kind in (VALUE, VALUES) and not at.child

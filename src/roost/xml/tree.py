@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import pyexpat
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 from roost.errors import From, XmlDetail
@@ -34,13 +36,19 @@ def to_bytes(text: str | bytes) -> bytes:
 
 
 def read(
-    data: bytes, name: str, texts: frozenset[str] = frozenset(), raw: frozenset[tuple[str, ...]] = frozenset()
+    data: bytes,
+    name: str,
+    texts: frozenset[str] = frozenset(),
+    raw: frozenset[tuple[str, ...]] = frozenset(),
+    groups: Mapping[str, str] = MappingProxyType({}),
 ) -> Node:
     """The tree of a document.
 
     name: what the document is called in messages, `(domain_definition)`.
     texts: tags whose text matters; of others it is not even looked at.
     raw: elements whose content is kept as text, by the tags that lead to them from below the root.
+    groups: for tags whose order among others matters, the name under which
+        the parent has them all, too.
     Raises XmlDetail (code 35).
     """
     if len(data) > MAX_SIZE:
@@ -57,7 +65,7 @@ def read(
     collect = chunks.append
     collecting = False
     raw_tags = frozenset(path[-1] for path in raw)
-    special = texts | raw_tags
+    special = texts | raw_tags | groups.keys()
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal node, collecting
@@ -79,6 +87,8 @@ def read(
         push(node)
         node = new
         if tag in special:
+            if tag in groups:
+                stack[-1][2].setdefault(groups[tag], []).append(new)
             if tag in raw_tags and (*[parent[0] for parent in stack[2:]], tag) in raw:
                 RawCapture(parser, tag, attributes, new)
             elif tag in texts:
