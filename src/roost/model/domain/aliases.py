@@ -9,12 +9,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from roost.errors import From, InternalError
+from roost.model.domain.boards import is_i440fx, is_q35
 from roost.model.domain.device import DriveAddress
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.diskname import disk_index
 from roost.model.domain.domain import Domain
-from roost.model.domain.facts import is_i440fx, is_q35
 
 #: Fields of Devices whose members are simply numbered, with the word before the number.
 _NUMBERED = (

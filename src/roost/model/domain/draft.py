@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from roost.model.domain.boards import Board, Choices, board_of, is_i440fx, is_q35
 from roost.model.domain.device import Device
 from roost.model.domain.devices import DEVICE_CLASSES, PLACED_CLASSES
 from roost.model.domain.devices.chardev import Channel, Console, Parallel, Serial
@@ -39,13 +40,13 @@ from roost.model.domain.devices.small import (
 from roost.model.domain.devices.smartcard import Smartcard
 from roost.model.domain.devices.tpm import Tpm
 from roost.model.domain.domain import Domain
-from roost.model.domain.facts import MachineFacts, is_i440fx, is_q35
+from roost.model.domain.facts import MachineFacts
 
 
 class Draft(msgspec.Struct):
     """What the rules work on: one list for each class of device (of one item for those a guest has once).
 
-    machine: the canonical name. entropy: random bytes, for identifiers.
+    machine: the canonical name. board: its family. entropy: random bytes, for identifiers.
     changes: fields of the domain that get new values.
     """
 
@@ -53,6 +54,7 @@ class Draft(msgspec.Struct):
     facts: MachineFacts
     arch: str
     machine: str
+    board: Board
     entropy: Callable[[int], bytes]
     changes: dict[str, Any]
     disks: list[Disk]
@@ -91,7 +93,8 @@ class Draft(msgspec.Struct):
         """A draft of a document as it was read."""
         devices = domain.devices
         lists: list[list[Any]] = [_listed(getattr(devices, field)) for field, _ in DEVICE_CLASSES]
-        return cls(domain, facts, domain.os.arch or facts.arch, machine, entropy, {}, *lists)
+        arch = domain.os.arch or facts.arch
+        return cls(domain, facts, arch, machine, board_of(arch, machine), entropy, {}, *lists)
 
     def finished(self) -> Domain:
         """The completed document."""
@@ -118,6 +121,13 @@ class Draft(msgspec.Struct):
     def device_lists(self) -> tuple[tuple[str, list[Any]], ...]:
         """The lists of placed devices that are not empty, by element, in the order of libvirt's visits."""
         return tuple([(element, listed) for field, element in PLACED_CLASSES if (listed := getattr(self, field))])
+
+    def choose(self, choices: Choices) -> str | None:
+        """The model of the first device that QEMU has."""
+        for device, model in choices:
+            if not device or device in self.facts.devices:
+                return model
+        return None
 
     def controller(self, kind: str, index: int) -> Controller | None:
         for controller in self.controllers:

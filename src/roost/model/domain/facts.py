@@ -16,6 +16,10 @@ class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
     default_cpu: str = ""
 
 
+#: Guests that an emulator runs besides those it is named for: a 64-bit PC runs 32-bit ones too.
+_ALSO = {"x86_64": ("x86_64", "i686"), "ppc64": ("ppc64", "ppc64le")}
+
+
 class MachineFacts(msgspec.Struct, frozen=True):
     """One emulator binary.
 
@@ -35,29 +39,12 @@ class MachineFacts(msgspec.Struct, frozen=True):
 
     @property
     def arches(self) -> tuple[str, ...]:
-        """What a guest may call its architecture: a 64-bit PC runs 32-bit guests too."""
-        return ("x86_64", "i686") if self.arch == "x86_64" else (self.arch,)
+        """What a guest may call its architecture."""
+        return _ALSO.get(self.arch, (self.arch,))
 
     def machine(self, name: str | None) -> Machine | None:
         """The machine of that name or alias; None asks for the default."""
         return self.machines.get(name or self.default_machine)
 
 
-_PC_PREFIXES = ("pc-0.", "pc-1.", "pc-i440", "rhel")
-
-
-def is_i440fx(machine: str) -> bool:
-    """Whether the board is the classic PC (PIIX3, one PCI bus)."""
-    return machine == "pc" or machine.startswith(_PC_PREFIXES)
-
-
-def is_q35(machine: str) -> bool:
-    """Whether the board is the PCI Express PC (ICH9)."""
-    return machine == "q35" or machine.startswith("pc-q35")
-
-
-def is_x86(arch: str) -> bool:
-    return arch in ("x86_64", "i686")
-
-
-__all__ = ["Machine", "MachineFacts", "is_i440fx", "is_q35", "is_x86"]
+__all__ = ["Machine", "MachineFacts"]

@@ -9,6 +9,7 @@ import msgspec
 
 from roost.drivers.qemu.plan.pieces import Props, compact
 from roost.errors import ConfigUnsupported, From, InternalError
+from roost.model.domain.boards import is_i440fx, is_q35
 from roost.model.domain.device import (
     CcwAddress,
     Device,
@@ -19,7 +20,6 @@ from roost.model.domain.device import (
     VirtioOptions,
     VirtioSerialAddress,
 )
-from roost.model.domain.facts import is_i440fx, is_q35
 
 if TYPE_CHECKING:
     from roost.drivers.qemu.plan.caps import Capabilities

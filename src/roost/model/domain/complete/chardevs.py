@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -20,7 +20,6 @@ from roost.model.domain.devices.chardev import (
     VirtioChannel,
 )
 from roost.model.domain.draft import Draft
-from roost.model.domain.facts import is_x86
 
 #: QEMU's device of each kind of serial port.
 _SERIAL_MODELS: dict[str, SerialTargetModel] = {
@@ -43,9 +42,12 @@ def complete_serials(draft: Draft) -> None:
 def _serial(draft: Draft, serial: Serial) -> Serial:
     target = serial.target or SerialTarget()
     kind = target.type
-    if kind is None and is_x86(draft.arch):
-        kind = "isa-serial"
-    model = target.model or (_SERIAL_MODELS.get(kind) if kind else None)
+    if kind in (None, "isa-serial"):
+        # ISA was the default before other boards had one of their own: there it means that.
+        kind = cast(Any, draft.board.serial)
+    model = target.model
+    if model is None and kind is not None:
+        model = cast(Any, draft.board.serial_model) if kind == "system-serial" else _SERIAL_MODELS.get(kind)
     port = target.port
     if port is None:
         port = _next_port(draft.serials)

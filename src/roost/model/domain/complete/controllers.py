@@ -8,13 +8,10 @@ from msgspec.structs import replace
 
 from roost.errors import ConfigUnsupported, From, InternalError, XmlError
 from roost.model.domain.addresses.flags import USB2_MODELS
+from roost.model.domain.boards import ARM_VIRT, Q35, S390
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.draft import Draft
-from roost.model.domain.facts import is_x86
 
-#: First USB controller of a q35 machine: the best that QEMU has.
-_Q35_USB = (("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci"), ("ich9-usb-ehci1", "ich9-ehci1"))
-_SCSI_MODELS = (("lsi53c895a", "lsilogic"), ("virtio-scsi-pci", "virtio-scsi"))
 _USB_COMPANIONS = (("ich9-uhci1", 0), ("ich9-uhci2", 2), ("ich9-uhci3", 4))
 _STARTPORTS: dict[str | None, int] = dict(_USB_COMPANIONS)
 _VIRTIO_SCSI = frozenset(("virtio-scsi", "virtio-transitional", "virtio-non-transitional"))
@@ -54,18 +51,14 @@ def _unused(controllers: Iterable[Controller], kind: str) -> int:
 
 def add_machine_controllers(draft: Draft) -> None:
     """USB, SATA and the PCI root, as far as the board has them built in or is never without."""
-    has = draft.facts.devices.__contains__
-    pci_root = None
-    if is_x86(draft.arch) and draft.machine != "isapc":
-        if draft.is_q35:
-            pci_root = "pcie-root"
-            usb = next((model for device, model in _Q35_USB if has(device)), None)
-            if usb is not None:
-                _add_usb(draft, usb)
-            draft.ensure_controller("sata", 0)
-        else:
-            pci_root = "pci-root" if draft.is_i440fx else None
-            _add_usb(draft, None)
+    board = draft.board
+    if board.usb:
+        usb = draft.choose(board.usb_choices)
+        if usb is not None or not board.usb_choices:
+            _add_usb(draft, usb)
+    if board.sata:
+        draft.ensure_controller("sata", 0)
+    pci_root = board.pci_root
     if pci_root is None:
         return
     root = draft.controller("pci", 0)
@@ -95,7 +88,7 @@ def complete_controllers(draft: Draft) -> None:
             draft.controllers[place] = controller = replace(controller, master_startport=port)
         if controller.type in ("usb", "scsi"):
             if controller.model is None or controller.model in ("auto", "default"):
-                model = usb_model(draft) if controller.type == "usb" else scsi_model(draft, controller)
+                model = _usb_model(draft, controller) if controller.type == "usb" else scsi_model(draft, controller)
                 draft.controllers[place] = controller = replace(controller, model=model)
             _check_ports(controller)
             if controller.driver is not None and controller.driver.iothread and controller.model not in _VIRTIO_SCSI:
@@ -104,15 +97,18 @@ def complete_controllers(draft: Draft) -> None:
             _check_pci(draft, controller)
 
 
-def usb_model(draft: Draft) -> str | None:
-    return "piix3-uhci" if "piix3-usb-uhci" in draft.facts.devices else None
+def _usb_model(draft: Draft, controller: Controller) -> str | None:
+    if draft.board is S390:
+        # USB needs PCI there, which guests do without unless told otherwise.
+        return "none" if controller.address is None else None
+    return draft.choose(draft.board.usb_default)
 
 
 def scsi_model(draft: Draft, controller: Controller) -> str:
     """The model of a SCSI controller without one. Raises InternalError when QEMU has none of them."""
-    for device, model in _SCSI_MODELS:
-        if device in draft.facts.devices:
-            return model
+    model = draft.choose(draft.board.scsi)
+    if model is not None:
+        return model
     raise InternalError(
         f"Unable to determine model for SCSI controller idx={controller.index}",
         domain=From.QEMU,
@@ -129,7 +125,7 @@ def _check_ports(controller: Controller) -> None:
 
 def _check_pci(draft: Draft, controller: Controller) -> None:
     model = controller.model
-    if model in ("pci-root", "pcie-root") and controller.index != 0:
+    if model in ("pci-root", "pcie-root") and controller.index != 0 and not draft.board.pci_roots:
         raise XmlError("pci-root and pcie-root controllers should have index 0", domain=From.QEMU)
     if model == "pci-expander-bus" and not draft.is_i440fx:
         raise ConfigUnsupported(
@@ -143,7 +139,7 @@ def _check_pci(draft: Draft, controller: Controller) -> None:
             f"not present in the domain's <cpu><numa> array ({cells})",
             domain=From.QEMU,
         )
-    if model == "pcie-expander-bus" and not draft.is_q35:
+    if model == "pcie-expander-bus" and draft.board not in (Q35, ARM_VIRT):
         raise ConfigUnsupported(
             "pcie-expander-bus controllers are not supported with this machine type", domain=From.QEMU
         )

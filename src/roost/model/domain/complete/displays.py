@@ -16,7 +16,6 @@ from roost.model.domain.devices.graphics import (
 )
 from roost.model.domain.devices.small import Audio
 from roost.model.domain.draft import Draft
-from roost.model.domain.facts import is_x86
 
 #: KiB of video memory of a card that is given none.
 _VRAM = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "bochs": 16384, "qxl": 65536, "xen": 4096}
@@ -119,12 +118,7 @@ def _video(draft: Draft, video: Video, *, primary: bool) -> Video:
 
 
 def default_video(draft: Draft) -> str | None:
-    devices = draft.facts.devices
-    if not is_x86(draft.arch):
-        return "virtio"
-    if "cirrus-vga" in devices:
-        return "cirrus"
-    return "vga" if "VGA" in devices else None
+    return draft.choose(draft.board.video)
 
 
 def _power_of_two(size: int | None) -> int | None:

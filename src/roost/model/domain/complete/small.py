@@ -8,10 +8,7 @@ from msgspec.structs import replace
 
 from roost.model.domain.devices.small import Input, MemBalloon, RandomBackend
 from roost.model.domain.draft import Draft
-from roost.model.domain.facts import is_x86
 
-#: QEMU's device and the interface model it stands for: guests without a model get the first that exists.
-_INTERFACE_MODELS = (("rtl8139", "rtl8139"), ("e1000", "e1000"), ("virtio-net-pci", "virtio"))
 _PS2 = (Input(type="mouse", bus="ps2"), Input(type="keyboard", bus="ps2"))
 #: Input devices that QEMU emulates: a host device named for one of them is ignored.
 _WITHOUT_SOURCE = frozenset(("mouse", "tablet", "keyboard"))
@@ -35,41 +32,37 @@ def random_mac(entropy: Callable[[int], bytes]) -> str:
 
 
 def default_interface(draft: Draft) -> str:
-    if not is_x86(draft.arch):
-        return "virtio"
-    for device, model in _INTERFACE_MODELS:
-        if device in draft.facts.devices:
-            return model
-    return "rtl8139"
+    return draft.choose(draft.board.interface) or "rtl8139"
 
 
 def complete_inputs(draft: Draft) -> None:
     """A bus for those without; x86 guests always have a PS/2 mouse and keyboard."""
-    x86 = is_x86(draft.arch)
+    ps2 = draft.board.ps2
     present: set[tuple[str, str | None]] = set()
     for place, device in enumerate(draft.inputs):
         if device.source is not None and device.type in _WITHOUT_SOURCE:
             draft.inputs[place] = device = replace(device, source=None)
         if device.bus is None:
-            bus = _input_bus(device, x86)
+            bus = _input_bus(device, ps2)
             if bus is not None:
                 draft.inputs[place] = device = replace(device, bus=bus)
         present.add((device.type, device.bus))
-    if x86:
+    if ps2:
         draft.inputs.extend(device for device in _PS2 if (device.type, device.bus) not in present)
 
 
-def _input_bus(device: Input, x86: bool) -> str | None:
+def _input_bus(device: Input, ps2: bool) -> str | None:
     if device.type == "evdev":
         return None
-    if x86 and device.type in ("mouse", "keyboard"):
+    if ps2 and device.type in ("mouse", "keyboard"):
         return "ps2"
     return "virtio" if device.type == "passthrough" else "usb"
 
 
 def complete_balloon(draft: Draft) -> None:
     if not draft.memballoon:
-        draft.memballoon.append(_BALLOON)
+        if draft.board.balloon:
+            draft.memballoon.append(_BALLOON)
     elif draft.memballoon[0].model == "none":
         draft.memballoon[0] = MemBalloon(model="none")
 
@@ -81,7 +74,7 @@ def complete_others(draft: Draft) -> None:
             draft.rngs[place] = replace(rng, backend=RandomBackend(path="/dev/random"))
     for place, panic in enumerate(draft.panics):
         if panic.model is None:
-            draft.panics[place] = replace(panic, model="isa")
+            draft.panics[place] = replace(panic, model=draft.board.panic)
     for place, vsock in enumerate(draft.vsock):
         automatic = vsock.cid_auto if vsock.cid_auto is not None else not vsock.cid
         draft.vsock[place] = replace(vsock, model=vsock.model or "virtio", cid_auto=automatic)

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from roost.errors import ConfigUnsupported, From, RoostError
+from roost.model.domain.boards import is_i440fx, is_q35, is_x86
 from roost.model.domain.domain import Domain
-from roost.model.domain.facts import Machine, MachineFacts, is_i440fx, is_q35, is_x86
+from roost.model.domain.facts import Machine, MachineFacts
 
 
 class Context(msgspec.Struct, frozen=True):
