@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from roost.model.domain import Domain
+from roost.model.network import Network, NetworkPort
 from roost.xml import Record
 
 
@@ -28,6 +29,8 @@ class DocumentType(NamedTuple):
 
 DOCUMENTS: tuple[DocumentType, ...] = (
     DocumentType("domain", "domain", Domain, "(domain_definition)"),
+    DocumentType("network", "network", Network, "(network_definition)"),
+    DocumentType("networkport", "networkport", NetworkPort, "(networkport_definition)"),
 )  # fmt: skip
 
 __all__ = ["DOCUMENTS", "DocumentType"]

@@ -60,8 +60,11 @@ class _Generator:
     def whole(self) -> Writer:
         root = self.shape.root
         self.put(1, "s = f'{pad}<{tag}'")
+        if self.shape.namespaces_first:
+            self.namespaces(1)
         self.own_attributes(1)
-        self.namespaces(1)
+        if not self.shape.namespaces_first:
+            self.namespaces(1)
         self.content(root, "tag", "pad", 1, keep="keep")
         writer: Writer = self.compile("write(r, tag, out, pad, secure, keep)")
         return writer
@@ -165,7 +168,8 @@ class _Generator:
                 self.put(depth + 1, f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {keep})")
             elif child.kind == RECORDS:
                 self.put(depth, f"for v in r.{child.name}:")
-                self.put(depth + 1, f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {KEEP})")
+                keep = OPEN if child.at.opened else KEEP
+                self.put(depth + 1, f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {keep})")
             elif child.kind == VALUES:
                 self.put(depth, f"for v in r.{child.name}:")
                 self.put(depth + 1, f"out.append({self.single(child, pad)})")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from roost.xml.record import ELEMENT, FLAG, At, Record, tag_field_of
+from roost.xml.record import ELEMENT, FLAG, At, Complaint, Record, tag_field_of
 from roost.xml.values import TEXT, Choice, Value
 
 #: What a field holds: one value, a presence flag, a tuple of values, one record, a tuple of records, raw XML.
@@ -125,7 +125,7 @@ class Element:
 class Shape:
     """A record class, resolved. fields: in output order. root: the record's own element."""
 
-    __slots__ = ("cls", "fields", "namespaces", "root", "tag", "tag_field")
+    __slots__ = ("cls", "fields", "namespaces", "namespaces_first", "root", "tag", "tag_field")
 
     def __init__(self, cls: type[Record]) -> None:
         self.cls = cls
@@ -133,7 +133,11 @@ class Shape:
         #: The attribute that says which member of a union this is.
         self.tag_field = tag_field_of(cls) if config.tag is not None and tag_field_of(cls) != ELEMENT else ""
         self.tag = str(config.tag) if config.tag is not None else ""
+        #: Declared in the root element when used, by prefix; before its attributes or after them.
         self.namespaces: dict[str, str] = getattr(cls, "namespaces", {})
+        #: The error for child elements that no field knows; None where they are ignored.
+        self.strangers: Complaint | None = getattr(cls, "strangers", None)
+        self.namespaces_first: bool = getattr(cls, "namespaces_first", False)
         hints = get_type_hints(cls, include_extras=True)
         declared = [_resolve(field, hints[field.name]) for field in msgspec.structs.fields(cls)]
         self.fields = sorted(declared, key=lambda field: field.at.order)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from roost.errors import ConfigUnsupported
+from roost.model.shared.pci import PciBus, PciDomain, PciFunction, PciSlot
 from roost.xml import Complaint, Hex, OnOff, Pattern, Positive, Record, UInt, YesNo, at
 
-PciDomain = Annotated[int, Hex(4, 0xFFFFFFFF)]
-PciBus = Annotated[int, Hex(2, 0xFF)]
-PciSlot = Annotated[int, Hex(2, 0x1F)]
-PciFunction = Annotated[int, Hex(1, 7)]
 UsbPort = Annotated[str, Pattern(r"[0-9]+(?:\.[0-9]+){0,3}", "a port path such as 1 or 1.2.4")]
 
 
@@ -60,8 +57,8 @@ class SpaprVioAddress(Address, tag="spapr-vio"):
 
 
 class CcwAddress(Address, tag="ccw"):
-    cssid: Annotated[int | None, Hex(1, 254)] = None
-    ssid: Annotated[int | None, Hex(1, 3)] = None
+    cssid: Annotated[int | None, Hex(1, 0xFFFF)] = None
+    ssid: Annotated[int | None, Hex(1, 0xFFFF)] = None
     devno: Annotated[int | None, Hex(4, 0xFFFF)] = None
 
 
