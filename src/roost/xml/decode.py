@@ -40,6 +40,9 @@ class _Generator:
         self.counter = 0
 
     def function(self) -> Callable[[Node, bool], Any]:
+        if self.shape.strangers:
+            known = self.constant("known", frozenset(self.shape.root.child_names()))
+            self.put(1, f"if node[2] and not node[2].keys() <= {known}: raise KeyError")
         self.element(self.shape.root, "node", 1)
         for field in self.shape.inlines():
             self.inline(field)
@@ -153,6 +156,8 @@ class _Generator:
         if at.bare is not None:
             self.put(depth, f"if {variable} is None: {variable} = {at.bare!r}")
         absent = f"{variable} is None"
+        if at.needed:
+            self.put(depth, f"if {absent}: raise KeyError")
         if at.unset:
             absent += f" or {variable} in {at.unset!r}"
         converts = value is not TEXT or callable(at.live)

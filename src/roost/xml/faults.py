@@ -7,10 +7,11 @@ the values that would be right.
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 
 from roost.errors import From, InternalError, InvalidArg, RoostError, XmlError, XmlInvalidSchema
-from roost.xml.record import Record
+from roost.xml.record import Complaint, Record
 from roost.xml.shape import FLAGGED, GROUP, RAW, RECORD, RECORDS, VALUES, Element, Field, shape_of
 from roost.xml.tree import Node, line_of
 from roost.xml.values import Integer, Size
@@ -69,11 +70,20 @@ class Inspector:
 
     def _values(self, cls: type[Record], place: _Place) -> None:
         shape = shape_of(cls)
+        if shape.strangers:
+            self._strangers(shape.strangers, shape.root.child_names(), place)
         for field in shape.fields:
             if field.at.inline:
                 self._union(field, place)
             else:
                 self._field(field, place)
+
+    def _strangers(self, complaint: Complaint, known: set[str], place: _Place) -> None:
+        for tag in place.node[2] or ():
+            if tag not in known:
+                nearest = difflib.get_close_matches(tag, known, 1, 0.6)
+                right = f"one of {', '.join(sorted(known))}" + (f"; the nearest is {nearest[0]!r}" if nearest else "")
+                raise complaint.about(tag, self._hint(place.every(tag)[0], "", right), self.name)
 
     def _field(self, field: Field, start: _Place) -> None:
         many = field.kind in (VALUES, RECORDS)
@@ -96,7 +106,7 @@ class Inspector:
             text = place.node[1].get(field.attribute) if field.attribute else place.node[3] or None
             text = field.at.bare if text is None else text
         if text is None or text in field.at.unset:
-            if field.required:
+            if field.required or (field.at.needed and place and text is None):
                 raise self._missing(field, place or start)
             return
         assert place is not None

@@ -46,6 +46,9 @@ class Record(msgspec.Struct, frozen=True, metaclass=RecordMeta):
     on each member make a union whose members the attribute `type` tells apart,
     in XML and in JSON alike. With `tag_field="element"` the element's name decides
     in XML; a tuple of such members keeps the order of all of them.
+
+    A class variable `strangers`, a Complaint, refuses child elements that no
+    field knows (its value is their name); elsewhere they are ignored.
     """
 
 
@@ -73,13 +76,15 @@ class At:
     """Where a field stands; see `at` and `inline`."""
 
     __slots__ = (
-        "after", "bare", "child", "default_tag", "inline", "keep_empty", "live", "merged", "missing", "only_with",
-        "opened", "order", "path", "raw", "secret", "unset", "wrong",
+        "after", "bare", "child", "default_tag", "inline", "keep_empty", "live", "merged", "missing", "needed",
+        "only_with", "opened", "order", "path", "raw", "secret", "unset", "wrong",
     )  # fmt: skip
 
     def __init__(self, path: str | None = None, **options: Any) -> None:
         self.path = path
-        self.child = self.inline = self.raw = self.secret = self.keep_empty = self.opened = self.merged = False
+        self.child = self.inline = self.raw = self.secret = self.keep_empty = self.opened = self.merged = (
+            self.needed
+        ) = False
         self.live: bool | Callable[[Any], bool] = False
         self.order = 0
         self.unset: tuple[str, ...] = ()
@@ -106,6 +111,7 @@ def at(
     bare: str | None = None,
     merged: bool = False,
     only_with: str | None = None,
+    needed: bool = False,
     wrong: Complaint | None = None,
     missing: Complaint | None = None,
 ) -> At:
@@ -127,12 +133,14 @@ def at(
     bare: what the attribute is taken to be where its element stands without it.
     merged: several elements of this name count as one, in the root and in documents within it; of others the first.
     only_with: a record's element does not count without this attribute.
+    needed: the attribute must stand where its element does; without the element the field has its default.
     wrong, missing: the error for a value refused, for a required field left
         out, where libvirt's is not the one for attributes in general.
     """
     return At(
         path, order=order, live=live, secret=secret, unset=unset, keep_empty=keep_empty, opened=opened,
-        default_tag=default_tag, bare=bare, merged=merged, only_with=only_with, wrong=wrong, missing=missing,
+        default_tag=default_tag, bare=bare, merged=merged, only_with=only_with, needed=needed, wrong=wrong,
+        missing=missing,
     )  # fmt: skip
 
 

@@ -125,7 +125,7 @@ class Element:
 class Shape:
     """A record class, resolved. fields: in output order. root: the record's own element."""
 
-    __slots__ = ("cls", "fields", "namespaces", "namespaces_first", "root", "tag", "tag_field")
+    __slots__ = ("cls", "fields", "namespaces", "namespaces_first", "root", "strangers", "tag", "tag_field")
 
     def __init__(self, cls: type[Record]) -> None:
         self.cls = cls

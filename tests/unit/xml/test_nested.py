@@ -6,8 +6,8 @@ from typing import Annotated
 
 import pytest
 
-from roost.errors import From, XmlDetail, XmlError
-from roost.xml import Child, RawXml, Record, UInt, at, format_document, parse_document
+from roost.errors import ConfigUnsupported, From, XmlDetail, XmlError
+from roost.xml import Child, Complaint, OnOff, RawXml, Record, UInt, at, format_document, parse_document
 
 
 class Parts(Record):
@@ -57,3 +57,31 @@ def test_text_that_is_no_xml_is_reported_for_its_family() -> None:
     with pytest.raises(XmlDetail) as caught:
         parse("<")
     assert caught.value.domain == From.STORAGE
+
+
+class Lamp(Record):
+    strangers = Complaint(ConfigUnsupported, "no such lamp: %s", domain=From.STORAGE)
+
+    red: Annotated[OnOff | None, at("red/@state", needed=True)] = None
+    green: Annotated[OnOff | None, at("green/@state", bare="on")] = None
+
+
+class Panel(Record):
+    lamps: Annotated[Lamp | None, at("lamps", merged=True)] = None
+
+
+def lamps(inner: str) -> Lamp | None:
+    return parse_document(f"<panel><lamps>{inner}</lamps></panel>", Panel, "panel", name="(panel)").lamps
+
+
+def test_elements_that_no_field_knows_are_refused_where_the_record_says_so() -> None:
+    assert lamps("<red state='on'/><green/>") == Lamp(red=True, green=True)
+    with pytest.raises(ConfigUnsupported, match=r"no such lamp: gren.*/panel/lamps/gren.*nearest is 'green'") as caught:
+        lamps("<red state='on'/><gren/>")
+    assert caught.value.domain == From.STORAGE
+
+
+def test_an_attribute_may_be_needed_only_where_its_element_stands() -> None:
+    assert lamps("<green state='off'/>") == Lamp(green=False)
+    with pytest.raises(XmlError, match="Missing required attribute 'state' in element 'red'"):
+        lamps("<red/>")
