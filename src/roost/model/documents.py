@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from roost.model.domain import Domain
 from roost.model.network import Network, NetworkPort
+from roost.model.secret import Secret
+from roost.model.storage import Pool, StoragePoolCapabilities, Volume
 from roost.xml import Record
 
 
@@ -31,6 +33,12 @@ DOCUMENTS: tuple[DocumentType, ...] = (
     DocumentType("domain", "domain", Domain, "(domain_definition)"),
     DocumentType("network", "network", Network, "(network_definition)"),
     DocumentType("networkport", "networkport", NetworkPort, "(networkport_definition)"),
+    DocumentType("storagepool", "pool", Pool, "(storage_pool_definition)"),
+    DocumentType("storagevol", "volume", Volume, "(storage_volume_definition)"),
+    DocumentType(
+        "storagepoolcaps", "storagepoolCapabilities", StoragePoolCapabilities, "(storage_pool_capabilities)"
+    ),
+    DocumentType("secret", "secret", Secret, "(definition_of_secret)"),
 )  # fmt: skip
 
 __all__ = ["DOCUMENTS", "DocumentType"]
