@@ -103,6 +103,8 @@ class _Generator:
             fields = list(child.fields())
         else:
             fields = [child]
+            if child.at.once:
+                self.put(depth + 1, f"if len({every}) > 1: raise KeyError")
             if child.kind == RECORD:
                 self.record(child, first, depth + 1)
             elif child.kind == RECORDS:

@@ -96,6 +96,8 @@ class Inspector:
             found = place.every(field.path[-1]) if place else []
             if field.at.only_with:
                 found = [item for item in found[:1] if field.at.only_with in item.node[1]]
+            if field.at.once and len(found) > 1:
+                raise field.at.once.about("", self._hint(found[1], "", "one"), self.name)
             for item in found if many else found[:1]:
                 self._item(field, item)
             if field.required and not found:

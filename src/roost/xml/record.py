@@ -77,7 +77,7 @@ class At:
 
     __slots__ = (
         "after", "bare", "child", "default_tag", "inline", "keep_empty", "live", "merged", "missing", "needed",
-        "only_with", "opened", "order", "path", "raw", "secret", "unset", "wrong",
+        "once", "only_with", "opened", "order", "path", "raw", "secret", "unset", "wrong",
     )  # fmt: skip
 
     def __init__(self, path: str | None = None, **options: Any) -> None:
@@ -93,6 +93,7 @@ class At:
         self.only_with: str | None = None
         self.bare: str | None = None
         self.missing: Complaint | None = None
+        self.once: Complaint | None = None
         self.wrong: Complaint | None = None
         for name, value in options.items():
             setattr(self, name, value)
@@ -112,6 +113,7 @@ def at(
     merged: bool = False,
     only_with: str | None = None,
     needed: bool = False,
+    once: Complaint | None = None,
     wrong: Complaint | None = None,
     missing: Complaint | None = None,
 ) -> At:
@@ -134,13 +136,14 @@ def at(
     merged: several elements of this name count as one, in the root and in documents within it; of others the first.
     only_with: a record's element does not count without this attribute.
     needed: the attribute must stand where its element does; without the element the field has its default.
+    once: the error where a record's element stands several times, which else is the first of them.
     wrong, missing: the error for a value refused, for a required field left
         out, where libvirt's is not the one for attributes in general.
     """
     return At(
         path, order=order, live=live, secret=secret, unset=unset, keep_empty=keep_empty, opened=opened,
         default_tag=default_tag, bare=bare, merged=merged, only_with=only_with, needed=needed, wrong=wrong,
-        missing=missing,
+        missing=missing, once=once,
     )  # fmt: skip
 
 

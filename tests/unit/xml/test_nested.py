@@ -68,6 +68,7 @@ class Lamp(Record):
 
 class Panel(Record):
     lamps: Annotated[Lamp | None, at("lamps", merged=True)] = None
+    spare: Annotated[Lamp | None, at("spare", once=Complaint(XmlError, "one spare lamp"))] = None
 
 
 def lamps(inner: str) -> Lamp | None:
@@ -85,3 +86,9 @@ def test_an_attribute_may_be_needed_only_where_its_element_stands() -> None:
     assert lamps("<green state='off'/>") == Lamp(green=False)
     with pytest.raises(XmlError, match="Missing required attribute 'state' in element 'red'"):
         lamps("<red/>")
+
+
+def test_an_element_may_be_allowed_only_once() -> None:
+    assert parse_document("<panel><spare/></panel>", Panel, "panel", name="(panel)") == Panel()
+    with pytest.raises(XmlError, match=r"one spare lamp.*/panel/spare\[2\]"):
+        parse_document("<panel><spare/><spare/></panel>", Panel, "panel", name="(panel)")
