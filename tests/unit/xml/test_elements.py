@@ -65,5 +65,5 @@ def test_a_complaint_names_the_document_and_the_line() -> None:
 def test_unknown_names_are_refused_on_request(wrong: str) -> None:
     text = TEXT.replace("<rest/>", wrong)
     assert parse(text)
-    with pytest.raises(XmlInvalidSchema, match="line 5|rest, walk"):
+    with pytest.raises(XmlInvalidSchema, match=r"line 5|rest, walk"):
         parse(text, validate=True)

@@ -77,7 +77,7 @@ class ForwardAddress(PciLocation):
         Literal["pci"],
         at("@type", order=-1, missing=_wrong("missing address type in network %n"),
            wrong=Complaint(ConfigUnsupported, "unknown address type '%s' in network %n", domain=From.NETWORK)),
-    ] = "pci"  # fmt: skip
+    ]  # fmt: skip
     connections: Annotated[UInt | None, at("@connections", live=True)] = None
 
 

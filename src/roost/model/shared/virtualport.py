@@ -82,7 +82,7 @@ def check_virtualport(port: VirtualPort | None, *, needs_type: bool = False) -> 
     if extra and port.type != "midonet":
         raise XmlError(
             f"extra {extra[0]} unsupported in <virtualport type='{port.type}'>",
-            domain=From.NONE,
+            domain=From.NET,
             hint=f"it has {', '.join(_HAS[port.type])}",
         )
 

@@ -87,7 +87,7 @@ def check_order(start: str, end: str) -> None:
     if first >> 16 != last >> 16:
         raise _internal(f"{between} is too large (> 65535)")
     if last < first:
-        raise _internal(f"{between} is reversed ")
+        raise _internal(f"{between} " + ("is reversed " if version_of(start) == 4 else "start larger than end"))
 
 
 def _internal(text: str) -> RoostError:
@@ -154,8 +154,8 @@ def _check_target(route: NetworkRoute, given: str, name: str) -> None:
             raise _wrong(
                 f"{name}: {family} specified for non-IPv4 {what} '{given}' in route definition", "family='ipv6'?"
             )
-        family = "ipv6 family" if what == "address" else "ipv6"
-        raise _wrong(f"{name}: {family} specified for non-IPv6 {what} '{text}' in route definition")
+        family = "ipv6 family specified for non-IPv6" if what == "address" else "ipv6 specified for non-IPv6 gateway"
+        raise _wrong(f"{name}: {family} address '{text}' in route definition")
     if route.netmask is not None:
         if version == 6:
             raise _wrong(f"{name}: Specifying netmask invalid for IPv6 address '{given}' in route definition")

@@ -47,7 +47,8 @@ def check_forward(forward: Forward, name: str) -> None:
         _check_nat(nat, forward.mode, name)
     if forward.dev is not None and (forward.addresses or forward.pfs):
         raise _wrong(
-            "the <forward> 'dev' attribute cannot be used when <address> or <pf> sub-elements are present in network "
+            "the <forward> 'dev' attribute cannot be used when <address> or <pf> sub-elements are present "
+            f"in network {name}"
         )
     if forward.interfaces:
         _check_interfaces(forward, name)
