@@ -98,7 +98,7 @@ def _zeros(count: int) -> bytes:
 KINDS: dict[str, Kind] = {
     "network": Kind(
         lambda text: network.format(network.complete(network.parse(text), entropy=_zeros)),
-        lambda text: network.format(network.complete(network.parse(text))),
+        lambda text: network.format(network.complete(network.parse(text), validate=False)),
         _NETWORK,
     ),
     "networkport": Kind(
