@@ -240,6 +240,66 @@ class NodeFacts(Protocol):
         ...
 
 
+class CellFacts(NamedTuple):
+    """A NUMA cell. memory: KiB. pages: (KiB, how many there are). distances: (cell, as the firmware counts)."""
+
+    id: int
+    memory: int
+    pages: tuple[tuple[int, int], ...]
+    distances: tuple[tuple[int, int], ...]
+    cpus: tuple[int, ...]
+
+
+class HostCache(NamedTuple):
+    """A cache that several cores share. type: both, code or data. size: KiB. cpus: as ranges."""
+
+    id: int
+    level: int
+    type: str
+    size: int
+    cpus: str
+
+
+class HostControl(NamedTuple):
+    """What can be given to groups of tasks: of a cache in KiB, of memory bandwidth in percent; of how many groups."""
+
+    granularity: int
+    minimum: int
+    type: str
+    groups: int
+
+
+class HostMonitor(NamedTuple):
+    """What can be measured of groups of tasks. threshold: bytes of cache at which an identifier is used again."""
+
+    threshold: int
+    groups: int
+    features: tuple[str, ...]
+
+
+class Hardware(Protocol):
+    """What the host is built of."""
+
+    def cpuid(self) -> Mapping[tuple[int, int, str], int]:
+        """(leaf, subleaf, register) to its value, and (MSR, 0, "msr"); {} where there is no CPUID."""
+        ...
+
+    def cells(self) -> Sequence[CellFacts]: ...
+    def page_sizes(self) -> Sequence[int]:
+        """KiB, the smallest first."""
+        ...
+
+    def caches(self) -> Sequence[HostCache]: ...
+    def has_iommu(self) -> bool: ...
+    def sleep_states(self) -> Sequence[str]:
+        """As the kernel names them: mem, disk."""
+        ...
+
+    def cache_controls(self, cache: HostCache) -> Sequence[HostControl]: ...
+    def bandwidth_control(self) -> HostControl | None: ...
+    def monitor(self) -> HostMonitor | None: ...
+
+
 class Host(Protocol):
     """All of it."""
 
@@ -251,3 +311,5 @@ class Host(Protocol):
     def network(self) -> Network: ...
     @property
     def node(self) -> NodeFacts: ...
+    @property
+    def hardware(self) -> Hardware: ...

@@ -8,7 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from roost.contract.node import NodeInfo
-from roost.host.api import Command, Owner, ProcessUsage, Tap, Topology
+from roost.host.api import (
+    CellFacts,
+    Command,
+    HostCache,
+    HostControl,
+    HostMonitor,
+    Owner,
+    ProcessUsage,
+    Tap,
+    Topology,
+)
 
 
 class FakeProcess:
@@ -193,6 +203,37 @@ class FakeNode:
         return {"vendor_id": "FakeVendor", "cpu family": "6", "model": "1", "stepping": "1"}
 
 
+class FakeHardware:
+    """See host.api.Hardware: one cell, no CPUID, nothing special."""
+
+    def cpuid(self) -> Mapping[tuple[int, int, str], int]:
+        return {}
+
+    def cells(self) -> Sequence[CellFacts]:
+        return [CellFacts(0, 4 << 20, ((4, 1 << 20),), ((0, 10),), (0, 1))]
+
+    def page_sizes(self) -> Sequence[int]:
+        return (4,)
+
+    def caches(self) -> Sequence[HostCache]:
+        return [HostCache(0, 3, "both", 8192, "0-1")]
+
+    def has_iommu(self) -> bool:
+        return False
+
+    def sleep_states(self) -> Sequence[str]:
+        return ()
+
+    def cache_controls(self, cache: HostCache) -> Sequence[HostControl]:
+        return ()
+
+    def bandwidth_control(self) -> HostControl | None:
+        return None
+
+    def monitor(self) -> HostMonitor | None:
+        return None
+
+
 class FakeHost:
     """See host.api.Host."""
 
@@ -201,3 +242,4 @@ class FakeHost:
         self.ownership = FakeOwnership()
         self.network = FakeNetwork()
         self.node = FakeNode()
+        self.hardware = FakeHardware()

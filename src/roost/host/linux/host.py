@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roost.host.api import Account
+from roost.host.linux.hardware import LinuxHardware
 from roost.host.linux.network import LinuxNetwork
 from roost.host.linux.node import LinuxNode
 from roost.host.linux.ownership import FileOwnership
@@ -17,3 +18,4 @@ class LinuxHost:
         self.ownership = FileOwnership(account)
         self.network = LinuxNetwork()
         self.node = LinuxNode()
+        self.hardware = LinuxHardware()

@@ -13,7 +13,7 @@ ARCHES = (
     "x86_64", "xtensa", "xtensaeb",
 )  # fmt: skip
 
-_POWER = ("POWER6", "POWER7", "POWER8", "POWERPC_e5500", "POWERPC_e6500", "POWER9", "POWER10")
+_POWER = ("POWER6", "POWER7", "POWER8", "POWER9", "POWER10", "POWERPC_e5500", "POWERPC_e6500")
 #: Processors that are told apart, but not by a list of models.
 _WITHOUT_MODELS = ("aarch64", "armv6l", "armv7b", "armv7l", "s390", "s390x")
 

@@ -1,0 +1,127 @@
+"""The host's hardware as /sys and the processor tell of it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from roost.host.api import CellFacts, HostCache, HostControl, HostMonitor
+from roost.host.linux.cpuid import read_words
+from roost.host.linux.node import parse_ranges
+
+_CACHE_TYPES = {"Unified": "both", "Data": "data", "Instruction": "code"}
+#: Caches below this level belong to one core and are nobody's business.
+_MINIMUM_CACHE_LEVEL = 3
+
+
+def _read(path: Path, default: str = "") -> str:
+    try:
+        return path.read_text("ascii", "replace").strip()
+    except OSError:
+        return default
+
+
+def _number(path: Path) -> int:
+    return int(_read(path) or 0)
+
+
+class LinuxHardware:
+    """See host.api.Hardware. root: where /sys is."""
+
+    def __init__(self, root: Path = Path("/sys")) -> None:
+        self._root = root
+
+    @functools.cached_property
+    def _words(self) -> Mapping[tuple[int, int, str], int]:
+        return read_words()
+
+    def cpuid(self) -> Mapping[tuple[int, int, str], int]:
+        return self._words
+
+    def cells(self) -> Sequence[CellFacts]:
+        nodes = self._root / "devices" / "system" / "node"
+        numbers = parse_ranges(_read(nodes / "online"))
+        return [self._cell(nodes / f"node{number}", number, numbers) for number in numbers]
+
+    def _cell(self, node: Path, number: int, numbers: Sequence[int]) -> CellFacts:
+        total = 0
+        for line in _read(node / "meminfo").splitlines():
+            words = line.split()
+            if words[2] == "MemTotal:":
+                total = int(words[3])
+        pools = sorted(
+            (int(entry.name.removeprefix("hugepages-").removesuffix("kB")), _number(entry / "nr_hugepages"))
+            for entry in (node / "hugepages").glob("hugepages-*kB")
+        )
+        small = os.sysconf("SC_PAGESIZE") // 1024
+        rest = total - sum(size * count for size, count in pools)
+        distances = [int(word) for word in _read(node / "distance").split()]
+        return CellFacts(
+            id=number,
+            memory=total,
+            pages=((small, rest // small), *pools),
+            distances=tuple(zip(numbers, distances, strict=False)),
+            cpus=tuple(parse_ranges(_read(node / "cpulist"))),
+        )
+
+    def page_sizes(self) -> Sequence[int]:
+        pools = (self._root / "kernel" / "mm" / "hugepages").glob("hugepages-*kB")
+        large = (int(entry.name.removeprefix("hugepages-").removesuffix("kB")) for entry in pools)
+        return (os.sysconf("SC_PAGESIZE") // 1024, *sorted(large))
+
+    def caches(self) -> Sequence[HostCache]:
+        found: dict[tuple[int, int, str], HostCache] = {}
+        cpus = self._root / "devices" / "system" / "cpu"
+        for cpu in parse_ranges(_read(cpus / "online", "0")):
+            for index in (cpus / f"cpu{cpu}" / "cache").glob("index*"):
+                level, id = _number(index / "level"), _read(index / "id")
+                if level < _MINIMUM_CACHE_LEVEL or not id:
+                    continue
+                kind = _CACHE_TYPES[_read(index / "type", "Unified")]
+                size = int(_read(index / "size", "0K").removesuffix("K"))
+                found[level, int(id), kind] = HostCache(int(id), level, kind, size, _read(index / "shared_cpu_list"))
+        return [found[key] for key in sorted(found)]
+
+    def has_iommu(self) -> bool:
+        try:
+            return any((self._root / "kernel" / "iommu_groups").iterdir())
+        except OSError:
+            return False
+
+    def sleep_states(self) -> Sequence[str]:
+        return _read(self._root / "power" / "state").split()
+
+    # -- what tasks can be given or measured of: resctrl ---------------------------------------
+
+    @property
+    def _resctrl(self) -> Path:
+        return self._root / "fs" / "resctrl" / "info"
+
+    def cache_controls(self, cache: HostCache) -> Sequence[HostControl]:
+        found = []
+        for name, kind in (("", "both"), ("CODE", "code"), ("DATA", "data")):
+            info = self._resctrl / f"L{cache.level}{name}"
+            ways = int(_read(info / "cbm_mask") or "0", 16).bit_count()
+            if ways:
+                share = cache.size // ways
+                found.append(
+                    HostControl(share, _number(info / "min_cbm_bits") * share, kind, _number(info / "num_closids"))
+                )
+        return found
+
+    def bandwidth_control(self) -> HostControl | None:
+        info = self._resctrl / "MB"
+        if not _read(info / "num_closids"):
+            return None
+        return HostControl(
+            _number(info / "bandwidth_gran"), _number(info / "min_bandwidth"), "", _number(info / "num_closids")
+        )
+
+    def monitor(self) -> HostMonitor | None:
+        info = self._resctrl / "L3_MON"
+        features = tuple(_read(info / "mon_features").split())
+        if not features:
+            return None
+        return HostMonitor(_number(info / "max_threshold_occupancy"), _number(info / "num_rmids"), features)
