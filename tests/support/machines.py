@@ -17,7 +17,7 @@ RECORDED = Path(__file__).parents[1] / "golden" / "capabilities"
 @functools.cache
 def capabilities(arch: str = "x86_64") -> Capabilities:
     """Of the emulator for an architecture, by libvirt's name for it."""
-    name = {"i686": "x86_64", "ppc64le": "ppc64"}.get(arch, arch)
+    name = {"ppc64le": "ppc64"}.get(arch, arch)
     return msgspec.json.decode((RECORDED / f"{name}.json").read_bytes(), type=Capabilities)
 
 

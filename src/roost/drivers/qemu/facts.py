@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from roost.drivers.qemu.capabilities import Capabilities
 from roost.model.domain.facts import Machine, MachineFacts
+
+#: Models that libvirt writes in capitals.
+_POWER = re.compile(r"power\d+")
 
 
 def machine_facts(caps: Capabilities) -> MachineFacts:
@@ -11,8 +16,7 @@ def machine_facts(caps: Capabilities) -> MachineFacts:
     machines: dict[str, Machine] = {}
     default = ""
     for each in caps.machines:
-        cpu = each.default_cpu.removesuffix(f"-{caps.arch}-cpu").removesuffix("-i386-cpu")
-        made = Machine(name=each.name, max_cpus=each.max_cpus, default_cpu=cpu)
+        made = Machine(name=each.name, max_cpus=each.max_cpus, default_cpu=_model_name(caps, each.default_cpu))
         machines[each.name] = made
         if each.alias:
             machines[each.alias] = made
@@ -26,6 +30,12 @@ def machine_facts(caps: Capabilities) -> MachineFacts:
         default_machine=default,
         devices=caps.types,
     )
+
+
+def _model_name(caps: Capabilities, typename: str) -> str:
+    """What a document calls the processor of a QOM type; "" for emulators that do not list their models."""
+    name = next((model.name for model in caps.cpu_models if model.typename == typename), "")
+    return name.upper() if _POWER.fullmatch(name) else name
 
 
 def virt_types(caps: Capabilities) -> frozenset[str]:

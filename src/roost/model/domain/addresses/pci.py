@@ -15,7 +15,7 @@ from roost.model.domain.addresses import chipsets
 from roost.model.domain.addresses.buses import BUS_KINDS, Bus, Buses
 from roost.model.domain.addresses.flags import CONVENTIONAL, EXPRESS, PCI_DEVICE, USB2_MODELS, connect_flags
 from roost.model.domain.addresses.place import Place
-from roost.model.domain.device import PciAddress
+from roost.model.domain.device import CcwAddress, PciAddress, VirtioMmioAddress
 from roost.model.domain.devices.controller import Controller, ControllerTarget
 from roost.model.domain.draft import Draft, describe
 from roost.xml import tag_of
@@ -30,6 +30,7 @@ _MODEL_NAMES = {
     "pci-expander-bus": "pxb",
     "pcie-expander-bus": "pxb-pcie",
 }
+_HOST_BRIDGE = "spapr-pci-host-bridge"
 
 #: Fewer devices than this leave one of the 31 slots free after the chipset has taken its own.
 _FEW = 28
@@ -39,8 +40,8 @@ _USB2_FUNCTIONS = {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci
 
 #: Classes in the order in which devices without an address get one; PCI controllers come before all.
 _ORDER = (
-    "interface", "sound", "controller", "disk", "memballoon", "rng", "watchdog", "video", "input", "serial", "iommu",
-    "vsock",
+    "filesystem", "interface", "sound", "controller", "disk", "hostdev", "memballoon", "rng", "watchdog", "video",
+    "shmem", "input", "serial", "iommu", "vsock", "memory",
 )  # fmt: skip
 
 #: Devices that look as if they took an address but never do.
@@ -61,7 +62,7 @@ def assign_pci(draft: Draft) -> None:
     if buses is None or buses.added or any(place.wants for place in places):
         buses = _buses(draft, places, count, growing=False)
         chipsets.place(draft, places, buses)
-        _assign(places, buses)
+        _assign(draft, places, buses)
     _mark_multifunction(places)
     for place in places:
         place.write()
@@ -75,7 +76,7 @@ def _plan(draft: Draft, places: list[Place], root: Controller | None, count: int
     if root is not None and root.model == "pci-root" and not all(bus.is_full for bus in buses.buses):
         # A place for one more device, so that a bridge is added while there is a slot for it.
         buses.reserve_next(CONVENTIONAL, "a device added later")
-    _assign(places, buses)
+    _assign(draft, places, buses)
     if count == 1 and buses.added and root is not None and root.model == "pcie-root":
         # The document left the topology to us: one port stays free for hotplug.
         buses.reserve_next(EXPRESS, "a device added later")
@@ -147,7 +148,7 @@ def _buses(draft: Draft, places: list[Place], count: int, *, growing: bool) -> B
     return buses
 
 
-def _assign(places: list[Place], buses: Buses) -> None:
+def _assign(draft: Draft, places: list[Place], buses: Buses) -> None:
     for place in places:
         if place.wants and place.kind == "controller" and place.device.type == "pci" and place.flags:
             place.take(buses)
@@ -158,7 +159,7 @@ def _assign(places: list[Place], buses: Buses) -> None:
         for place in by_kind.get(kind, ()):
             if kind == "controller":
                 _assign_controller(place, by_kind["controller"], buses)
-            elif kind == "disk" and not place.wants and not place.fixed:
+            elif kind == "disk" and not place.wants and not place.fixed and not _is_elsewhere(draft, place):
                 raise ConfigUnsupported(
                     f"virtio disk cannot have an address of type '{tag_of(place.device.address)}'",
                     domain=From.QEMU,
@@ -166,6 +167,14 @@ def _assign(places: list[Place], buses: Buses) -> None:
                 )
             elif place.wants:
                 place.take(buses)
+
+
+def _is_elsewhere(draft: Draft, place: Place) -> bool:
+    """Whether a disk has found its place on another transport."""
+    address = place.device.address
+    return isinstance(address, CcwAddress) or (
+        isinstance(address, VirtioMmioAddress) and "virtio-mmio" in draft.facts.devices
+    )
 
 
 def _assign_controller(place: Place, controllers: list[Place], buses: Buses) -> None:
@@ -222,6 +231,8 @@ def _finish_controllers(draft: Draft) -> None:
             bus, slot, function = address.bus or 0, address.slot or 0, address.function or 0
         target = _target(draft, controller, bus, slot, function)
         name = controller.model_name or _MODEL_NAMES.get(controller.model or "")
+        if draft.board.pci_roots and controller.model == "pci-root" and name is None:
+            name = _HOST_BRIDGE
         if name == "pcie-root-port" and name not in draft.facts.devices and controller.model_name is None:
             name = "ioh3420"
         if target is not controller.target or name is not controller.model_name:
@@ -253,9 +264,19 @@ def _target(draft: Draft, controller: Controller, bus: int, slot: int, function:
             chassis=index if target.chassis is None else target.chassis,
             port=port if target.port is None else target.port,
         )
+    if model == "pci-root" and draft.board.pci_roots and target.index is None:
+        return replace(target, index=_free_index(draft, controller))
     if model in ("pci-expander-bus", "pcie-expander-bus") and target.bus_nr is None:
         return replace(target, bus_nr=_free_bus_number(draft, bus))
     return before
+
+
+def _free_index(draft: Draft, controller: Controller) -> int:
+    """The lowest number of a host bridge that no other has; 0 is the first controller's."""
+    if controller.index == 0:
+        return 0
+    taken = {c.target.index for c in draft.controllers if c.target is not None} | {0}
+    return next(number for number in range(1, len(draft.controllers) + 1) if number not in taken)
 
 
 def _free_bus_number(draft: Draft, bus: int) -> int:

@@ -12,11 +12,21 @@ from collections.abc import Callable
 
 from roost.errors import ConfigUnsupported, From
 from roost.model.domain.addresses import assign
-from roost.model.domain.complete import chardevs, controllers, cpu, disks, displays, general, small
+from roost.model.domain.complete import (
+    boot,
+    chardevs,
+    controllers,
+    cpu,
+    disks,
+    displays,
+    general,
+    hostdevs,
+    platform,
+    small,
+)
 from roost.model.domain.domain import Domain
 from roost.model.domain.draft import Draft
 from roost.model.domain.facts import MachineFacts
-from roost.model.domain.features import Features
 from roost.model.domain.validate import check, check_written
 
 
@@ -49,17 +59,24 @@ def complete(
             domain=From.QEMU,
             hint=f"it emulates {facts.arch}",
         )
-    general.complete_identity(draft)
+    boot.complete_identity(draft)
     general.complete_clock(draft)
     general.complete_lifecycle(draft)
     general.complete_sections(draft)
-    if domain.features == Features():
-        draft.changes["features"] = None
+    general.complete_features(draft)
     _complete_devices(draft)
     general.complete_vcpus(draft)
     general.complete_memory(draft)
     controllers.reject_duplicates(draft)
-    general.complete_os(draft, [d.boot.order for d in (*draft.disks, *draft.interfaces) if d.boot is not None])
+    platform.reject_duplicate_panics(draft)
+    boot.complete_os(
+        draft,
+        [
+            d.boot.order
+            for d in (*draft.disks, *draft.interfaces, *draft.hostdevs, *draft.redirdevs)
+            if d.boot is not None
+        ],
+    )
     cpu.complete_cpu(draft, machine.default_cpu if machine is not None else "")
     _add_implied(draft)
     assign(draft)
@@ -84,8 +101,10 @@ def _complete_devices(draft: Draft) -> None:
     chardevs.complete_parallels(draft)
     chardevs.complete_channels(draft)
     chardevs.complete_consoles(draft)
-    small.complete_others(draft)
+    platform.complete_platform(draft)
     displays.complete_graphics(draft)
+    hostdevs.complete_hostdevs(draft)
+    hostdevs.complete_redirdevs(draft)
 
 
 def _add_implied(draft: Draft) -> None:
@@ -93,6 +112,8 @@ def _add_implied(draft: Draft) -> None:
     chardevs.pair_console(draft)
     disks.add_disk_controllers(draft)
     chardevs.add_virtio_serial_controllers(draft)
+    hostdevs.add_smartcard_controllers(draft)
+    hostdevs.add_hostdev_controllers(draft)
     displays.complete_videos(draft)
     controllers.complete_controllers(draft)
 

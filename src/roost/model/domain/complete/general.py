@@ -1,4 +1,4 @@
-"""Defaults of what is not a device: identity, memory, processors, boot, lifecycle, clock."""
+"""Defaults of what is not a device: memory, processors, lifecycle, clock."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from msgspec.structs import replace
 from roost.errors import ConfigUnsupported, From, XmlError
 from roost.model.domain.clock import Clock
 from roost.model.domain.draft import Draft
+from roost.model.domain.features import Features, Gic
 from roost.model.domain.general import MemoryBacking, Vcpu
-from roost.model.domain.os import Os
-from roost.model.shared.identity import random_uuid
 
-#: More <boot> elements than there are kinds of boot device are ignored.
-_MAX_BOOT_DEVICES = 4
 _UTC_CLOCK = Clock(offset="utc")
 _ONE_VCPU = Vcpu(placement="static", count=1)
-
-
-def complete_identity(draft: Draft) -> None:
-    if draft.domain.uuid is None:
-        draft.changes["uuid"] = random_uuid(draft.entropy)
 
 
 def complete_vcpus(draft: Draft) -> None:
@@ -74,32 +66,6 @@ def complete_memory(draft: Draft) -> None:
         )
 
 
-def complete_os(draft: Draft, boot_orders: list[int]) -> None:
-    """Architecture, canonical machine, boot order. boot_orders: those given to devices."""
-    before: Os = draft.domain.os
-    boot = before.boot[:_MAX_BOOT_DEVICES]
-    seen: set[int] = set()
-    for order in boot_orders:
-        if order in seen:
-            raise ConfigUnsupported(f"boot order '{order}' used for more than one device", domain=From.DOMAIN)
-        seen.add(order)
-    if boot and boot_orders:
-        raise ConfigUnsupported(
-            "per-device boot elements cannot be used together with os/boot elements",
-            domain=From.DOMAIN,
-            hint="keep either <boot dev='...'/> in <os> or <boot order='...'/> in the devices",
-        )
-    if not boot and not boot_orders:
-        boot = ("hd",)
-    loader = before.loader
-    if loader is not None and loader.path and loader.type is None:
-        loader = replace(loader, type="rom")
-    timeout = before.bootmenu_timeout if before.bootmenu else None
-    draft.changes["os"] = replace(
-        before, arch=draft.arch, machine=draft.machine, boot=boot, loader=loader, bootmenu_timeout=timeout
-    )
-
-
 def complete_lifecycle(draft: Draft) -> None:
     domain, changes = draft.domain, draft.changes
     changes["on_poweroff"] = domain.on_poweroff or "destroy"
@@ -122,6 +88,15 @@ def complete_clock(draft: Draft) -> None:
         draft.changes["clock"] = replace(clock, adjustment=adjustment or "0", basis=clock.basis or "utc")
 
 
+def complete_features(draft: Draft) -> None:
+    """A board with an interrupt controller of ARM's has version 2 unless told otherwise."""
+    features = draft.domain.features
+    if features == Features():
+        draft.changes["features"] = features = None
+    if draft.board.gic and (features is None or features.gic is None or features.gic.version is None):
+        draft.changes["features"] = replace(features or Features(), gic=Gic(version="2"))
+
+
 def complete_sections(draft: Draft) -> None:
     """Smaller sections whose emptiness means nothing, and identifiers made on demand."""
     domain, changes = draft.domain, draft.changes
@@ -137,6 +112,5 @@ def complete_sections(draft: Draft) -> None:
 
 
 __all__ = [
-    "complete_clock", "complete_identity", "complete_lifecycle", "complete_memory", "complete_os",
-    "complete_sections", "complete_vcpus",
+    "complete_clock", "complete_lifecycle", "complete_memory", "complete_sections", "complete_vcpus",
 ]  # fmt: skip

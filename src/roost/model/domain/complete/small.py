@@ -1,4 +1,4 @@
-"""Defaults of network interfaces, input devices, the balloon, random sources and the like."""
+"""Defaults of network interfaces, input devices and the balloon."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from roost.model.domain.devices.small import Input, MemBalloon, RandomBackend
+from roost.model.domain.devices.small import Input, MemBalloon
 from roost.model.domain.draft import Draft
 
 _PS2 = (Input(type="mouse", bus="ps2"), Input(type="keyboard", bus="ps2"))
@@ -67,19 +67,6 @@ def complete_balloon(draft: Draft) -> None:
         draft.memballoon[0] = MemBalloon(model="none")
 
 
-def complete_others(draft: Draft) -> None:
-    """Random sources, panic devices and vsocks."""
-    for place, rng in enumerate(draft.rngs):
-        if isinstance(rng.backend, RandomBackend) and not rng.backend.path:
-            draft.rngs[place] = replace(rng, backend=RandomBackend(path="/dev/random"))
-    for place, panic in enumerate(draft.panics):
-        if panic.model is None:
-            draft.panics[place] = replace(panic, model=draft.board.panic)
-    for place, vsock in enumerate(draft.vsock):
-        automatic = vsock.cid_auto if vsock.cid_auto is not None else not vsock.cid
-        draft.vsock[place] = replace(vsock, model=vsock.model or "virtio", cid_auto=automatic)
-
-
 __all__ = [
-    "complete_balloon", "complete_inputs", "complete_interfaces", "complete_others", "default_interface", "random_mac",
+    "complete_balloon", "complete_inputs", "complete_interfaces", "default_interface", "random_mac",
 ]  # fmt: skip
