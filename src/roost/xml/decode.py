@@ -108,7 +108,8 @@ class _Generator:
             if child.kind == RECORD:
                 self.record(child, first, depth + 1)
             elif child.kind == RECORDS:
-                self.put(depth + 1, f"f_{child.name} = tuple([{self.parsed(child, 'kid')} for kid in {every}])")
+                live = f" if live else {self.default(child)}" if child.at.live is True else ""
+                self.put(depth + 1, f"f_{child.name} = tuple([{self.parsed(child, 'kid')} for kid in {every}]){live}")
             else:
                 self.values(child, every, depth + 1)
         self.put(depth, "else:")
