@@ -16,7 +16,7 @@ class FormatEnum(Record):
 
 class FormatOptions(Record):
     default_format: Annotated[str, at("defaultFormat/@type")]
-    enums: Annotated[tuple[FormatEnum, ...], at("enum")] = ()
+    enums: Annotated[tuple[FormatEnum, ...], at("enum", opened=True)] = ()
 
 
 class PoolCapabilities(Record):
@@ -27,7 +27,7 @@ class PoolCapabilities(Record):
 
 
 class StoragePoolCapabilities(Record):
-    pools: Annotated[tuple[PoolCapabilities, ...], at("pool")] = ()
+    pools: Annotated[tuple[PoolCapabilities, ...], at("pool", opened=True)] = ()
 
 
 def pool_capabilities(supported: Collection[str]) -> StoragePoolCapabilities:

@@ -23,6 +23,7 @@ class _Rule(NamedTuple):
     error: type[RoostError]
     text: str
     hint: str = ""
+    domain: int = From.STORAGE
 
 
 def check_format(name: str | None, formats: Formats | None, text: str) -> None:
@@ -100,7 +101,7 @@ def check_pool(pool: Pool, kind: PoolKind) -> None:
     for rule in _POOL_RULES:
         if rule.broken(pool, kind):
             text = rule.text.replace("%s", pool.name or "")
-            raise rule.error(text, domain=From.STORAGE, hint=rule.hint)
+            raise rule.error(text, domain=rule.domain, hint=rule.hint)
 
 
 def _adapter_problem(pool: Pool, kind: PoolKind) -> None:
@@ -203,7 +204,7 @@ _POOL_RULES = (
         "<source><initiator><iqn name='...'/>",
     ),
     _Rule(_nameless_option, XmlError, ""),
-    _Rule(lambda p, _: "\n" in (p.name or ""), XmlDetail, "invalid char in name: \n"),
+    _Rule(lambda p, _: "\n" in (p.name or ""), XmlDetail, "invalid char in name: \n", domain=From.XML),
 )
 
 
