@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from roost.errors import RoostError
-from roost.model import network
+from roost.model import interface, network
+from support import storage_documents
 from support.peer import Peer, libvirt_result
 
 ROOT = Path(__file__).parents[1] / "golden" / "documents"
@@ -78,12 +79,25 @@ def work(conn, name, xml):
         port.delete()
 """
 
+# The daemon's own driver cannot define interfaces; the driver for tests in libvirt's library reads and shows them.
+_INTERFACE = """
+test = libvirt.open("test:///default")
+
+def work(conn, name, xml):
+    interface = test.interfaceDefineXML(xml)
+    try:
+        return interface.XMLDesc()
+    finally:
+        interface.undefine()
+"""
+
 
 class Kind(NamedTuple):
     """A type of document.
 
     kept: what we keep of a text, zeros for what is random. again: the same of a
-    text that was kept before. script: how libvirt is asked; empty when it cannot be.
+    text that was kept before. script: how libvirt is asked, None for what this one
+    cannot be asked about; empty when none can.
     """
 
     kept: Callable[[str], str]
@@ -106,7 +120,12 @@ KINDS: dict[str, Kind] = {
         lambda text: network.format_port(network.parse_port(text)),
         _PORT,
     ),
-}
+    "interface": Kind(
+        lambda text: interface.format(interface.complete(interface.parse(text))),
+        lambda text: interface.format(interface.parse(text)),
+        _INTERFACE,
+    ),
+} | {kind: Kind(*row) for kind, row in storage_documents.ROWS.items()}
 
 
 class Case(NamedTuple):
@@ -174,6 +193,8 @@ def ask(asked: Iterable[Case], peer: Peer) -> dict[Case, Answer]:
             said = libvirt_result(_ASK.replace("{work}", KINDS[kind].script), peer.uri, listing.name)
         for case in of_kind:
             answer = said[case.name]
+            if answer is None:
+                continue
             answers[case] = without_chance(answer, case.written()) if isinstance(answer, str) else answer
     return answers
 
