@@ -3,44 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from roost.errors import From, XmlDetail, XmlError
-from roost.xml.decode import PARSERS, WRONG
+from roost.xml.decode import READERS, WRONG
 from roost.xml.encode import OPEN, WRITERS
 from roost.xml.faults import Inspector
 from roost.xml.names import canonical_names
 from roost.xml.record import Record
 from roost.xml.shape import RAW, RECORD, RECORDS, VALUE, VALUES, Field, records_below, shape_of
-from roost.xml.tree import Node, read, to_bytes
+from roost.xml.tree import Event, Node, Tags, events_of, read, to_bytes, tree_of
 
 R = TypeVar("R", bound=Record)
 
-Path = tuple[str, ...]
 
-#: Per document class, the tags whose text matters, the elements kept raw and the groups of tags whose order matters;
-#: the elements of which several are one.
-_tags: dict[type[Record], tuple[frozenset[str], frozenset[Path], dict[str, str]]] = {}
-_merges: dict[type[Record], list[Path]] = {}
+class _Reading(NamedTuple):
+    """What reading a document of a class takes.
+
+    tags: what is to be read besides elements and attributes. marks: bytes that
+    show that a known namespace may be used. merged: the elements of which
+    several count as one, by the tags that lead to them from below the root,
+    and bytes that show where each begins.
+    """
+
+    tags: Tags
+    namespaces: dict[str, str]
+    marks: tuple[bytes, ...]
+    merged: tuple[tuple[tuple[str, ...], bytes], ...]
 
 
-def _tags_of(cls: type[Record]) -> tuple[frozenset[str], frozenset[Path], dict[str, str]]:
-    tags = _tags.get(cls)
-    if tags is None:
+_readings: dict[type[Record], _Reading] = {}
+
+
+def _reading_of(cls: type[Record]) -> _Reading:
+    reading = _readings.get(cls)
+    if reading is None:
         texts = set()
-        groups: dict[str, str] = {}
         for record in records_below(cls):
-            shape = shape_of(record)
-            for field in shape.fields:
+            for field in shape_of(record).fields:
                 if field.kind in (VALUE, VALUES) and not field.attribute:
                     texts |= {field.path[-1]} if field.path else _names_for(cls, record)
-                if field.by_element:
-                    groups |= dict.fromkeys(field.members, field.path[-1])
-        tags = _tags[cls] = frozenset(texts), frozenset(_paths(cls, lambda field: field.kind == RAW)), groups
-    return tags
+        namespaces = shape_of(cls).namespaces
+        reading = _readings[cls] = _Reading(
+            Tags(frozenset(texts), frozenset(_paths(cls, lambda field: field.kind == RAW))),
+            namespaces,
+            tuple(mark.encode() for prefix, uri in namespaces.items() for mark in (uri, f"{prefix}:")),
+            tuple((path, f"<{path[-1]}".encode()) for path in _paths(cls, lambda field: field.at.merged)),
+        )
+    return reading
 
 
-def _paths(cls: type[Record], wanted: Callable[[Field], bool], seen: tuple[type[Record], ...] = ()) -> Iterator[Path]:
+def _paths(
+    cls: type[Record], wanted: Callable[[Field], bool], seen: tuple[type[Record], ...] = ()
+) -> Iterator[tuple[str, ...]]:
     """Where the wanted fields stand in a document and in the records that it holds."""
     for field in shape_of(cls).fields:
         if wanted(field):
@@ -76,46 +91,65 @@ def parse_document(
     for wrong values, XmlInvalidSchema under `validate`.
     """
     data = to_bytes(text)
-    try:
-        root = read(data, name, *_tags_of(cls))
-    except XmlDetail as error:
-        error.domain = origin
-        raise
-    namespaces = shape_of(cls).namespaces
-    if namespaces and any(uri.encode() in data or f"{prefix}:".encode() in data for prefix, uri in namespaces.items()):
-        root = canonical_names(root, namespaces)
-    if root[0] != tag:
-        raise XmlError(f"expecting root element of '{tag}', not '{root[0]}'", domain=From.XML)
-    _merge(cls, root)
+    events = _events(data, cls, name, origin)
+    found = str(events[0][0])
+    if found != tag:
+        raise XmlError(f"expecting root element of '{tag}', not '{found}'", domain=From.XML)
     if validate:
-        Inspector(data, root).refuse_unknown(cls)
+        _inspector(data, cls, name).refuse_unknown(cls)
     try:
-        record: R = PARSERS[cls](root, live)
+        record: R = _record(cls, _merge(cls, data, events), live)
     except WRONG:
-        raise Inspector(data, root).raise_wrong_value(cls) from None
+        raise _inspector(data, cls, name).raise_wrong_value(cls) from None
     return record
 
 
-def _merge(cls: type[Record], root: Node) -> None:
-    """Make one of several elements, where they count as one."""
-    paths = _merges.get(cls)
-    if paths is None:
-        paths = _merges[cls] = list(_paths(cls, lambda field: field.at.merged))
+def _events(data: bytes, cls: type[Record], name: str, origin: int, lines: list[int] | None = None) -> list[Event]:
+    reading = _reading_of(cls)
+    try:
+        events = read(data, name, reading.tags, lines)
+    except XmlDetail as error:
+        error.domain = origin
+        raise
+    if any(mark in data for mark in reading.marks):
+        events = canonical_names(events, reading.namespaces)
+    return events
+
+
+def _merge(cls: type[Record], data: bytes, events: list[Event]) -> list[Event]:
+    """The events with one element where several count as one."""
+    paths = [path for path, mark in _reading_of(cls).merged if data.count(mark) > 1]
+    if not paths:
+        return events
+    root = tree_of(events)
     for *steps, tag in paths:
         node: Node | None = root
         for step in steps:
-            node = next(iter((node[2] or {}).get(step, ())), None) if node else None
-        if node and node[2] and len(node[2].get(tag, ())) > 1:
-            node[2][tag] = [_merged(node[2][tag])]
+            node = next((kid for kid in node.children if kid.tag == step), None) if node else None
+        found = [kid for kid in node.children if kid.tag == tag] if node else []
+        for other in found[1:]:
+            found[0].children += other.children
+            other.children = []
+    return list(events_of(root))
 
 
-def _merged(nodes: list[Node]) -> Node:
-    """One node with the children of all."""
-    children: dict[str, list[Node]] = {}
-    for node in nodes:
-        for tag, kids in (node[2] or {}).items():
-            children.setdefault(tag, []).extend(kids)
-    return [nodes[0][0], nodes[0][1], children, ""]
+def _record(cls: type[Record], events: list[Event], live: bool) -> Any:
+    """The record of the element that the events are."""
+    stream = iter(events)
+    start = next(stream)
+    assert isinstance(start, tuple)
+    return READERS[cls](start[1], stream, live)
+
+
+def _inspector(data: bytes, cls: type[Record], name: str, *, wrapped: bool = False) -> Inspector:
+    """Reads the document again, for the lines on which its elements stand."""
+    lines: list[int] = []
+    events = _events(data, cls, name, From.XML, lines)
+    root = tree_of(events, lines)
+    if wrapped:
+        document, root = root, Node("", {})
+        root.children.append(document)
+    return Inspector(root)
 
 
 def parse_member(
@@ -126,24 +160,21 @@ def parse_member(
     Raises as `parse_document` does; XmlError when `cls` holds no such record.
     """
     data = to_bytes(text)
-    document = read(data, name, _tags_of(cls)[0])
-    if not any(field.path == (document[0],) for field in shape_of(cls).fields if field.kind in (RECORD, RECORDS)):
-        raise XmlError(f"unknown device type '{document[0]}'", domain=From.DOMAIN)
-    # A root around it lets the parser of `cls` do the work; lines are counted from the document itself.
-    root: Node = ["", {}, {document[0]: [document]}, ""]
-    inspector = Inspector(data, root, wrapped=True)
+    events = _events(data, cls, name, From.DOMAIN)
+    tag = str(events[0][0])
+    field = next((f for f in shape_of(cls).fields if f.kind in (RECORD, RECORDS) and f.path == (tag,)), None)
+    if field is None:
+        raise XmlError(f"unknown device type '{tag}'", domain=From.DOMAIN)
     if validate:
-        inspector.refuse_unknown(cls)
+        _inspector(data, cls, name, wrapped=True).refuse_unknown(cls)
     try:
-        holder = PARSERS[cls](root, live)
+        # An element around it lets the plan of `cls` do the work.
+        holder = _record(cls, [("", {}), *events, ""], live)
     except WRONG:
-        raise inspector.raise_wrong_value(cls) from None
-    for field in shape_of(cls).fields:
-        if field.path == (document[0],):
-            held = getattr(holder, field.name)
-            record: Record = held[0] if field.kind == RECORDS else held
-            return record
-    raise AssertionError(document[0])
+        raise _inspector(data, cls, name, wrapped=True).raise_wrong_value(cls) from None
+    held = getattr(holder, field.name)
+    record: Record = held[0] if field.kind == RECORDS else held
+    return record
 
 
 def format_document(record: Record, tag: str, *, secure: bool = True, indent: int = 0) -> str:

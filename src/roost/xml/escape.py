@@ -31,13 +31,23 @@ def _replacement(match: re.Match[str]) -> str:
     return _NAMED.get(match[0], "")
 
 
+_RAW_TEXT = re.compile(r"[&<>\r]")
+_RAW_ATTRIBUTE = re.compile(r"[&<>\"\r\n\t\x80-\U0010ffff]")
+
+
 def escape_raw_text(text: str) -> str:
     """Text inside a kept subtree."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+    if _RAW_TEXT.search(text) is None:
+        return text
+    return _RAW_TEXT.sub(_replacement, text)
 
 
 def escape_raw_attribute(text: str) -> str:
     """An attribute inside a kept subtree."""
-    text = escape_raw_text(text)
-    text = text.replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
-    return text if text.isascii() else "".join(c if c < "\x80" else f"&#x{ord(c):X};" for c in text)
+    if _RAW_ATTRIBUTE.search(text) is None:
+        return text
+    return _RAW_ATTRIBUTE.sub(_raw_replacement, text)
+
+
+def _raw_replacement(match: re.Match[str]) -> str:
+    return _NAMED.get(match[0]) or f"&#x{ord(match[0]):X};"

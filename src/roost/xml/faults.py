@@ -9,53 +9,49 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from collections.abc import Collection
 
 from roost.errors import From, InternalError, InvalidArg, RoostError, XmlError, XmlInvalidSchema
 from roost.xml.record import Complaint, Record
-from roost.xml.shape import FLAGGED, GROUP, RAW, RECORD, RECORDS, VALUES, Element, Field, shape_of
-from roost.xml.tree import Node, line_of
+from roost.xml.shape import FLAGGED, RAW, RECORD, RECORDS, VALUES, Element, Field, shape_of
+from roost.xml.tree import Node
 from roost.xml.values import Integer, Size
 
 
 class _Place:
     """An element, and how it was reached."""
 
-    __slots__ = ("node", "path", "steps")
+    __slots__ = ("node", "path")
 
-    def __init__(self, node: Node, path: str, steps: list[tuple[str, int]]) -> None:
-        self.node, self.path, self.steps = node, path, steps
+    def __init__(self, node: Node, path: str) -> None:
+        self.node, self.path = node, path
 
     def first(self, tag: str) -> _Place | None:
         """The first child of that name."""
-        places = self.every(tag)
+        places = self.every([tag])
         return places[0] if places else None
 
-    def every(self, tag: str) -> list[_Place]:
-        """All children of that name, or group of names; numbered in the path when there are several of a name."""
-        found = (self.node[2] or {}).get(tag, [])
-        total = Counter(kid[0] for kid in found)
+    def every(self, tags: Collection[str]) -> list[_Place]:
+        """All children of these names; numbered in the path when there are several of a name."""
+        found = [kid for kid in self.node.children if kid.tag in tags]
+        total = Counter(kid.tag for kid in found)
         seen: Counter[str] = Counter()
         places = []
         for kid in found:
-            number = seen[kid[0]]
-            seen[kid[0]] += 1
-            step = f"{kid[0]}[{number + 1}]" if total[kid[0]] > 1 else kid[0]
-            places.append(_Place(kid, f"{self.path}/{step}", [*self.steps, (kid[0], number)]))
+            seen[kid.tag] += 1
+            step = f"{kid.tag}[{seen[kid.tag]}]" if total[kid.tag] > 1 else kid.tag
+            places.append(_Place(kid, f"{self.path}/{step}"))
         return places
 
 
 class Inspector:
-    """Inspects one document. data: its bytes, for line numbers. root: its tree.
+    """Inspects one document. root: its tree; one without a name stands around the document."""
 
-    wrapped: the root is not in the document but stands around it.
-    """
-
-    def __init__(self, data: bytes, root: Node, *, wrapped: bool = False) -> None:
-        self.data = data
-        self.top = _Place(root, "", []) if wrapped else _Place(root, f"/{root[0]}", [(root[0], 0)])
-        named = (root[2] or {}).get("name")
+    def __init__(self, root: Node) -> None:
+        self.top = _Place(root, f"/{root.tag}" if root.tag else "")
+        named = self.top.first("name")
         #: What the document calls what it describes.
-        self.name = str(named[0][3] if named else root[1].get("name", ""))
+        self.name = named.node.text if named else root.attributes.get("name", "")
 
     def raise_wrong_value(self, cls: type[Record]) -> RoostError:
         """Raises the error for the first wrong or missing value; returns one if all look right."""
@@ -79,11 +75,11 @@ class Inspector:
                 self._field(field, place)
 
     def _strangers(self, complaint: Complaint, known: set[str], place: _Place) -> None:
-        for tag in place.node[2] or ():
-            if tag not in known:
-                nearest = difflib.get_close_matches(tag, known, 1, 0.6)
+        for kid in place.node.children:
+            if kid.tag not in known:
+                nearest = difflib.get_close_matches(kid.tag, known, 1, 0.6)
                 right = f"one of {', '.join(sorted(known))}" + (f"; the nearest is {nearest[0]!r}" if nearest else "")
-                raise complaint.about(tag, self._hint(place.every(tag)[0], "", right), self.name)
+                raise complaint.about(kid.tag, self._hint(place.every([kid.tag])[0], "", right), self.name)
 
     def _field(self, field: Field, start: _Place) -> None:
         many = field.kind in (VALUES, RECORDS)
@@ -93,19 +89,19 @@ class Inspector:
         if field.kind in (FLAGGED, RAW):
             return
         if many or field.kind == RECORD:
-            found = place.every(field.path[-1]) if place else []
+            found = place.every(field.names()) if place else []
             if field.at.only_with:
-                found = [item for item in found[:1] if field.at.only_with in item.node[1]]
+                found = [item for item in found[:1] if field.at.only_with in item.node.attributes]
             if field.at.once and len(found) > 1:
                 raise field.at.once.about("", self._hint(found[1], "", "one"), self.name)
-            for item in found if many else found[:1]:
+            for item in found if many or field.at.merged else found[:1]:
                 self._item(field, item)
             if field.required and not found:
                 raise self._missing(field, start)
             return
         text = None
         if place:
-            text = place.node[1].get(field.attribute) if field.attribute else place.node[3] or None
+            text = place.node.attributes.get(field.attribute) if field.attribute else place.node.text or None
             text = field.at.bare if text is None else text
         if text is None or text in field.at.unset:
             if field.required or (field.at.needed and place and text is None):
@@ -116,7 +112,7 @@ class Inspector:
 
     def _item(self, field: Field, place: _Place) -> None:
         if field.kind == VALUES:
-            text = place.node[1].get(field.attribute) if field.attribute else place.node[3]
+            text = place.node.attributes.get(field.attribute) if field.attribute else place.node.text
             if text is None:
                 raise self._missing(field, place)
             self._text(field, place, text)
@@ -126,12 +122,12 @@ class Inspector:
             self._union(field, place)
 
     def _union(self, field: Field, place: _Place) -> None:
-        tag = place.node[0] if field.by_element else place.node[1].get(field.tag_field, field.at.default_tag)
+        tag = place.node.tag if field.by_element else place.node.attributes.get(field.tag_field, field.at.default_tag)
         if tag is None:
             if field.required or not field.at.inline:
                 raise self._error(
                     field, "missing", XmlError(
-                        f"Missing required attribute '{field.tag_field}' in element '{place.node[0]}'",
+                        f"Missing required attribute '{field.tag_field}' in element '{place.node.tag}'",
                         domain=From.XML, hint=self._hint(place, field.tag_field, _one_of(field)),
                     ), place, field.tag_field,
                 )  # fmt: skip
@@ -139,7 +135,7 @@ class Inspector:
         if tag not in field.members:
             raise self._error(
                 field, "wrong", XmlError(
-                    f"Invalid value for attribute '{field.tag_field}' in element '{place.node[0]}': '{tag}'.",
+                    f"Invalid value for attribute '{field.tag_field}' in element '{place.node.tag}': '{tag}'.",
                     domain=From.XML, hint=self._hint(place, field.tag_field, _one_of(field)),
                 ), place, field.tag_field, tag, _one_of(field),
             )  # fmt: skip
@@ -149,11 +145,11 @@ class Inspector:
         value = field.value
         try:
             if isinstance(value, Size):
-                value.scale(text, place.node[1].get(value.unit))
+                value.scale(text, place.node.attributes.get(value.unit))
             else:
                 value.parse(text)
         except KeyError:
-            unit = place.node[1].get("unit", "")
+            unit = place.node.attributes.get("unit", "")
             hint = self._hint(place, "unit", "a unit such as KiB, MiB or GiB")
             raise InvalidArg(f"unknown suffix '{unit}'", domain=From.NONE, hint=hint) from None
         except ValueError:
@@ -166,21 +162,21 @@ class Inspector:
     def _wrong(self, field: Field, place: _Place, text: str, right: str) -> RoostError:
         hint = self._hint(place, field.attribute, right)
         if not field.attribute:
-            steps = "/".join(field.path) or place.node[0]
+            steps = "/".join(field.path) or place.node.tag
             return XmlError(
                 f"Invalid value '{text}' for element or attribute './{steps}[1]'", domain=From.XML, hint=hint
             )
-        start = f"Invalid value for attribute '{field.attribute}' in element '{place.node[0]}': "
+        start = f"Invalid value for attribute '{field.attribute}' in element '{place.node.tag}': "
         if isinstance(field.value, Integer) and field.value.minimum > 0 and text.strip() == "0":
             return XmlError(start + "Zero is not permitted", domain=From.XML, hint=hint)
         return XmlError(f"{start}'{text}'.{field.value.complaint}", domain=From.XML, hint=hint)
 
     def _missing(self, field: Field, place: _Place) -> RoostError:
         if field.attribute:
-            text = f"Missing required attribute '{field.attribute}' in element '{place.node[0]}'"
+            text = f"Missing required attribute '{field.attribute}' in element '{place.node.tag}'"
         else:
             name = field.path[-1] if field.path else "text"
-            text = f"Missing required element '{name}' in element '{place.node[0]}'"
+            text = f"Missing required element '{name}' in element '{place.node.tag}'"
         hint = self._hint(place, "", field.value.expected)
         return self._error(field, "missing", XmlError(text, domain=From.XML, hint=hint), place)
 
@@ -200,7 +196,7 @@ class Inspector:
 
     def _hint(self, place: _Place, attribute: str, right: str) -> str:
         path = f"{place.path}/@{attribute}" if attribute else place.path
-        where = f"line {line_of(self.data, place.steps)}, {path}"
+        where = f"line {place.node.line}, {path}"
         return f"{where}: expected {right}" if right else where
 
     # -- unknown names
@@ -214,7 +210,7 @@ class Inspector:
         while inlines:
             field = inlines.pop()
             attributes.add(field.tag_field)
-            member = field.member(place.node[0], place.node[1])
+            member = field.member(place.node.tag, place.node.attributes)
             if member:
                 levels.append((member, shape_of(member).root))
                 inlines.extend(shape_of(member).inlines())
@@ -226,25 +222,23 @@ class Inspector:
             attributes.update(field.attribute for field in element.attributes)
             sized = [*element.attributes, element.text] if element.text else element.attributes
             attributes.update(field.value.unit for field in sized if field.value.unit)
-        for name in place.node[1]:
+        for name in place.node.attributes:
             if name not in attributes and not name.startswith("xmlns"):
                 known = ", ".join(sorted(attributes)) or "none"
                 raise XmlInvalidSchema(
-                    f"Invalid attribute {name} for element {place.node[0]}",
+                    f"Invalid attribute {name} for element {place.node.tag}",
                     domain=From.XML, hint=f"{self._hint(place, name, '')}: known are {known}",
                 )  # fmt: skip
-        for tag in place.node[2] or ():
-            if GROUP in tag:
-                continue
+        for tag in {kid.tag: None for kid in place.node.children}:
             groups = [c for e in elements for c in e.children if isinstance(c, Element) and c.name == tag]
             fields = [c for e in elements for c in e.children if isinstance(c, Field) and c.path and tag in c.names()]
             if not groups and not fields:
                 known = ", ".join(sorted(set().union(*(e.child_names() for e in elements)))) or "none"
                 raise XmlInvalidSchema(
-                    f"Element {place.node[0]} has extra content: {tag}",
-                    domain=From.XML, hint=f"{self._hint(place.every(tag)[0], '', '')}: known are {known}",
+                    f"Element {place.node.tag} has extra content: {tag}",
+                    domain=From.XML, hint=f"{self._hint(place.every([tag])[0], '', '')}: known are {known}",
                 )  # fmt: skip
-            for inner in place.every(tag):
+            for inner in place.every([tag]):
                 self._inside(fields, groups, inner)
 
     def _inside(self, fields: list[Field], groups: list[Element], inner: _Place) -> None:
@@ -253,7 +247,7 @@ class Inspector:
         attributes = {field.attribute for field in fields if field.kind == VALUES}
         for field in fields:
             if field.kind in (RECORD, RECORDS):
-                member = field.record or field.member(inner.node[0], inner.node[1])
+                member = field.record or field.member(inner.node.tag, inner.node.attributes)
                 if member:
                     self._names(member, inner)
                 return

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from roost.errors import From, InternalError, XmlDetail
 from roost.xml.escape import escape_raw_attribute
 from roost.xml.raw import TOKEN, indented
-from roost.xml.tree import read, to_bytes
+from roost.xml.tree import Tags, read, to_bytes
 
 _TAG = re.compile(r"<(/?)([^\s/>]+)")
 _NAMESPACE = re.compile(r'\sxmlns(?::([^\s=]+))?="([^"]*)"')
@@ -93,8 +93,7 @@ def _compact(text: str, name: str) -> str:
     data = to_bytes(text)
     read(data, name)
     wrapped = b'<r><kept xmlns="-">' + _DECLARATION.sub(b"", data) + b"</kept></r>"
-    _, _, content, _ = read(wrapped, name, raw=frozenset({("kept",)}))
-    outer = str(content["kept"][0][3])
+    outer = next(event[0] for event in read(wrapped, name, Tags(raw=frozenset({("kept",)}))) if isinstance(event, list))
     found = children(outer)
     if len(found) != 1:
         raise XmlDetail(f"{name}:1: one element is expected", domain=From.DOMAIN)

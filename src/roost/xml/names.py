@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from roost.xml.shape import GROUP
-from roost.xml.tree import Node
+from roost.xml.tree import Event
 
 
-def canonical_names(root: Node, namespaces: dict[str, str]) -> Node:
-    """The tree with every element of a known namespace named `prefix:name`.
+def canonical_names(events: list[Event], namespaces: dict[str, str]) -> list[Event]:
+    """The events with every element of a known namespace named `prefix:name`.
 
     namespaces: usual prefix to URI. An element that has the usual prefix
     without its being bound to the URI loses it to `?`, and so counts as unknown.
     """
     usual = {uri: prefix for prefix, uri in namespaces.items()}
-    rename: list[Node] = []
-    todo: list[tuple[Node, dict[str, str]]] = [(root, {})]
-    while todo:
-        node, bound = todo.pop()
-        declared = {name[6:]: uri for name, uri in node[1].items() if name == "xmlns" or name.startswith("xmlns:")}
-        if declared:
-            bound = {**bound, **declared}
-        prefix, colon, local = node[0].rpartition(":")
-        known = usual.get(bound.get(prefix, ""))
-        if known:
-            node[0] = f"{known}:{local}"
-        elif colon and prefix in namespaces:
-            node[0] = f"?:{local}"
-        if node[2]:
-            todo.extend((kid, bound) for tag, kids in node[2].items() if GROUP not in tag for kid in kids)
-            rename.append(node)
-    for node in rename:
-        children: dict[str, list[Node]] = {}
-        for tag, kids in node[2].items():
-            if GROUP in tag:
-                children[tag] = kids
-                continue
-            for kid in kids:
-                children.setdefault(kid[0], []).append(kid)
-        node[2] = children
-    return root
+    named: list[Event] = []
+    #: Per open element, what prefixes are bound to.
+    bindings: list[dict[str, str]] = [{}]
+    for event in events:
+        if isinstance(event, tuple):
+            tag, attributes = event
+            declared = {
+                name[6:]: uri for name, uri in attributes.items() if name == "xmlns" or name.startswith("xmlns:")
+            }
+            bindings.append({**bindings[-1], **declared} if declared else bindings[-1])
+            prefix, colon, local = tag.rpartition(":")
+            known = usual.get(bindings[-1].get(prefix, ""))
+            if known:
+                tag = f"{known}:{local}"
+            elif colon and prefix in namespaces:
+                tag = f"?:{local}"
+            named.append((tag, attributes))
+        else:
+            if isinstance(event, str):
+                bindings.pop()
+            named.append(event)
+    return named

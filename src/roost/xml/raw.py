@@ -7,6 +7,7 @@ quotes. Indentation is then put back for the depth at which the subtree stands.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from roost.xml.escape import escape_raw_attribute, escape_raw_text
@@ -20,13 +21,13 @@ class TooDeep(Exception):
 
 
 class RawCapture:
-    """Takes over an expat parser's handlers until `tag` closes, then stores the text in `node[3]`.
+    """Takes over an expat parser's handlers until `tag` closes, then gives the text to `done`.
 
     Of the children of `tag` itself only elements are kept, and the first of each namespace: the rest has no owner.
     """
 
-    def __init__(self, parser: Any, tag: str, attributes: dict[str, str], node: list[Any]) -> None:
-        self.parser, self.node = parser, node
+    def __init__(self, parser: Any, tag: str, attributes: dict[str, str], done: Callable[[str], None]) -> None:
+        self.parser, self.done = parser, done
         self.saved = (parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler)
         self.out: list[str] = []
         #: Per open element: whether its first child and its last child so far are text; None for no child.
@@ -46,9 +47,10 @@ class RawCapture:
             self.mark = len(self.out)
         else:
             self._child()
-        declared = "".join(f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] == "xmlns")
-        plain = "".join(f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] != "xmlns")
-        self.out.append(f"<{tag}{declared}{plain}>")
+        # Namespaces come first.
+        written = "".join([f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] == "xmlns"])
+        written += "".join([f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] != "xmlns"])
+        self.out.append(f"<{tag}{written}>")
         self.first.append(None)
         self.last.append(None)
         if len(self.first) > MAX_DEPTH:
@@ -71,7 +73,7 @@ class RawCapture:
             self.mark = None
         if self.first:
             return
-        self.node[3] = "".join(self.out)
+        self.done("".join(self.out))
         parser = self.parser
         parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = self.saved
         parser.CommentHandler = None

@@ -1,18 +1,17 @@
-"""Reading: text becomes a tree of plain lists, or an error that shows the line.
+"""Reading: text becomes a list of events, or an error that shows the line.
 
 What comes in may be hostile, so: no document type declaration and hence no
-entities, and limits on size, elements and depth. A node is the list
-`[tag, attributes, children, text]`; children is None or a dictionary from tag
-to the nodes of that name, in order.
+entities, and limits on size, elements and depth. The list is cheaper to make
+than a tree, and records are made of it in one pass; a tree of it is made only
+to explain what is wrong.
 """
 
 from __future__ import annotations
 
 import contextlib
 import pyexpat
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, cast
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from roost.errors import From, XmlDetail
 from roost.xml.raw import MAX_DEPTH, RawCapture, TooDeep
@@ -22,8 +21,33 @@ MAX_SIZE = 4 * 1024 * 1024
 #: Elements in one document.
 MAX_ELEMENTS = 60_000
 
-#: tag, attributes, children by tag, text
-Node = list[Any]
+#: The start of an element (its tag and attributes), its end (its tag), or text: a list with one string.
+Event = tuple[str, dict[str, str]] | str | list[str]
+
+
+class Tags(NamedTuple):
+    """What is to be read besides elements and attributes.
+
+    texts: tags whose text matters; of others it is not even looked at.
+    raw: elements whose content is kept as text, by the tags that lead to them from below the root.
+    """
+
+    texts: frozenset[str] = frozenset()
+    raw: frozenset[tuple[str, ...]] = frozenset()
+
+
+NO_TAGS = Tags()
+
+
+class Node:
+    """An element of a tree. text: of elements without children. line: where it starts."""
+
+    __slots__ = ("attributes", "children", "line", "tag", "text")
+
+    def __init__(self, tag: str, attributes: dict[str, str], line: int = 1) -> None:
+        self.tag, self.attributes, self.line = tag, attributes, line
+        self.children: list[Node] = []
+        self.text = ""
 
 
 class _Doctype(Exception):
@@ -35,131 +59,147 @@ def to_bytes(text: str | bytes) -> bytes:
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
 
 
-def read(
-    data: bytes,
-    name: str,
-    texts: frozenset[str] = frozenset(),
-    raw: frozenset[tuple[str, ...]] = frozenset(),
-    groups: Mapping[str, str] = MappingProxyType({}),
-) -> Node:
-    """The tree of a document.
+def read(data: bytes, name: str, tags: Tags = NO_TAGS, lines: list[int] | None = None) -> list[Event]:
+    """The events of a document.
 
     name: what the document is called in messages, `(domain_definition)`.
-    texts: tags whose text matters; of others it is not even looked at.
-    raw: elements whose content is kept as text, by the tags that lead to them from below the root.
-    groups: for tags whose order among others matters, the name under which
-        the parent has them all, too.
+    lines: receives the line on which each element starts.
     Raises XmlDetail (code 35).
     """
     if len(data) > MAX_SIZE:
         raise _refused(name, f"Document of {len(data)} bytes is larger than {MAX_SIZE}")
-    if data.count(b"<") > 2 * MAX_ELEMENTS:
+    # `<a/>` is the shortest element: counting takes longer than it seems.
+    if len(data) > 4 * MAX_ELEMENTS and data.count(b"<") > 2 * MAX_ELEMENTS:
         raise _refused(name, f"Document has more than {MAX_ELEMENTS} elements")
     parser = pyexpat.ParserCreate()
     parser.buffer_text = True
-    top: Node = ["", {}, None, ""]
-    node = top
-    stack: list[Node] = []
-    push, pop = stack.append, stack.pop
-    chunks: list[str] = []
-    collect = chunks.append
+    events: list[Event] = []
+    add = events.append
     collecting = False
-    raw_tags = frozenset(path[-1] for path in raw)
-    special = texts | raw_tags | groups.keys()
+    raw_tags = frozenset(path[-1] for path in tags.raw)
+    special = tags.texts | raw_tags
+    #: The elements that were open after the first `counted` events.
+    path: list[str] = []
+    counted = 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal node, collecting
-        if collecting:
-            # Text counts only in elements without children.
-            parser.CharacterDataHandler = None
-            collecting = False
-        new: Node = [tag, attributes, None, ""]
-        children = node[2]
-        if children is None:
-            node[2] = {tag: [new]}
-            # Only a first child can be deeper than everything before it.
-            if len(stack) >= MAX_DEPTH:
-                raise TooDeep
-        elif tag in children:
-            children[tag].append(new)
-        else:
-            children[tag] = [new]
-        push(node)
-        node = new
+        nonlocal collecting, counted
+        add((tag, attributes))
         if tag in special:
-            if tag in groups:
-                stack[-1][2].setdefault(groups[tag], []).append(new)
-            if tag in raw_tags and (*[parent[0] for parent in stack[2:]], tag) in raw:
-                RawCapture(parser, tag, attributes, new)
-            elif tag in texts:
-                chunks.clear()
-                parser.CharacterDataHandler = collect
-                collecting = True
-
-    def end(tag: str) -> None:
-        nonlocal node, collecting
-        if collecting:
-            node[3] = "".join(chunks)
+            if tag in raw_tags:
+                _follow(path, events, counted)
+                counted = len(events)
+                if tuple(path[1:]) in tags.raw:
+                    RawCapture(parser, tag, attributes, text)
+                    return
+            parser.CharacterDataHandler = text
+            collecting = True
+        elif collecting:
             parser.CharacterDataHandler = None
             collecting = False
-        node = pop()
 
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
+    def text(data: str) -> None:
+        add([data])
+
+    def start_with_line(tag: str, attributes: dict[str, str]) -> None:
+        assert lines is not None
+        lines.append(parser.CurrentLineNumber)
+        start(tag, attributes)
+
+    parser.StartElementHandler = start if lines is None else start_with_line
+    parser.EndElementHandler = add
     parser.StartDoctypeDeclHandler = _refuse_doctype
     try:
         parser.Parse(data, True)
+        if len(events) > 2 * MAX_DEPTH:
+            _refuse_depth(events)
     except pyexpat.ExpatError as error:
         raise _not_well_formed(data, name, error) from None
     except _Doctype:
         raise _refused(name, "Document type declarations are not accepted", data, parser) from None
     except TooDeep:
-        raise _refused(name, f"Excessive depth in document: {MAX_DEPTH}", data, parser) from None
+        raise _too_deep(data, name) from None
     except (ValueError, LookupError) as error:
         raise _refused(name, f"Unsupported encoding: {error}", data, parser) from None
     finally:
-        # Handlers and parser refer to each other; left so, each tree would live until the next garbage collection.
+        # Handlers and parser refer to each other; left so, all would live until the next garbage collection.
         parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
-    ((root,),) = top[2].values()
-    return cast(Node, root)
+    return events
 
 
 def _refuse_doctype(*_args: object) -> None:
     raise _Doctype
 
 
-def line_of(data: bytes, steps: list[tuple[str, int]]) -> int:
-    """The line on which an element starts.
+def _follow(path: list[str], events: list[Event], counted: int) -> None:
+    """Brings `path`, the elements open after the first `counted` events, to the end of the events."""
+    for number in range(counted, len(events)):
+        event = events[number]
+        if event.__class__ is tuple:
+            path.append(event[0])
+        elif event.__class__ is str:
+            path.pop()
 
-    steps: from the root on, each element's tag and its number, from 0, among the children of that name.
-    """
+
+def _refuse_depth(events: list[Event]) -> None:
+    depth = 0
+    for event in events:
+        if event.__class__ is tuple:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise TooDeep
+        elif event.__class__ is str:
+            depth -= 1
+
+
+def _too_deep(data: bytes, name: str) -> XmlDetail:
+    """The error for a document known to be nested too deep, with the place where it becomes so."""
     parser = pyexpat.ParserCreate()
-    line = 1
-    #: How many steps the open elements follow; the elements open below that; how many of its like were seen.
-    followed, below, seen = 0, 0, 0
+    depth = 0
 
-    def start(tag: str, _attributes: object) -> None:
-        nonlocal line, followed, below, seen
-        if below == 0 and followed < len(steps) and tag == steps[followed][0]:
-            if seen == steps[followed][1]:
-                followed, seen = followed + 1, 0
-                line = parser.CurrentLineNumber
-                return
-            seen += 1
-        below += 1
+    def start(_tag: str, _attributes: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise TooDeep
 
     def end(_tag: str) -> None:
-        nonlocal followed, below
-        if below:
-            below -= 1
-        else:
-            # The last step has been left: nothing more is to be found.
-            followed = len(steps)
+        nonlocal depth
+        depth -= 1
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.Parse(data, True)
+    with contextlib.suppress(TooDeep):
+        parser.Parse(data, True)
     parser.StartElementHandler = parser.EndElementHandler = None
-    return line
+    return _refused(name, f"Excessive depth in document: {MAX_DEPTH}", data, parser)
+
+
+def tree_of(events: Iterable[Event], lines: Iterable[int] = ()) -> Node:
+    """The tree that the events make up. lines: of each element, as `read` gives them."""
+    numbers = iter(lines)
+    top = Node("", {})
+    path = [top]
+    for event in events:
+        if isinstance(event, tuple):
+            node = Node(*event, next(numbers, 1))
+            path[-1].children.append(node)
+            path[-1].text = ""
+            path.append(node)
+        elif isinstance(event, str):
+            path.pop()
+        elif not path[-1].children:
+            path[-1].text += event[0]
+    return top.children[0]
+
+
+def events_of(node: Node) -> Iterator[Event]:
+    """The events that make up a tree."""
+    yield node.tag, node.attributes
+    if node.text:
+        yield [node.text]
+    for child in node.children:
+        yield from events_of(child)
+    yield node.tag
 
 
 _CODES = pyexpat.errors.codes
