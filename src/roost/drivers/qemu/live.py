@@ -14,7 +14,7 @@ from roost.model.domain.devices.chardev import Channel, CharDevice, PtyChar, Uni
 from roost.model.domain.devices.disk import Disk, FileSource
 from roost.model.domain.devices.graphics import AddressListen, AnyGraphics, SpiceGraphics, VncGraphics
 from roost.model.domain.devices.interface import Interface, InterfaceTarget
-from roost.model.domain.general import Seclabel
+from roost.model.domain.security import Seclabel
 
 _replace = msgspec.structs.replace
 

@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from roost.errors import From, InternalError
 from roost.model.domain.boards import is_i440fx, is_q35
-from roost.model.domain.device import DriveAddress
+from roost.model.domain.device import DriveAddress, is_generated_alias
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
+from roost.model.domain.devices.hostdev import Hostdev
+from roost.model.domain.devices.interface import Interface
 from roost.model.domain.diskname import disk_index
 from roost.model.domain.domain import Domain
 
@@ -21,10 +23,11 @@ _NUMBERED = (
     ("serials", "serial"), ("parallels", "parallel"), ("consoles", "console"), ("channels", "channel"),
     ("inputs", "input"), ("sounds", "sound"), ("videos", "video"), ("hubs", "hub"), ("watchdogs", "watchdog"),
     ("redirdevs", "redir"), ("shmems", "shmem"), ("smartcards", "smartcard"), ("tpms", "tpm"), ("cryptos", "crypto"),
+    ("iommus", "iommu"),
 )  # fmt: skip
 #: Where a device with an alias of its own uses up no number.
 _COUNTED = (("interfaces", "net"), ("filesystems", "fs"), ("hostdevs", "hostdev"), ("rngs", "rng"))
-_SINGLE = (("memballoon", "balloon0"), ("vsock", "vsock0"), ("iommu", "iommu0"))
+_SINGLE = (("memballoon", "balloon0"), ("vsock", "vsock0"), ("nvram", "nvram"), ("pstore", "pstore0"))
 
 
 def assign_aliases(domain: Domain) -> Domain:
@@ -45,8 +48,10 @@ def assign_aliases(domain: Domain) -> Domain:
             changes[field] = _count(listed, word)
     for field, alias in _SINGLE:
         device = getattr(devices, field)
-        if device is not None and device.alias is None and device.model != "none":
+        if device is not None and device.alias is None and getattr(device, "model", None) != "none":
             changes[field] = replace(device, alias=alias)
+    if any(interface.type == "hostdev" for interface in devices.interfaces):
+        changes |= _host_devices(devices.interfaces, devices.hostdevs)
     changes["disks"] = _each(devices.disks, lambda disk: disk_alias(disk, devices.controllers))
     changes["controllers"] = _each(devices.controllers, lambda c: controller_alias(c, machine))
     if devices.consoles and devices.serials:
@@ -74,6 +79,18 @@ def _count(listed: tuple[Any, ...], word: str) -> tuple[Any, ...]:
     return tuple(
         device if device.alias is not None else replace(device, alias=f"{word}{next(numbers)}") for device in listed
     )
+
+
+def _host_devices(interfaces: tuple[Interface, ...], hostdevs: tuple[Hostdev, ...]) -> dict[str, Any]:
+    """Network cards of the host count among the host devices, before the others."""
+    cards = _count(tuple(each for each in interfaces if each.type == "hostdev"), "hostdev")
+    named = iter(cards)
+    others = iter(_count(tuple(each for each in interfaces if each.type != "hostdev"), "net"))
+    numbers = itertools.count(len([each for each in cards if is_generated_alias(each.alias)]))
+    return {
+        "interfaces": tuple(next(named) if each.type == "hostdev" else next(others) for each in interfaces),
+        "hostdevs": tuple(d if d.alias is not None else replace(d, alias=f"hostdev{next(numbers)}") for d in hostdevs),
+    }
 
 
 def controller_alias(controller: Controller, machine: str) -> str:

@@ -62,7 +62,7 @@ def _model(name: str) -> Callable[[Any], object]:
 _DOMAIN = (
     _same("domain virt type", lambda d: d.type),
     _same("domain uuid", lambda d: d.uuid),
-    _same("domain genid", lambda d: d.genid),
+    _same("domain genid", lambda d: d.genid.value if d.genid is not None else None),
     _same("domain max memory", lambda d: d.memory),
     _Seen(
         "Target maximum memory size '{new}' doesn't match source '{old}'",
@@ -201,7 +201,7 @@ _SECTIONS = (
     ),
     _Section("rngs", "rng", "RNG device", (_same("RNG model", lambda d: d.model, "'"),)),
     _Section("panics", "panic", "panic device", (_same("panic model", lambda d: d.model, "'"),)),
-    _Section("iommu", "iommu", "IOMMU device", (_same("domain IOMMU device model", lambda d: d.model, "'"),)),
+    _Section("iommus", "iommu", "IOMMU device", (_same("domain IOMMU device model", lambda d: d.model, "'"),)),
     _Section("vsock", "vsock", "vsock device", (_same("domain vsock device model", lambda d: d.model, "'"),)),
 )
 

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from roost.errors import ConfigUnsupported, InternalError, NoName
+from roost.errors import ConfigUnsupported, InternalError, NoName, XmlError
 from roost.model.domain.clock import Clock
 from roost.model.domain.cpu import Cpu
 from roost.model.domain.devices import Devices
+from roost.model.domain.devices.disk import ThrottleGroup
 from roost.model.domain.features import Features
-from roost.model.domain.general import (
-    AnySysinfo,
-    DefaultIoThread,
-    IoThread,
-    LifecycleAction,
-    LockFailureAction,
-    MaxMemory,
-    MemoryBacking,
-    Pm,
-    QemuCapabilities,
-    QemuCommandline,
-    QemuDeprecation,
-    Resource,
-    Seclabel,
-    Vcpu,
-    VcpuState,
-)
+from roost.model.domain.general import LifecycleAction, LockFailureAction, Pm
+from roost.model.domain.memory import MaxMemory, MemoryBacking, MemTune
+from roost.model.domain.numa import NumaCell
 from roost.model.domain.os import NO_OS_TYPE, Os
+from roost.model.domain.processors import DefaultIoThread, IoThread, Vcpu, VcpuState
+from roost.model.domain.qemu import QemuCapabilities, QemuCommandline, QemuDeprecation, QemuOverride
+from roost.model.domain.security import AnyLaunchSecurity, Genid, KeyWrap, Seclabel
+from roost.model.domain.sysinfo import AnySysinfo
+from roost.model.domain.tuning import BlkioTune, CpuTune, IdMap, NumaTune, Perf, Resource
 from roost.xml import Child, Complaint, Int, KiB, OnOff, RawXml, Record, UInt, Uuid, at
 
 DomainType = Literal[
@@ -48,7 +40,7 @@ class Domain(Record):
     type: DomainType
     id: Annotated[Int | None, at("@id", live=True)] = None
     uuid: Annotated[Uuid | None, at("uuid", wrong=Complaint(InternalError, "malformed uuid element"))] = None
-    genid: Child[Uuid | None] = None
+    genid: Annotated[Genid | None, at("genid", keep_empty=True)] = None
     title: Child[str | None] = None
     description: Child[str | None] = None
     metadata: RawXml | None = None
@@ -56,17 +48,25 @@ class Domain(Record):
     dump_core: Annotated[OnOff | None, at("memory/@dumpCore")] = None
     memory: Annotated[KiB, at("memory")] = 0
     current_memory: Annotated[KiB | None, at("currentMemory")] = None
+    blkiotune: BlkioTune | None = None
+    memtune: MemTune | None = None
     memory_backing: Annotated[MemoryBacking | None, at("memoryBacking")] = None
     vcpu: Vcpu | None = None
     vcpus: Annotated[tuple[VcpuState, ...], at("vcpus/vcpu")] = ()
-    iothreads: Child[UInt | None] = None
+    iothreads: Annotated[UInt | None, at("iothreads", wrong=Complaint(XmlError, "invalid iothreads count '%s'"))] = None
     iothread_ids: Annotated[tuple[IoThread, ...], at("iothreadids/iothread")] = ()
     default_iothread: Annotated[DefaultIoThread | None, at("defaultiothread")] = None
+    throttle_groups: Annotated[tuple[ThrottleGroup, ...], at("throttlegroups/throttlegroup")] = ()
+    cputune: CpuTune | None = None
+    numatune: Annotated[
+        NumaTune | None, at("numatune", once=Complaint(XmlError, "only one numatune is supported"))
+    ] = None  # fmt: skip
     resource: Resource | None = None
     sysinfo: Annotated[tuple[AnySysinfo, ...], at("sysinfo")] = ()
     bootloader: Child[str | None] = None
     bootloader_args: Child[str | None] = None
     os: Annotated[Os, at("os", missing=NO_OS_TYPE)]
+    idmap: IdMap | None = None
     features: Annotated[Features | None, at("features", merged=True)] = None
     cpu: Cpu | None = None
     clock: Annotated[Clock | None, at("clock", keep_empty=True)] = None
@@ -75,11 +75,20 @@ class Domain(Record):
     on_crash: Annotated[LifecycleAction | None, at("on_crash", wrong=_unknown("on_crash action: %s"))] = None
     on_lockfailure: Annotated[LockFailureAction | None, at("on_lockfailure", unset=("default",))] = None
     pm: Pm | None = None
+    perf: Perf | None = None
     devices: Annotated[Devices, at("devices", keep_empty=True, opened=True, merged=True)] = Devices()
     seclabels: Annotated[tuple[Seclabel, ...], at("seclabel")] = ()
+    keywrap: Annotated[KeyWrap | None, at("keywrap")] = None
+    launch_security: Annotated[AnyLaunchSecurity | None, at("launchSecurity")] = None
     qemu_commandline: Annotated[QemuCommandline | None, at("qemu:commandline")] = None
     qemu_capabilities: Annotated[QemuCapabilities | None, at("qemu:capabilities")] = None
+    qemu_override: Annotated[QemuOverride | None, at("qemu:override")] = None
     qemu_deprecation: Annotated[QemuDeprecation | None, at("qemu:deprecation")] = None
+
+    @property
+    def cells(self) -> tuple[NumaCell, ...]:
+        """The guest's NUMA nodes."""
+        return self.cpu.numa.cells if self.cpu is not None and self.cpu.numa is not None else ()
 
 
 __all__ = ["Domain", "DomainType"]

@@ -19,25 +19,24 @@ from roost.model.domain.devices.filesystem import Filesystem
 from roost.model.domain.devices.graphics import AnyGraphics, Video
 from roost.model.domain.devices.hostdev import Hostdev
 from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.iommu import Iommu
 from roost.model.domain.devices.lease import Lease
-from roost.model.domain.devices.memory import MemoryDevice
+from roost.model.domain.devices.memory import AnyMemory
 from roost.model.domain.devices.nvram import NvramDevice
 from roost.model.domain.devices.pstore import Pstore
 from roost.model.domain.devices.redirdev import Redirdev
 from roost.model.domain.devices.shmem import Shmem
 from roost.model.domain.devices.small import (
-    Audio,
     Hub,
     Input,
-    Iommu,
     MemBalloon,
     Panic,
     Rng,
-    Sound,
     Vsock,
     Watchdog,
 )
 from roost.model.domain.devices.smartcard import Smartcard
+from roost.model.domain.devices.sound import Audio, Sound
 from roost.model.domain.devices.tpm import Tpm
 from roost.model.domain.domain import Domain
 from roost.model.domain.facts import MachineFacts
@@ -78,10 +77,10 @@ class Draft(msgspec.Struct):
     shmems: list[Shmem]
     tpms: list[Tpm]
     panics: list[Panic]
-    memories: list[MemoryDevice]
+    memories: list[AnyMemory]
     redirdevs: list[Redirdev]
     cryptos: list[Crypto]
-    iommu: list[Iommu]
+    iommus: list[Iommu]
     vsock: list[Vsock]
     pstore: list[Pstore]
     graphics: list[AnyGraphics]

@@ -28,6 +28,7 @@ class MachineFacts(msgspec.Struct, frozen=True):
     machines: by name and by alias.
     default_machine: the canonical name of the machine meant when none is named.
     devices: the names of QEMU's device types.
+    nvram_directory: where the host keeps the variables of guests' firmware.
     """
 
     emulator: str
@@ -36,6 +37,7 @@ class MachineFacts(msgspec.Struct, frozen=True):
     machines: dict[str, Machine]
     default_machine: str
     devices: frozenset[str]
+    nvram_directory: str = "/var/lib/libvirt/qemu/nvram"
 
     @property
     def arches(self) -> tuple[str, ...]:

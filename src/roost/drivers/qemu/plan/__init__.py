@@ -10,10 +10,21 @@ from roost.drivers.qemu.plan.caps import Capabilities, Machine
 from roost.drivers.qemu.plan.hotplug import Command, device_add, undo
 from roost.drivers.qemu.plan.launch import Launch, argv, needs
 from roost.drivers.qemu.plan.pieces import Piece, render
-from roost.drivers.qemu.plan.resources import File, Grants, Listener, Log, Needs, Port, Tap
+from roost.drivers.qemu.plan.resources import (
+    File,
+    Grants,
+    Listener,
+    Log,
+    Made,
+    Needs,
+    Port,
+    SoftwareTpm,
+    Tap,
+    VhostVsock,
+)
 from roost.drivers.qemu.plan.settings import settings
 
 __all__ = [
-    "Capabilities", "Command", "File", "Grants", "Launch", "Listener", "Log", "Machine", "Needs", "Piece", "Port",
-    "Tap", "argv", "device_add", "needs", "render", "settings", "undo",
+    "Capabilities", "Command", "File", "Grants", "Launch", "Listener", "Log", "Machine", "Made", "Needs", "Piece", "Port",
+    "SoftwareTpm", "Tap", "VhostVsock", "argv", "device_add", "needs", "render", "settings", "undo",
 ]  # fmt: skip

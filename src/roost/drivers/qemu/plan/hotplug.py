@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from roost.drivers.qemu.plan import chardevs, controllers, disks, inputs, interfaces, small, sound, video
 from roost.drivers.qemu.plan.caps import Capabilities
 from roost.drivers.qemu.plan.context import Context
+from roost.drivers.qemu.plan.overrides import Overrides
 from roost.drivers.qemu.plan.pieces import Piece, Props
 from roost.drivers.qemu.plan.resources import Grants
 from roost.errors import From, OperationUnsupported
@@ -18,7 +19,8 @@ from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.graphics import Video
 from roost.model.domain.devices.interface import Interface
-from roost.model.domain.devices.small import Hub, Input, Rng, Sound, Watchdog
+from roost.model.domain.devices.small import Hub, Input, Rng, Watchdog
+from roost.model.domain.devices.sound import Sound
 
 
 class Command(NamedTuple):
@@ -83,7 +85,8 @@ def device_add(device: Device, domain: Domain, caps: Capabilities, grants: Grant
         )
     ctx = Context(domain, caps, grants, running=True)
     commands = []
-    for kind, data in make(device, ctx):
+    overrides = Overrides(domain.qemu_override)
+    for kind, data in map(overrides.applied, make(device, ctx)):
         if kind == "fdset":
             number = {"fdset-id": data["fdset-id"], "opaque": data["opaque"]}
             commands.append(Command("add-fd", number, data["fd"]))

@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from roost.drivers.qemu.plan import (
+    audio,
     chardevs,
     clock,
+    confidential,
     controllers,
     cpu,
     disks,
+    firmware,
     general,
     graphics,
+    hostdevs,
     inputs,
     interfaces,
     machine,
     memory,
+    platform,
+    redirdev,
     small,
+    smartcard,
     sound,
+    tpm,
     video,
 )
 from roost.drivers.qemu.plan.caps import Capabilities
 from roost.drivers.qemu.plan.context import Context
+from roost.drivers.qemu.plan.overrides import Overrides
 from roost.drivers.qemu.plan.pieces import Piece, render
-from roost.drivers.qemu.plan.resources import File, Grants, Listener, Log, Needs, Port, Tap
+from roost.drivers.qemu.plan.resources import (
+    File,
+    Grants,
+    HostDevice,
+    Listener,
+    Log,
+    Made,
+    Need,
+    Needs,
+    Opened,
+    Passt,
+    Port,
+    SoftwareTpm,
+    Tap,
+    VhostVsock,
+)
 from roost.model.domain import Domain
 
 
@@ -39,68 +63,102 @@ class Launch(NamedTuple):
 #: The parts of a command line, in the order libvirt gives them; some devices must exist before others name them.
 _SECTIONS: tuple[Callable[[Context], Iterator[Piece]], ...] = (
     general.start_section,
+    firmware.flash_section,
     machine.section,
     cpu.section,
-    machine.firmware_section,
+    firmware.loader_section,
     memory.section,
     cpu.smp_section,
     memory.iothreads_section,
-    general.identity_section,
+    firmware.identity_section,
     general.display_section,
     general.monitor_section,
     clock.section,
     machine.power_section,
-    machine.boot_section,
+    firmware.boot_section,
+    platform.iommu_section,
     controllers.section,
     small.hubs_section,
     disks.section,
     interfaces.section,
+    smartcard.section,
     chardevs.section,
+    tpm.section,
     inputs.section,
-    sound.audio_section,
+    audio.section,
     graphics.section,
     video.section,
     sound.section,
     small.watchdogs_section,
+    redirdev.section,
+    hostdevs.section,
     small.memballoon_section,
     small.rngs_section,
+    platform.nvram_section,
     general.vmcoreinfo_section,
+    confidential.section,
     general.custom_section,
     general.sandbox_section,
     small.panics_section,
+    platform.shmem_section,
+    platform.vsock_section,
+    platform.crypto_section,
+    platform.pstore_section,
     general.messages_section,
 )
 
-_NEEDS: tuple[Callable[[Context], Iterable[Tap | Port | Listener | File | Log]], ...] = (
-    machine.needs,
-    general.needs,
+_NEEDS: tuple[Callable[[Context], Iterable[Need]], ...] = (
+    firmware.needs,
+    platform.needs,
+    tpm.needs,
     disks.needs,
     interfaces.needs,
+    smartcard.needs,
     chardevs.needs,
     inputs.needs,
     graphics.needs,
+    redirdev.needs,
+    hostdevs.needs,
     small.needs,
 )
+
+
+#: Where each kind of need is listed.
+_LISTED: dict[type[Need], str] = {
+    Tap: "taps",
+    Port: "ports",
+    Listener: "listeners",
+    File: "files",
+    Log: "logs",
+    HostDevice: "devices",
+    Made: "made",
+    VhostVsock: "vsocks",
+    SoftwareTpm: "tpms",
+    Opened: "opened",
+    Passt: "passts",
+}
 
 
 def needs(domain: Domain, caps: Capabilities) -> Needs:
     """What `domain`, a live document with aliases and addresses, needs of the host. Raises ConfigUnsupported."""
     ctx = Context(domain, caps, Grants())
-    found: dict[type, list[Tap | Port | Listener | File | Log]] = {Tap: [], Port: [], Listener: [], File: [], Log: []}
+    found: dict[str, Any] = {}
     for section in _NEEDS:
         for need in section(ctx):
-            found[type(need)].append(need)
-    return Needs(*(tuple(items) for items in found.values()))  # type: ignore[arg-type]  # each list has one type
+            field = _LISTED[type(need)]
+            found[field] = (*found.get(field, ()), need)
+    return Needs(**found)
 
 
 def argv(domain: Domain, caps: Capabilities, grants: Grants) -> Launch:
     """The command line. Raises ConfigUnsupported for what this QEMU does not have."""
     ctx = Context(domain, caps, grants)
     words = [domain.devices.emulator or caps.binary]
+    overrides = Overrides(domain.qemu_override)
     for section in _SECTIONS:
         for piece in section(ctx):
-            words.extend(render(piece))
-    env = clock.environment(domain.clock)
+            words.extend(render(overrides.applied(piece)))
+    env = clock.environment(domain.clock) | graphics.environment(ctx) | audio.environment(ctx)
     custom = domain.qemu_commandline
     if custom is not None:
         env |= {variable.name: variable.value or "" for variable in custom.env}

@@ -7,6 +7,26 @@ from typing import NamedTuple
 
 import msgspec
 
+from roost.model.domain.sysinfo import SmbiosSysinfo
+from roost.model.shared.bandwidth import Bandwidth
+from roost.model.shared.virtualport import VirtualPort
+from roost.model.shared.vlan import Vlan
+
+
+class Switch(NamedTuple):
+    """How the host treats an interface: as what port of what switch, in which VLANs, how fast.
+
+    isolated: it reaches no other isolated port. coalesce: packets per interrupt at most. learning: the bridge learns
+    by itself where addresses are.
+    """
+
+    port: VirtualPort | None = None
+    vlan: Vlan | None = None
+    bandwidth: Bandwidth | None = None
+    isolated: bool = False
+    coalesce: int | None = None
+    learning: bool = True
+
 
 class Tap(NamedTuple):
     """A tap interface.
@@ -15,7 +35,8 @@ class Tap(NamedTuple):
     queues: how many descriptors of it, 0 for one single-queue descriptor.
     vhost: how many descriptors of /dev/vhost-net are of use (0: none). They
     may be missing from the grants unless `vhost_required`.
-    managed: False when the interface must exist already.
+    managed: False when the interface must exist already. script, downscript: run with its name when it is up and
+    before it goes. link, mode: of a macvtap on that interface of the host. device: what makes taps.
     """
 
     key: str
@@ -29,6 +50,12 @@ class Tap(NamedTuple):
     managed: bool = True
     vnet_hdr: bool = False
     script: str | None = None
+    downscript: str | None = None
+    link: str | None = None
+    mode: str = ""
+    device: str = "/dev/net/tun"
+    vhost_device: str = "/dev/vhost-net"
+    switch: Switch = Switch()
 
 
 class Port(NamedTuple):
@@ -73,6 +100,70 @@ class Log(NamedTuple):
     append: bool
 
 
+class Made(NamedTuple):
+    """A file for one guest alone that is made where it is missing: a copy of `template`, or `size` bytes of zeros."""
+
+    path: str
+    template: str = ""
+    size: int = 0
+
+
+class VhostVsock(NamedTuple):
+    """/dev/vhost-vsock, opened, with a context id: `cid`, or any free one. key: the device's alias."""
+
+    key: str
+    cid: int | None
+
+
+class SoftwareTpm(NamedTuple):
+    """A swtpm of the guest's own, running before QEMU.
+
+    version: 1.2 or 2.0. banks: the PCR banks that are to be active; () leaves them.
+    secret: UUID of the passphrase. state: where it keeps its state; None for the driver's own place.
+    """
+
+    key: str
+    version: str
+    banks: tuple[str, ...] = ()
+    debug: int = 0
+    secret: str | None = None
+    state: str | None = None
+    state_is_file: bool = False
+    profile: str = ""
+    profile_remove_disabled: str | None = None
+
+
+class Opened(NamedTuple):
+    """A device node that the host opens for reading and writing. key: of the grant. complaint: when it cannot."""
+
+    key: str
+    path: str
+    complaint: str
+
+
+class Passt(NamedTuple):
+    """A passt of the interface's own, running before QEMU. key: the alias. arguments: after its socket's."""
+
+    key: str
+    arguments: tuple[str, ...]
+
+
+class HostDevice(NamedTuple):
+    """A device of the host that QEMU is given whole.
+
+    key: the alias. kind: "pci" (by its address), "mdev" (by its path), "scsi" (host:bus:target:unit), "scsi_host"
+    (by its WWPN). managed: the host's driver is to be taken off it.
+    """
+
+    key: str
+    kind: str
+    name: str
+    managed: bool = False
+
+
+Need = Tap | Opened | Passt | Port | Listener | File | Log | HostDevice | Made | VhostVsock | SoftwareTpm
+
+
 class Needs(NamedTuple):
     taps: tuple[Tap, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -80,6 +171,12 @@ class Needs(NamedTuple):
     files: tuple[File, ...] = ()
     logs: tuple[Log, ...] = ()
     directories: tuple[str, ...] = ()
+    made: tuple[Made, ...] = ()
+    vsocks: tuple[VhostVsock, ...] = ()
+    tpms: tuple[SoftwareTpm, ...] = ()
+    opened: tuple[Opened, ...] = ()
+    passts: tuple[Passt, ...] = ()
+    devices: tuple[HostDevice, ...] = ()
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +188,11 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     be translated without acquiring anything.
     fds: keyed `net0` (tap queues), `vhost:net0`, the ids of listeners and logs.
     ports: keyed like `Needs.ports`. names: the tap's name by alias.
+    directory: the guest's own. tpm_socket: where its swtpm is controlled.
+    host_smbios: what the host's firmware tells of it; None when it cannot be read.
     now: seconds since 1970, and utc_offset: seconds local time is ahead of UTC,
-    for clocks that count from the moment of the start.
+    for clocks that count from the moment of the start. chardev_certificates,
+    spice_certificates: directories.
     """
 
     monitor: int | None = None
@@ -102,3 +202,8 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     names: Mapping[str, str] = {}
     now: float = 0.0
     utc_offset: int = 0
+    directory: str = "/var/lib/libvirt/qemu"
+    tpm_socket: str = "swtpm.sock"
+    host_smbios: SmbiosSysinfo | None = None
+    chardev_certificates: str = "/etc/pki/qemu"
+    spice_certificates: str = "/etc/pki/libvirt-spice"

@@ -19,10 +19,16 @@ from roost.model.domain.complete import (
     cpu,
     disks,
     displays,
+    features,
+    filesystems,
     general,
     hostdevs,
+    memory,
     platform,
+    processors,
+    security,
     small,
+    tuning,
 )
 from roost.model.domain.domain import Domain
 from roost.model.domain.draft import Draft
@@ -62,18 +68,21 @@ def complete(
     boot.complete_identity(draft)
     general.complete_clock(draft)
     general.complete_lifecycle(draft)
-    general.complete_sections(draft)
-    general.complete_features(draft)
+    processors.complete_iothreads(draft)
+    tuning.complete_tuning(draft)
+    memory.complete_backing(draft)
+    security.complete_security(draft)
+    features.complete_features(draft)
     _complete_devices(draft)
-    general.complete_vcpus(draft)
-    general.complete_memory(draft)
+    processors.complete_vcpus(draft)
+    memory.complete_memory(draft)
     controllers.reject_duplicates(draft)
     platform.reject_duplicate_panics(draft)
     boot.complete_os(
         draft,
         [
             d.boot.order
-            for d in (*draft.disks, *draft.interfaces, *draft.hostdevs, *draft.redirdevs)
+            for d in (*draft.disks, *draft.filesystems, *draft.interfaces, *draft.hostdevs, *draft.redirdevs)
             if d.boot is not None
         ],
     )
@@ -95,6 +104,7 @@ def _complete_devices(draft: Draft) -> None:
     small.complete_balloon(draft)
     displays.complete_audio(draft)
     disks.complete_disks(draft)
+    filesystems.complete_filesystems(draft)
     small.complete_interfaces(draft)
     controllers.complete_controllers(draft)
     chardevs.complete_serials(draft)
@@ -105,6 +115,7 @@ def _complete_devices(draft: Draft) -> None:
     displays.complete_graphics(draft)
     hostdevs.complete_hostdevs(draft)
     hostdevs.complete_redirdevs(draft)
+    memory.complete_memory_devices(draft)
 
 
 def _add_implied(draft: Draft) -> None:

@@ -85,9 +85,7 @@ def _wrong_shmem(text: str, hint: str) -> ConfigUnsupported:
 def _panic(draft: Draft, panic: Panic) -> Panic:
     if panic.model is not None:
         return panic
-    if draft.machine.startswith("pseries"):
-        return replace(panic, model="pseries")
-    return replace(panic, model="s390" if draft.arch.startswith("s390") else "isa")
+    return replace(panic, model=draft.board.panic)
 
 
 def _vsock(vsock: Vsock) -> Vsock:

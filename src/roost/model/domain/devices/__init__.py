@@ -16,25 +16,24 @@ from roost.model.domain.devices.filesystem import Filesystem
 from roost.model.domain.devices.graphics import AnyGraphics, Video
 from roost.model.domain.devices.hostdev import Hostdev
 from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.iommu import Iommu
 from roost.model.domain.devices.lease import Lease
-from roost.model.domain.devices.memory import MemoryDevice
+from roost.model.domain.devices.memory import AnyMemory
 from roost.model.domain.devices.nvram import NvramDevice
 from roost.model.domain.devices.pstore import Pstore
 from roost.model.domain.devices.redirdev import Redirdev, RedirFilter
 from roost.model.domain.devices.shmem import Shmem
 from roost.model.domain.devices.small import (
-    Audio,
     Hub,
     Input,
-    Iommu,
     MemBalloon,
     Panic,
     Rng,
-    Sound,
     Vsock,
     Watchdog,
 )
 from roost.model.domain.devices.smartcard import Smartcard
+from roost.model.domain.devices.sound import Audio, Sound
 from roost.model.domain.devices.tpm import Tpm
 from roost.xml import Child, Record, at
 
@@ -67,9 +66,9 @@ class Devices(Record):
     nvram: Annotated[NvramDevice | None, at("nvram", keep_empty=True)] = None
     panics: Annotated[tuple[Panic, ...], at("panic")] = ()
     shmems: Annotated[tuple[Shmem, ...], at("shmem")] = ()
-    memories: Annotated[tuple[MemoryDevice, ...], at("memory")] = ()
+    memories: Annotated[tuple[AnyMemory, ...], at("memory")] = ()
     cryptos: Annotated[tuple[Crypto, ...], at("crypto")] = ()
-    iommu: Iommu | None = None
+    iommus: Annotated[tuple[Iommu, ...], at("iommu")] = ()
     vsock: Vsock | None = None
     pstore: Annotated[Pstore | None, at("pstore", keep_empty=True)] = None
 
@@ -100,7 +99,7 @@ PLACED_CLASSES: tuple[tuple[str, str], ...] = (
     ("memories", "memory"),
     ("redirdevs", "redirdev"),
     ("cryptos", "crypto"),
-    ("iommu", "iommu"),
+    ("iommus", "iommu"),
     ("vsock", "vsock"),
     ("pstore", "pstore"),
 )

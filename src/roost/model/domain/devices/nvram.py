@@ -6,7 +6,7 @@ from roost.model.domain.device import Device
 
 
 class NvramDevice(Device):
-    pass
+    """Its address is of type spapr-vio."""
 
 
 __all__ = ["NvramDevice"]

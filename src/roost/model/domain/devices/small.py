@@ -1,10 +1,10 @@
-"""The small devices: <input>, <sound>, <audio>, <watchdog>, <memballoon>, <rng>, <panic>, <vsock>, <iommu>."""
+"""The small devices: <input>, <watchdog>, <memballoon>, <rng>, <panic>, <vsock>."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import ConfigUnsupported
+from roost.errors import ConfigUnsupported, InternalError, XmlError
 from roost.model.domain.device import Device, VirtioOptions
 from roost.model.domain.devices.chardev import AnyCharSource
 from roost.xml import Complaint, Int, OnOff, Record, Text, UInt, YesNo, at, inline
@@ -34,30 +34,21 @@ class Input(Device):
     source: InputSource | None = None
 
 
-class SoundCodec(Record):
-    type: Literal["duplex", "micro", "output"]
-
-
-class Sound(Device):
-    model: Literal["sb16", "es1370", "pcspk", "ac97", "ich6", "ich9", "usb", "ich7"]
-    codecs: Annotated[tuple[SoundCodec, ...], at("codec")] = ()
-    audio_id: Annotated[UInt | None, at("audio/@id")] = None
-
-
-class Audio(Record):
-    """A host audio backend, referred to by number."""
-
-    id: UInt
-    type: Literal["none", "alsa", "coreaudio", "jack", "oss", "pulseaudio", "sdl", "spice", "file", "dbus"]
-    timer_period: Annotated[UInt | None, at("@timerPeriod", unset=("0",))] = None
-    server_name: Annotated[str | None, at("@serverName")] = None
-    driver: str | None = None
-    path: str | None = None
-
-
 class Watchdog(Device):
-    model: Literal["i6300esb", "ib700", "diag288"]
-    action: Literal["reset", "shutdown", "poweroff", "pause", "dump", "none", "inject-nmi"] = "reset"
+    """action: what happens when the guest does not reset it in time. itco is part of q35, i6300esb a PCI device."""
+
+    model: Annotated[
+        Literal["i6300esb", "ib700", "diag288", "itco"],
+        at(
+            "@model",
+            wrong=Complaint(ConfigUnsupported, "unknown watchdog model '%s'"),
+            missing=Complaint(InternalError, "watchdog must contain model name"),
+        ),
+    ]
+    action: Annotated[
+        Literal["reset", "shutdown", "poweroff", "pause", "dump", "none", "inject-nmi"],
+        at("@action", wrong=Complaint(ConfigUnsupported, "unknown watchdog action '%s'")),
+    ] = "reset"
 
 
 class MemBalloon(Device):
@@ -71,7 +62,9 @@ class MemBalloon(Device):
 
 
 class RngRate(Record):
-    bytes: UInt
+    """bytes in each period of milliseconds."""
+
+    bytes: Annotated[UInt | None, at("@bytes", unset=("0",))] = None
     period: Annotated[UInt | None, at("@period", unset=("0",))] = None
 
 
@@ -95,14 +88,35 @@ AnyRngBackend = RandomBackend | EgdBackend | BuiltinBackend
 
 
 class Rng(Device):
-    model: Annotated[VirtioModel, at("@model", wrong=Complaint(ConfigUnsupported, "unknown RNG model '%s'"))]
+    """rate: how much the guest may take; all it asks for when not given."""
+
+    model: Annotated[
+        VirtioModel,
+        at(
+            "@model",
+            wrong=Complaint(ConfigUnsupported, "unknown RNG model '%s'"),
+            missing=Complaint(XmlError, "missing RNG device model"),
+        ),
+    ]
     rate: RngRate | None = None
-    backend: Annotated[AnyRngBackend, at("backend")]
+    backend: Annotated[
+        AnyRngBackend,
+        at(
+            "backend",
+            wrong=Complaint(ConfigUnsupported, "unknown RNG backend model '%s'"),
+            missing=Complaint(XmlError, "only one RNG backend is supported"),
+        ),
+    ]
     driver: VirtioOptions | None = None
 
 
 class Panic(Device):
-    model: Literal["isa", "pseries", "hyperv", "s390"] | None = None
+    """model: isa is QEMU's device pvpanic, pvpanic the same as a PCI device; the others belong to their machines."""
+
+    model: Annotated[
+        Literal["isa", "pseries", "hyperv", "s390", "pvpanic"] | None,
+        at("@model", unset=("default",), wrong=Complaint(ConfigUnsupported, "unknown panic model '%s'")),
+    ] = None
 
 
 class Vsock(Device):
@@ -112,25 +126,12 @@ class Vsock(Device):
     driver: Annotated[VirtioOptions | None, at("driver", order=9)] = None
 
 
-class IommuDriver(Record):
-    intremap: OnOff | None = None
-    caching_mode: OnOff | None = None
-    eim: OnOff | None = None
-    iotlb: OnOff | None = None
-    aw_bits: UInt | None = None
-
-
-class Iommu(Device):
-    model: Literal["intel", "smmuv3", "virtio"]
-    driver: IommuDriver | None = None
-
-
 class Hub(Device):
     type: Literal["usb"]
 
 
 __all__ = [
-    "AnyRngBackend", "Audio", "BuiltinBackend", "EgdBackend", "Hub", "Input", "InputSource", "Iommu", "IommuDriver",
-    "MemBalloon", "Panic", "RandomBackend", "Rng", "RngBackend", "RngRate", "Sound", "SoundCodec", "VirtioModel",
+    "AnyRngBackend", "BuiltinBackend", "EgdBackend", "Hub", "Input", "InputSource",
+    "MemBalloon", "Panic", "RandomBackend", "Rng", "RngBackend", "RngRate", "VirtioModel",
     "Vsock", "Watchdog",
 ]  # fmt: skip

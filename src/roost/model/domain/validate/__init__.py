@@ -12,23 +12,29 @@ from typing import Any
 
 from roost.errors import ConfigUnsupported, From, XmlError
 from roost.model.domain.device import DriveAddress
+from roost.model.domain.devices import Devices
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.domain import Domain
 from roost.model.domain.facts import MachineFacts
-from roost.model.domain.validate import controllers, devices, disks, machine
+from roost.model.domain.validate import boot, controllers, devices, disks, filesystems, images, machine, platform
 from roost.model.domain.validate.rules import Context, Rule
 from roost.model.domain.validate.written import check_written
 
 #: Fields of Devices, the element's name, its rules; in libvirt's order. Disks and controllers have rules by kind.
 _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
     ("disks", "disk", ()),
+    ("filesystems", "filesystem", filesystems.RULES),
     ("interfaces", "interface", devices.INTERFACE_RULES),
     ("videos", "video", devices.VIDEO_RULES),
     ("controllers", "controller", ()),
     ("serials", "serial", devices.SERIAL_RULES),
     ("channels", "channel", devices.CHANNEL_RULES),
     ("inputs", "input", devices.INPUT_RULES),
+    ("watchdogs", "watchdog", platform.WATCHDOG_RULES),
+    ("shmems", "shmem", platform.SHMEM_RULES),
+    ("tpms", "tpm", platform.TPM_RULES),
+    ("iommus", "iommu", platform.IOMMU_RULES),
     ("graphics", "graphics", devices.GRAPHICS_RULES),
 )
 
@@ -36,7 +42,14 @@ _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
 def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any], str]]:
     """Every table of rules with what it applies to and where that stands, in libvirt's order."""
     listed = domain.devices
+    yield from _securities(domain)
+    yield platform.DOMAIN_IOMMU_RULES, (domain,), "/domain"
+    yield boot.FIRMWARE_RULES, (domain,), "/domain/os"
     yield machine.RULES, (domain,), "/domain"
+    yield boot.BOOT_RULES, (domain,), "/domain/os"
+    yield boot.SYSINFO_RULES, (domain,), "/domain/sysinfo"
+    yield platform.PANIC_RULES, listed.panics, "/domain/devices/panic"
+    yield platform.DOMAIN_TPM_RULES, (domain,), "/domain/devices/tpm"
     if domain.clock is not None:
         yield machine.CLOCK_RULES, (domain.clock,), "/domain/clock"
         yield machine.TIMER_RULES, domain.clock.timers, "/domain/clock/timer"
@@ -45,16 +58,41 @@ def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Seque
         path = f"/domain/devices/{element}"
         if field == "disks":
             for disk in listed.disks:
+                chain = tuple(images.images(disk))
+                yield images.RULES, chain, path
                 yield disks.RULES_BY_BUS[disk.target.bus or "ide"], (disk,), path
+                yield images.QEMU_RULES, chain, path
+                yield disks.LAST_RULES, (disk,), path
         elif field == "controllers":
             for controller in listed.controllers:
                 yield controllers.RULES_BY_TYPE[controller.type], (controller,), path
         else:
             yield rules, getattr(listed, field), path
-    if listed.iommu is not None:
-        yield devices.IOMMU_RULES, (listed.iommu,), "/domain/devices/iommu"
+    yield from _single_devices(listed)
     if domain.qemu_commandline is not None:
         yield machine.ENVIRONMENT_RULES, domain.qemu_commandline.env, "/domain/qemu:commandline/qemu:env"
+
+
+def _securities(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any], str]]:
+    """Labels, wrapped keys, protected memory, and what is said to QEMU itself."""
+    yield boot.SECLABEL_RULES, domain.seclabels, "/domain/seclabel"
+    if domain.keywrap is not None:
+        yield boot.KEYWRAP_RULES, domain.keywrap.ciphers, "/domain/keywrap/cipher"
+    if domain.launch_security is not None:
+        yield boot.LAUNCH_SECURITY_RULES, (domain.launch_security,), "/domain/launchSecurity"
+    for device in domain.qemu_override.devices if domain.qemu_override is not None else ():
+        yield boot.PROPERTY_RULES, device.properties, f"/domain/qemu:override/qemu:device[@alias='{device.alias}']"
+
+
+def _single_devices(devices: Devices) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any], str]]:
+    """The devices that a guest has once."""
+    for device, rules, element in (
+        (devices.memballoon, platform.MEMBALLOON_RULES, "memballoon"),
+        (devices.nvram, platform.NVRAM_RULES, "nvram"),
+        (devices.vsock, platform.VSOCK_RULES, "vsock"),
+    ):
+        if device is not None:
+            yield rules, (device,), f"/domain/devices/{element}"
 
 
 def check(domain: Domain, facts: MachineFacts) -> None:
@@ -72,6 +110,8 @@ def _which(subject: Any, subjects: Sequence[Any]) -> str:
     """Tells one element from others of its name: its target or index where it has one, else its place."""
     if isinstance(subject, Controller):
         return f"[@type='{subject.type}' and @index='{subject.index}']"
+    if isinstance(subject, images.Image):
+        return f"[target/@dev='{subject.disk.target.dev}']/source"
     if isinstance(subject, Disk):
         return f"[target/@dev='{subject.target.dev}']"
     return "" if len(subjects) == 1 else f"[{list(subjects).index(subject) + 1}]"
@@ -101,6 +141,8 @@ def _check_unique(domain: Domain) -> None:
                     domain=From.DOMAIN,
                     hint=f"{disk.target.dev} has the same",
                 )
+    disks.check_groups(domain)
+    filesystems.check_targets(domain)
     _check_aliases(domain)
 
 

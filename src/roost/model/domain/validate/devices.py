@@ -321,20 +321,7 @@ INPUT_RULES: tuple[Rule, ...] = (
     ),
 )
 
-IOMMU_RULES: tuple[Rule, ...] = (
-    Rule(
-        lambda d, c: d.model == "intel" and not c.is_q35,
-        "IOMMU device: '{d.model}' is only supported with Q35 machines",
-    ),
-    Rule(
-        lambda d, c: d.model == "virtio" and not (c.domain.features is not None and c.domain.features.acpi),
-        "IOMMU device: '{d.model}' requires ACPI",
-        "add <features><acpi/></features>",
-    ),
-)
-
 __all__ = [
     "CHANNEL_RULES", "CONSOLE_RULES", "GRAPHICS_RULES", "INPUT_RULES", "INTERFACE_RULES",
-    "IOMMU_RULES",
     "SERIAL_RULES", "VIDEO_RULES",
 ]  # fmt: skip

@@ -30,8 +30,7 @@ def _needs_eim(d: Any) -> bool:
 
 
 def _has_eim(d: Any) -> bool:
-    iommu = d.devices.iommu
-    return iommu is not None and iommu.driver is not None and bool(iommu.driver.eim)
+    return any(iommu.driver is not None and iommu.driver.eim for iommu in d.devices.iommus)
 
 
 def _foreign_feature(field: str, name: str) -> Rule:
