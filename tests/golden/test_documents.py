@@ -9,7 +9,7 @@ import pytest
 from roost.errors import RoostError
 from support import documents
 from support.documents import Case
-from support.peer import Peer
+from support.peer import Peer, libvirt_result
 
 ALL = [case for kind in documents.KINDS for case in documents.cases(kind)]
 DIFFERENCES = {kind: documents.listed(kind, "differences") for kind in documents.KINDS}
@@ -52,6 +52,26 @@ def test_every_document_is_accounted_for() -> None:
     for kind in documents.KINDS:
         assert {*DIFFERENCES[kind], *REFUSED[kind]} <= {case.name for case in documents.cases(kind)}
         assert all(known["why"] for known in DIFFERENCES[kind].values())
+
+
+# Whatever this host has: what libvirt shows of it is read and written the same.
+_HAS = """
+conn = libvirt.open(sys.argv[1])
+print(json.dumps({
+    "nodedev": [device.XMLDesc() for device in conn.listAllDevices()],
+    "interface": [interface.XMLDesc() for interface in conn.listAllInterfaces()],
+}))
+"""
+
+
+@pytest.mark.peer
+def test_what_this_host_has_stays_as_it_is(peer: Peer) -> None:
+    shown = libvirt_result(_HAS, peer.uri)
+    assert shown["nodedev"]
+    for kind, texts in shown.items():
+        for text in texts:
+            # libvirt puts a blank before the end of some empty elements.
+            assert documents.KINDS[kind].kept(text) == documents.KINDS[kind].again(text) == text.replace("' />", "'/>")
 
 
 @pytest.mark.peer

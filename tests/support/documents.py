@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from roost.errors import RoostError
-from roost.model import interface, network
+from roost.model import interface, network, nodedev
 from support import storage_documents
 from support.peer import Peer, libvirt_result
 
@@ -91,6 +91,19 @@ def work(conn, name, xml):
         interface.undefine()
 """
 
+# A device cannot be defined; libvirt's driver for tests reads those of a file.
+_NODEDEV = """
+import tempfile
+
+def work(conn, name, xml):
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write("<node>" + xml + "</node>")
+        file.flush()
+        test = libvirt.open("test://" + file.name)
+    shown = [device for device in test.listAllDevices() if device.name() != "new device"]
+    return shown[0].XMLDesc()
+"""
+
 
 class Kind(NamedTuple):
     """A type of document.
@@ -124,6 +137,11 @@ KINDS: dict[str, Kind] = {
         lambda text: interface.format(interface.complete(interface.parse(text))),
         lambda text: interface.format(interface.parse(text)),
         _INTERFACE,
+    ),
+    "nodedev": Kind(
+        lambda text: nodedev.format(nodedev.complete(nodedev.parse(text))),
+        lambda text: nodedev.format(nodedev.parse(text)),
+        _NODEDEV,
     ),
 } | {kind: Kind(*row) for kind, row in storage_documents.ROWS.items()}
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from roost.model.domain import Domain
+from roost.model.interface import HostInterface
 from roost.model.network import Network, NetworkPort
+from roost.model.nodedev import NodeDevice
 from roost.model.secret import Secret
 from roost.model.storage import Pool, StoragePoolCapabilities, Volume
 from roost.xml import Record
@@ -33,6 +35,8 @@ DOCUMENTS: tuple[DocumentType, ...] = (
     DocumentType("domain", "domain", Domain, "(domain_definition)"),
     DocumentType("network", "network", Network, "(network_definition)"),
     DocumentType("networkport", "networkport", NetworkPort, "(networkport_definition)"),
+    DocumentType("interface", "interface", HostInterface, "(interface_definition)"),
+    DocumentType("nodedev", "device", NodeDevice, "(node_device_definition)"),
     DocumentType("storagepool", "pool", Pool, "(storage_pool_definition)"),
     DocumentType("storagevol", "volume", Volume, "(storage_volume_definition)"),
     DocumentType(
