@@ -11,11 +11,11 @@ import difflib
 from collections import Counter
 from collections.abc import Collection
 
-from roost.errors import From, InternalError, InvalidArg, RoostError, XmlError, XmlInvalidSchema
+from roost.errors import From, InternalError, InvalidArg, NumericOverflow, RoostError, XmlError, XmlInvalidSchema
 from roost.xml.record import Complaint, Record
 from roost.xml.shape import FLAGGED, RAW, RECORD, RECORDS, VALUES, Element, Field, shape_of
 from roost.xml.tree import Node
-from roost.xml.values import Integer, Size
+from roost.xml.values import Integer, Size, TooLarge
 
 
 class _Place:
@@ -152,6 +152,10 @@ class Inspector:
             unit = place.node.attributes.get("unit", "")
             hint = self._hint(place, "unit", "a unit such as KiB, MiB or GiB")
             raise InvalidArg(f"unknown suffix '{unit}'", domain=From.NONE, hint=hint) from None
+        except TooLarge:
+            size = f"{text}{place.node.attributes.get('unit', '')}"
+            hint = self._hint(place, field.attribute, "")
+            raise NumericOverflow(f"value too large: {size}", domain=From.NONE, hint=hint) from None
         except ValueError:
             nearest = value.nearest(text)
             right = f"{value.expected}; the nearest is {nearest!r}" if nearest else value.expected

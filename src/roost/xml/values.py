@@ -130,6 +130,10 @@ class Hex(Integer):
         self.table = {f"{n:#0{digits + 2}x}": n for n in range(min(maximum + 1, 256))}
 
 
+class TooLarge(ValueError):
+    """A size that no number of quanta holds."""
+
+
 #: Unit names to bytes: 1024 for one letter and for ..iB, 1000 for ..B.
 UNITS: dict[str, int] = {"": 1, "b": 1, "byte": 1, "bytes": 1}
 for _power, _letter in enumerate("kmgtpe", 1):
@@ -156,11 +160,11 @@ class Size(Integer):
         self.formatted_unit = written or "{pretty(v)[1]}"
 
     def scale(self, text: str, unit: str | None) -> int:
-        """`text` in `unit`, counted in quanta. ValueError for a bad number, KeyError for an unknown unit."""
+        """`text` in `unit`, counted in quanta. ValueError for a bad number, KeyError for an unknown unit, TooLarge."""
         number = self.parse(text)
         total = -(-number * UNITS[(unit or self.default).lower()] // self.quantum)
         if total > self.maximum:
-            raise ValueError(text)
+            raise TooLarge(text)
         return total
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.xml.values import Choice, Hex, Integer, MacText, Size, Switch, UuidText, c_integer, pretty
+from roost.xml.values import Choice, Hex, Integer, MacText, Size, Switch, TooLarge, UuidText, c_integer, pretty
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,10 @@ def test_switches_are_booleans() -> None:
     assert (value.parse("yes"), value.parse("no")) == (True, False)
     with pytest.raises(ValueError, match="on"):
         value.parse("on")
+
+
+def test_sizes_have_a_largest() -> None:
+    value = Size(1, "bytes", "bytes")
+    assert value.scale("7", "EiB") == 7 * 2**60
+    with pytest.raises(TooLarge, match="8"):
+        value.scale("8", "EiB")
