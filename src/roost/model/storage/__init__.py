@@ -18,9 +18,10 @@ from roost.model.storage.document import (
 from roost.model.storage.kinds import KINDS, PoolKind, PoolType, VolumeType
 from roost.model.storage.pool import Pool, PoolSource
 from roost.model.storage.volume import Volume
+from roost.model.storage.volume_rules import check_new_file
 
 __all__ = [
     "KINDS", "Pool", "PoolKind", "PoolSource", "PoolType", "StoragePoolCapabilities", "Volume", "VolumeType",
-    "complete_pool", "complete_volume", "format_capabilities", "format_pool", "format_sources", "format_volume",
-    "parse_pool", "parse_source", "parse_volume", "pool_capabilities",
+    "check_new_file", "complete_pool", "complete_volume", "format_capabilities", "format_pool", "format_sources",
+    "format_volume", "parse_pool", "parse_source", "parse_volume", "pool_capabilities",
 ]  # fmt: skip

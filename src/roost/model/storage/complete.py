@@ -12,8 +12,9 @@ from roost.model.storage.kinds import KINDS, PoolKind
 from roost.model.storage.paths import tidy_path
 from roost.model.storage.permissions import Permissions
 from roost.model.storage.pool import Adapter, MountOptions, Pool, PoolSource, PoolTarget
-from roost.model.storage.rules import check_pool, check_source, check_volume
+from roost.model.storage.rules import check_pool, check_source
 from roost.model.storage.volume import Volume
+from roost.model.storage.volume_rules import check_volume
 
 #: Pools whose directory is named after their source.
 _DEVICE_DIRECTORIES = {"logical": "/dev/", "zfs": "/dev/zvol/"}

@@ -1,4 +1,4 @@
-"""What makes libvirt refuse a pool or a volume that is well formed."""
+"""What makes libvirt refuse a pool that is well formed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from roost.errors import ConfigUnsupported, From, InternalError, NoSupport, RoostError, XmlDetail, XmlError
-from roost.model.domain.devices.disk import AuthSecret, Encryption
+from roost.model.domain.devices.disk import AuthSecret, EncryptionSecret
 from roost.model.shared.pci import check_pci_location
 from roost.model.storage.kinds import NETWORK_FILE_SYSTEMS, Formats, PoolKind
 from roost.model.storage.pool import Adapter, Pool, PoolSource
-from roost.model.storage.volume import Volume
 
 _WWN = re.compile(r"(?:0x)?[0-9a-fA-F]{16}")
 
@@ -70,7 +69,7 @@ def _check_protocol(source: PoolSource, kind: PoolKind) -> None:
         )
 
 
-def check_secret_reference(secret: AuthSecret) -> None:
+def check_secret_reference(secret: AuthSecret | EncryptionSecret) -> None:
     """A secret is named either by its UUID or by what it is used for. Raises XmlError."""
     if secret.uuid is None and secret.usage is None:
         raise XmlError("missing secret uuid or usage attribute", domain=From.NONE)
@@ -208,26 +207,4 @@ _POOL_RULES = (
 )
 
 
-def check_encryption(encryption: Encryption) -> None:
-    """The rules on how a volume is to be encrypted."""
-    for secret in encryption.secrets:
-        check_secret_reference(AuthSecret(uuid=secret.uuid, usage=secret.usage))
-    if encryption.format == "luks" and encryption.ivgen is not None and encryption.cipher is None:
-        raise XmlError("ivgen element found, but cipher is missing", domain=From.STORAGE)
-
-
-def check_volume(volume: Volume, kind: PoolKind, *, capacity_optional: bool) -> None:
-    """The rules on a volume, in libvirt's order. capacity_optional: a backing image may give it."""
-    backing, target = volume.backing_store, volume.target
-    text = "unknown volume format type %s"
-    if backing is not None and backing.path is not None:
-        check_format(backing.format, kind.volume_formats, text)
-    backed = backing is not None and backing.path is not None
-    if volume.capacity is None and not (capacity_optional and backed):
-        raise XmlError("missing capacity element", domain=From.STORAGE, hint="<capacity unit='GiB'>10</capacity>")
-    check_format(target.format, kind.volume_formats, text)
-    if target.encryption is not None:
-        check_encryption(target.encryption)
-
-
-__all__ = ["check_encryption", "check_format", "check_pool", "check_secret_reference", "check_source", "check_volume"]
+__all__ = ["check_format", "check_pool", "check_secret_reference", "check_source"]

@@ -12,6 +12,9 @@ from roost.model.storage.pool import Extent
 from roost.xml import Bytes, Child, Complaint, Flag, Pattern, Record, Size, at
 
 _MALFORMED_SIZE = Complaint(XmlError, "malformed capacity element", domain=From.STORAGE)
+_BAD_CLUSTER_SIZE = Complaint(
+    XmlError, "Invalid value '%s' for element or attribute './target/clusterSize'", domain=From.XML
+)
 _Time = Annotated[str, Pattern(r"[0-9]+(?:\.[0-9]{9})?", "seconds since 1970, with nanoseconds after a dot")]
 _Compat = Annotated[str, Pattern(r"[0-9]+\.[0-9]+", "a version such as 1.1")]
 _Format = Annotated[str, VOLUME_FORMATS]
@@ -56,7 +59,8 @@ class VolumeTarget(Record):
     ] = None
     nocow: Flag = False
     cluster_size: Annotated[
-        Annotated[int, Size(1, "B", "bytes", 2**64 - 1)] | None, at("clusterSize", unset=("0",))
+        Annotated[int, Size(1, "B", "bytes", 2**64 - 1)] | None,
+        at("clusterSize", unset=("0",), wrong=_BAD_CLUSTER_SIZE),
     ] = None
     features: Annotated[VolumeFeatures | None, at("features", keep_empty=True)] = None
 
