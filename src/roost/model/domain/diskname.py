@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 
 _NAME_PREFIXES = ("fd", "hd", "vd", "sd", "xvd", "ubd")
+_NVME = re.compile(r"nvme([0-9]{1,5})n([1-9][0-9]{0,4})\Z")
 
 
 @functools.lru_cache(1024)
@@ -27,4 +29,10 @@ def disk_index(name: str) -> int:
     return number - 1
 
 
-__all__ = ["disk_index"]
+def nvme_place(name: str) -> tuple[int, int] | None:
+    """The controller, and the namespace from 1, of a name such as nvme0n1; None for other names."""
+    match = _NVME.match(name)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+__all__ = ["disk_index", "nvme_place"]

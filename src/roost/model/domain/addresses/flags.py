@@ -103,7 +103,7 @@ _INTERFACES: Mapping[str | None, int] = {
         _PCI,
     ),
 }  # fmt: skip
-_SOUNDS: Mapping[str | None, int] = {"es1370": _PCI, "ac97": _PCI, "ich6": _PCI, "ich9": _PCI}
+_SOUNDS: Mapping[str | None, int] = {"es1370": _PCI, "ac97": _PCI, "ich6": _PCI, "ich9": _PCI, "virtio": _PCIE}
 _VIDEOS: Mapping[str | None, int] = {
     "virtio": _PCIE, "bochs": _PCIE, "vga": _PCI, "cirrus": _PCI, "vmvga": _PCI, "xen": _PCI, "vbox": _PCI,
     "qxl": _PCI, "parallels": _PCI,
@@ -118,7 +118,18 @@ def _controller(device: Any) -> int:
         return _SCSI.get(model, _PCI)
     if kind == "virtio-serial":
         return _VIRTIO.get(model, _PCIE)
+    if kind == "nvme":
+        return _PCIE
     return _PCI if kind in ("sata", "ide") else _NOT_PCI
+
+
+def _hostdev(device: Any) -> int:
+    """PCI cards of today are Express, and so are slices of them."""
+    if device.type == "scsi_host":
+        return _VIRTIO.get(device.source.model, _PCIE)
+    if device.type == "mdev":
+        return _PCIE if device.source.model == "vfio-pci" else _NOT_PCI
+    return _PCIE if device.type == "pci" else _NOT_PCI
 
 
 def connect_flags(kind: str, device: Any, express: bool) -> int:
@@ -141,6 +152,10 @@ def _mark(kind: str, device: Any) -> int:
         return _VIRTIO.get(device.model, _PCIE) if device.target.bus == "virtio" else _NOT_PCI
     if kind == "controller":
         return _controller(device)
+    if kind == "filesystem":
+        return _VIRTIO.get(device.model, _PCIE)
+    if kind == "interface" and device.type == "hostdev":
+        return _PCIE if hasattr(device.source.device, "slot") else _NOT_PCI
     if kind == "interface":
         return _INTERFACES.get(device.model, _PCIE)
     if kind in ("memballoon", "rng", "vsock"):
@@ -149,6 +164,8 @@ def _mark(kind: str, device: Any) -> int:
         return _VIDEOS.get(device.model.type if device.model else None, _NOT_PCI)
     if kind == "input":
         return _VIRTIO.get(device.model, _PCIE) if device.bus == "virtio" else _NOT_PCI
+    if kind == "hostdev":
+        return _hostdev(device)
     if kind == "sound":
         return _SOUNDS.get(device.model, _NOT_PCI)
     if kind == "watchdog":

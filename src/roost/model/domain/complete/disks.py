@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from roost.errors import From, InternalError, XmlError
+from roost.model.domain.complete.sources import complete_backing, complete_encryption, complete_source
 from roost.model.domain.device import DriveAddress
-from roost.model.domain.devices.disk import Disk, DiskBus, DiskDriver
-from roost.model.domain.diskname import disk_index
+from roost.model.domain.devices.disk import (
+    AnyDiskSource,
+    Disk,
+    DiskBus,
+    DiskDriver,
+    DiskTarget,
+    FileSource,
+    IoTune,
+)
+from roost.model.domain.devices.disksource import MAY_BE_EMPTY
+from roost.model.domain.diskname import disk_index, nvme_place
 from roost.model.domain.draft import Draft
 
 #: Bus meant by the first letters of a device name; longest first. Anything else is IDE.
@@ -17,10 +29,11 @@ _BUS_BY_PREFIX: tuple[tuple[str, DiskBus], ...] = (
     ("vd", "virtio"),
     ("xvd", "xen"),
     ("ubd", "uml"),
+    ("nvme", "nvme"),
 )
 
 #: Controllers made for disks, in this order.
-CONTROLLER_BUSES: tuple[DiskBus, ...] = ("scsi", "fdc", "ide", "sata")
+CONTROLLER_BUSES: tuple[DiskBus, ...] = ("scsi", "fdc", "ide", "sata", "nvme")
 
 #: A disk on a controller asks for all those before it; no machine has slots for more.
 _MAX_CONTROLLER = 255
@@ -32,29 +45,74 @@ def complete_disks(draft: Draft) -> None:
     """Disks of one bus stand together, by name, where the first of them stood."""
     by_bus: dict[str | None, list[Disk]] = {}
     for disk in draft.disks:
-        done = _complete(disk)
+        done = _with_group(_complete(disk), draft.disks)
         by_bus.setdefault(done.target.bus, []).append(done)
-    draft.disks[:] = [
-        disk for disks in by_bus.values() for disk in sorted(disks, key=lambda d: disk_index(d.target.dev))
-    ]
+    draft.disks[:] = [disk for disks in by_bus.values() for disk in sorted(disks, key=_order)]
+
+
+def _order(disk: Disk) -> tuple[int, int]:
+    return nvme_place(disk.target.dev) or (disk_index(disk.target.dev), 0)
 
 
 def _complete(disk: Disk) -> Disk:
+    changes: dict[str, Any] = {
+        "target": _target(disk),
+        "driver": _driver(disk),
+        "readonly": disk.readonly or disk.device == "cdrom",
+        "source": _source(disk),
+        "backing_store": complete_backing(disk.backing_store),
+    }
+    if disk.address is None:
+        changes["address"] = drive_address(changes["target"].dev, changes["target"].bus)
+    if disk.encryption is not None:
+        changes["encryption"] = complete_encryption(disk.encryption)
+    if disk.geometry is not None and not (disk.geometry.cyls and disk.geometry.heads and disk.geometry.secs):
+        changes["geometry"] = None
+    if disk.mirror is not None and disk.mirror.format is None:
+        changes["mirror"] = replace(disk.mirror, format="raw")
+    if changes["readonly"] and disk.snapshot == "no":
+        # What cannot be written needs no snapshot, so it is not said.
+        changes["snapshot"] = None
+    elif disk.type == "vhostuser" and disk.snapshot is None:
+        changes["snapshot"] = "no"
+    changes = {name: value for name, value in changes.items() if value is not getattr(disk, name)}
+    return replace(disk, **changes) if changes else disk
+
+
+def _target(disk: Disk) -> DiskTarget:
     target = disk.target
-    if target.bus is None:
-        target = replace(target, bus=_bus(disk))
+    name = target.dev.removeprefix("ioemu:")
+    if target.bus is None or name != target.dev:
+        target = replace(target, dev=name, bus=target.bus or _bus(disk))
+    return target
+
+
+def _driver(disk: Disk) -> DiskDriver:
     driver = disk.driver
     if driver is None:
-        driver = replace(_DEFAULT_DRIVER, type=None) if disk.type == "volume" else _DEFAULT_DRIVER
-    elif driver.name is None or (driver.type is None and disk.type != "volume"):
-        driver = replace(driver, name=driver.name or "qemu", type=driver.type or "raw")
-    readonly = disk.readonly or disk.device == "cdrom"
-    address = disk.address
-    if address is None:
-        address = drive_address(target.dev, str(target.bus))
-    if target is disk.target and driver is disk.driver and address is disk.address and readonly == disk.readonly:
+        return replace(_DEFAULT_DRIVER, type=None) if disk.type == "volume" else _DEFAULT_DRIVER
+    if driver.name is None or (driver.type is None and disk.type != "volume"):
+        return replace(driver, name=driver.name or "qemu", type=driver.type or _DEFAULT_DRIVER.type)
+    return driver
+
+
+def _source(disk: Disk) -> AnyDiskSource:
+    """The source; that of a drive without any <source> is a file, whatever type was named."""
+    source = disk.source
+    if isinstance(source, MAY_BE_EMPTY) and source == type(source)():
+        return FileSource()
+    return complete_source(source)
+
+
+def _with_group(disk: Disk, disks: list[Disk]) -> Disk:
+    """A disk that only names its throttle group gets the limits of another in the group."""
+    tune = disk.iotune
+    if tune is None or tune.group_name is None or tune != IoTune(group_name=tune.group_name):
         return disk
-    return replace(disk, target=target, driver=driver, readonly=readonly, address=address)
+    for other in disks:
+        if other.iotune is not None and other.iotune.group_name == tune.group_name and other.iotune != tune:
+            return replace(disk, iotune=other.iotune)
+    return disk
 
 
 def _bus(disk: Disk) -> DiskBus:
@@ -68,6 +126,9 @@ def _bus(disk: Disk) -> DiskBus:
 
 def drive_address(name: str, bus: str) -> DriveAddress | None:
     """Where a disk without an address sits on its bus; None for buses without drives. Raises XmlError."""
+    nvme = nvme_place(name)
+    if nvme is not None and bus == "nvme":
+        return DriveAddress(controller=nvme[0], unit=nvme[1])
     number = disk_index(name)
     if number < 0:
         raise XmlError(

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from roost.errors import NoTarget
-from roost.model.domain.device import BootableDevice, SourceSeclabel, VirtioOptions
+from roost.errors import ConfigUnsupported, From, InternalError, NoTarget, XmlError
+from roost.model.domain.device import BootableDevice, VirtioOptions
+from roost.model.domain.devices.disksource import (
+    AnyDiskSource,
+    Auth,
+    AuthSecret,
+    BackingStore,
+    BlockSource,
+    Cipher,
+    DirSource,
+    DiskFormat,
+    DiskSource,
+    Encryption,
+    EncryptionSecret,
+    FileSource,
+    Ivgen,
+    Mirror,
+    NetworkDiskHost,
+    NetworkSource,
+    NvmeSource,
+    Slice,
+    VhostUserSource,
+    VhostVdpaSource,
+    VolumeSource,
+)
 from roost.xml import (
     Bytes,
     Child,
@@ -13,10 +36,10 @@ from roost.xml import (
     Flag,
     OnOff,
     Pattern,
+    Positive,
     Record,
     UInt,
     ULong,
-    Uuid,
     YesNo,
     at,
     inline,
@@ -24,11 +47,7 @@ from roost.xml import (
 )
 
 DiskDevice = Literal["disk", "cdrom", "floppy", "lun"]
-DiskBus = Literal["ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"]
-DiskFormat = Literal[
-    "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow", "qcow2", "qed",
-    "vmdk",
-]  # fmt: skip
+DiskBus = Literal["ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd", "nvme"]
 DiskCache = Literal["none", "writethrough", "writeback", "directsync", "unsafe"]
 DiskErrorPolicy = Literal["stop", "report", "ignore", "enospace"]
 DiskIo = Literal["native", "threads", "io_uring"]
@@ -36,160 +55,87 @@ DiskDiscard = Literal["unmap", "ignore"]
 DetectZeroes = Literal["off", "on", "unmap"]
 DiskModel = Literal["virtio", "virtio-transitional", "virtio-non-transitional"]
 DiskSnapshot = Literal["no", "internal", "external", "manual"]
-NetworkProtocol = Literal[
-    "nbd", "rbd", "sheepdog", "gluster", "iscsi", "http", "https", "ftp", "ftps", "tftp", "ssh", "vxhs", "nfs"
-]
-StartupPolicy = Literal["mandatory", "requisite", "optional"]
 Wwn = Annotated[str, Pattern(r"(?:0x)?[0-9a-fA-F]{16}", "16 hexadecimal digits")]
 
 
+class QueueId(Record):
+    """A virtqueue, by its number."""
+
+    id: UInt
+
+
+class IoThreadMapping(Record):
+    """An iothread that serves a device, and which of its queues; without queues they are dealt out in turn."""
+
+    id: Positive
+    queues: Annotated[tuple[QueueId, ...], at("queue")] = ()
+
+
+class StatisticInterval(Record):
+    """Statistics over the last so many seconds."""
+
+    interval: Positive
+
+
+class LatencyBin(Record):
+    """A bar of a histogram: from so many nanoseconds to the next one's start."""
+
+    start: ULong
+
+
+class LatencyHistogram(Record):
+    """type: of which operations; None for all of them."""
+
+    type: Literal["read", "write", "zone", "flush"] | None = None
+    bins: Annotated[tuple[LatencyBin, ...], at("bin")] = ()
+
+
 class DiskDriver(VirtioOptions):
+    """How QEMU serves the disk.
+
+    discard_no_unref: discarded clusters stay allocated in a qcow2 image.
+    metadata_cache_size: bytes of a qcow2 image's tables kept in memory.
+    """
+
     name: str | None = None
-    type: DiskFormat | None = None
+    type: Annotated[
+        DiskFormat | None, at("@type", wrong=Complaint(ConfigUnsupported, "unknown driver format value '%s'"))
+    ] = None
     cache: Annotated[DiskCache | None, at("@cache", unset=("default",))] = None
-    error_policy: Annotated[DiskErrorPolicy | None, at("@error_policy", unset=("default",))] = None
-    rerror_policy: Annotated[
-        Literal["stop", "report", "ignore"] | None, at("@rerror_policy", unset=("default",))
-    ] = None  # fmt: skip
-    io: Annotated[DiskIo | None, at("@io", unset=("default",))] = None
+    error_policy: DiskErrorPolicy | None = None
+    rerror_policy: DiskErrorPolicy | None = None
+    io: DiskIo | None = None
     ioeventfd: OnOff | None = None
     event_idx: OnOff | None = None
     copy_on_read: OnOff | None = None
-    discard: Annotated[DiskDiscard | None, at("@discard", unset=("default",))] = None
-    iothread: Annotated[UInt | None, at("@iothread", unset=("0",))] = None
-    detect_zeroes: Annotated[DetectZeroes | None, at("@detect_zeroes", unset=("default",))] = None
+    discard: DiskDiscard | None = None
+    discard_no_unref: OnOff | None = None
+    iothread: Positive | None = None
+    detect_zeroes: DetectZeroes | None = None
     queues: Annotated[UInt | None, at("@queues", unset=("0",))] = None
     queue_size: Annotated[UInt | None, at("@queue_size", unset=("0",))] = None
+    iothreads: Annotated[tuple[IoThreadMapping, ...], at("iothreads/iothread")] = ()
+    statistics: Annotated[tuple[StatisticInterval, ...], at("statistics/statistic")] = ()
+    latency_histograms: Annotated[tuple[LatencyHistogram, ...], at("statistics/latency-histogram")] = ()
     metadata_cache_size: Annotated[Bytes | None, at("metadata_cache/max_size")] = None
-
-
-class EncryptionSecret(Record):
-    type: Literal["passphrase"] = "passphrase"
-    uuid: Uuid | None = None
-    usage: str | None = None
-
-
-class Cipher(Record):
-    name: str
-    size: UInt
-    mode: str | None = None
-    hash: str | None = None
-
-
-class Ivgen(Record):
-    name: str
-    hash: str | None = None
-
-
-class Encryption(Record):
-    format: Literal["default", "qcow", "luks", "luks2"] = "default"
-    engine: Literal["qemu", "librbd"] | None = None
-    secrets: Annotated[tuple[EncryptionSecret, ...], at("secret")] = ()
-    cipher: Cipher | None = None
-    ivgen: Ivgen | None = None
-
-
-class AuthSecret(Record):
-    type: Literal["ceph", "iscsi"] | None = None
-    uuid: Uuid | None = None
-    usage: str | None = None
-
-
-class Auth(Record):
-    username: str
-    secret: AuthSecret | None = None
-
-
-class Slice(Record):
-    type: Literal["storage"] = "storage"
-    offset: ULong
-    size: ULong
-
-
-class DiskSource(Record, tag_field="type"):
-    """What backs a disk; `AnyDiskSource` is the union of its members."""
-
-    startup_policy: Annotated[StartupPolicy | None, at("source/@startupPolicy", order=1)] = None
-    index: Annotated[UInt | None, at("source/@index", order=1, live=True, unset=("0",))] = None
-    slices: Annotated[tuple[Slice, ...], at("source/slices/slice", order=2)] = ()
-    seclabels: Annotated[tuple[SourceSeclabel, ...], at("source/seclabel", order=2)] = ()
-    auth: Annotated[Auth | None, at("source/auth", order=2)] = None
-    encryption: Annotated[Encryption | None, at("source/encryption", order=2)] = None
-
-
-class FileSource(DiskSource, tag="file"):
-    """A file; `file` is None for an empty drive."""
-
-    file: Annotated[str | None, at("source/@file")] = None
-    fdgroup: Annotated[str | None, at("source/@fdgroup")] = None
-
-
-class BlockSource(DiskSource, tag="block"):
-    dev: Annotated[str | None, at("source/@dev")] = None
-
-
-class DirSource(DiskSource, tag="dir"):
-    dir: Annotated[str | None, at("source/@dir")] = None
-
-
-class VolumeSource(DiskSource, tag="volume"):
-    pool: Annotated[str | None, at("source/@pool")] = None
-    volume: Annotated[str | None, at("source/@volume")] = None
-    mode: Annotated[Literal["host", "direct"] | None, at("source/@mode")] = None
-
-
-class NetworkDiskHost(Record):
-    name: str | None = None
-    port: UInt | None = None
-    transport: Annotated[Literal["tcp", "unix", "rdma"] | None, at("@transport")] = None
-    socket: str | None = None
-
-
-class NetworkSource(DiskSource, tag="network"):
-    protocol: Annotated[NetworkProtocol | None, at("source/@protocol")] = None
-    name: Annotated[str | None, at("source/@name")] = None
-    query: Annotated[str | None, at("source/@query")] = None
-    tls: Annotated[YesNo | None, at("source/@tls")] = None
-    tls_hostname: Annotated[str | None, at("source/@tlsHostname")] = None
-    hosts: Annotated[tuple[NetworkDiskHost, ...], at("source/host")] = ()
-    snapshot: Annotated[str | None, at("source/snapshot/@name")] = None
-    config: Annotated[str | None, at("source/config/@file")] = None
-
-
-AnyDiskSource = FileSource | BlockSource | DirSource | VolumeSource | NetworkSource
-
-
-class BackingStore(Record):
-    """The next image of a backing chain; one without a format ends the chain."""
-
-    index: Annotated[UInt | None, at("@index", live=True, unset=("0",))] = None
-    format: Annotated[DiskFormat | None, at("format/@type")] = None
-    metadata_cache_size: Annotated[Bytes | None, at("format/metadata_cache/max_size")] = None
-    source: Annotated[AnyDiskSource | None, inline()] = None
-    backing_store: Annotated[BackingStore | None, at("backingStore", keep_empty=True)] = None
-
-
-class Mirror(Record):
-    """The copy a block job writes; only in live documents."""
-
-    file: str | None = None
-    file_format: Annotated[str | None, at("@format")] = None
-    job: Literal["copy", "active-commit"] | None = None
-    ready: Literal["yes", "abort", "pivot"] | None = None
-    format: Annotated[DiskFormat | None, at("format/@type")] = None
-    source: Annotated[AnyDiskSource, inline("file")] = FileSource()
-    backing_store: Annotated[BackingStore | None, at("backingStore", keep_empty=True)] = None
 
 
 NO_TARGET = Complaint(NoTarget)
 
 
 class DiskTarget(Record):
+    """Where the guest sees the disk.
+
+    rotation_rate: revolutions a minute, 1 for a drive without moving parts.
+    dpofua: whether a SCSI disk offers to bypass its cache for one write.
+    """
+
     dev: Annotated[str, at("@dev", missing=NO_TARGET)]
     bus: DiskBus | None = None
     tray: Annotated[Literal["open"] | None, at("@tray", unset=("closed",))] = None
     removable: OnOff | None = None
     rotation_rate: Annotated[UInt | None, at("@rotation_rate", unset=("0",))] = None
+    dpofua: OnOff | None = None
 
 
 class Geometry(Record):
@@ -205,36 +151,65 @@ class BlockIo(Record):
     discard_granularity: Annotated[UInt | None, at("@discard_granularity")] = None
 
 
-class IoTune(Record):
-    """Limits on a disk's traffic: bytes and operations a second, bursts and their length in seconds."""
+def _limit(name: str) -> Any:
+    return at(name, unset=("0",), wrong=Complaint(XmlError, f"disk iotune field '{name}' must be an integer"))
 
-    total_bytes_sec: Child[ULong | None] = None
-    read_bytes_sec: Child[ULong | None] = None
-    write_bytes_sec: Child[ULong | None] = None
-    total_iops_sec: Child[ULong | None] = None
-    read_iops_sec: Child[ULong | None] = None
-    write_iops_sec: Child[ULong | None] = None
-    total_bytes_sec_max: Child[ULong | None] = None
-    read_bytes_sec_max: Child[ULong | None] = None
-    write_bytes_sec_max: Child[ULong | None] = None
-    total_iops_sec_max: Child[ULong | None] = None
-    read_iops_sec_max: Child[ULong | None] = None
-    write_iops_sec_max: Child[ULong | None] = None
-    size_iops_sec: Child[ULong | None] = None
+
+class ThrottleLimits(Record):
+    """Limits on a disk's traffic: bytes and operations a second, bursts and their length in seconds.
+
+    size_iops_sec: the bytes that count as one operation.
+    """
+
+    total_bytes_sec: Annotated[ULong | None, _limit("total_bytes_sec")] = None
+    read_bytes_sec: Annotated[ULong | None, _limit("read_bytes_sec")] = None
+    write_bytes_sec: Annotated[ULong | None, _limit("write_bytes_sec")] = None
+    total_iops_sec: Annotated[ULong | None, _limit("total_iops_sec")] = None
+    read_iops_sec: Annotated[ULong | None, _limit("read_iops_sec")] = None
+    write_iops_sec: Annotated[ULong | None, _limit("write_iops_sec")] = None
+    total_bytes_sec_max: Annotated[ULong | None, _limit("total_bytes_sec_max")] = None
+    read_bytes_sec_max: Annotated[ULong | None, _limit("read_bytes_sec_max")] = None
+    write_bytes_sec_max: Annotated[ULong | None, _limit("write_bytes_sec_max")] = None
+    total_iops_sec_max: Annotated[ULong | None, _limit("total_iops_sec_max")] = None
+    read_iops_sec_max: Annotated[ULong | None, _limit("read_iops_sec_max")] = None
+    write_iops_sec_max: Annotated[ULong | None, _limit("write_iops_sec_max")] = None
+    size_iops_sec: Annotated[ULong | None, _limit("size_iops_sec")] = None
     group_name: Child[str | None] = None
-    total_bytes_sec_max_length: Child[ULong | None] = None
-    read_bytes_sec_max_length: Child[ULong | None] = None
-    write_bytes_sec_max_length: Child[ULong | None] = None
-    total_iops_sec_max_length: Child[ULong | None] = None
-    read_iops_sec_max_length: Child[ULong | None] = None
-    write_iops_sec_max_length: Child[ULong | None] = None
+    total_bytes_sec_max_length: Annotated[ULong | None, _limit("total_bytes_sec_max_length")] = None
+    read_bytes_sec_max_length: Annotated[ULong | None, _limit("read_bytes_sec_max_length")] = None
+    write_bytes_sec_max_length: Annotated[ULong | None, _limit("write_bytes_sec_max_length")] = None
+    total_iops_sec_max_length: Annotated[ULong | None, _limit("total_iops_sec_max_length")] = None
+    read_iops_sec_max_length: Annotated[ULong | None, _limit("read_iops_sec_max_length")] = None
+    write_iops_sec_max_length: Annotated[ULong | None, _limit("write_iops_sec_max_length")] = None
+
+
+class IoTune(ThrottleLimits):
+    """Limits of one disk, or of all that name the same group."""
+
+
+class ThrottleGroup(ThrottleLimits):
+    """Limits that disks share by naming the group as a filter."""
+
+
+class ThrottleFilter(Record):
+    """A throttle group that a disk's requests pass through."""
+
+    group: str
 
 
 class Transient(Record):
+    """What the guest writes is forgotten when it ends. share_backing: others may use the image meanwhile."""
+
     share_backing: Annotated[YesNo | None, at("@shareBacking")] = None
 
 
 class Disk(BootableDevice):
+    """A drive and what is in it.
+
+    model: which virtio devices the guest sees. rawio: the guest may send any
+    SCSI command. backend_domain: for Xen.
+    """
+
     device: DiskDevice = "disk"
     model: DiskModel | None = None
     rawio: YesNo | None = None
@@ -244,28 +219,32 @@ class Disk(BootableDevice):
     auth: Auth | None = None
     source: Annotated[AnyDiskSource, inline("file")] = FileSource()
     backing_store: Annotated[BackingStore | None, at("backingStore", keep_empty=True)] = None
+    backend_domain: Annotated[str | None, at("backenddomain/@name")] = None
     geometry: Geometry | None = None
     blockio: BlockIo | None = None
     mirror: Annotated[Mirror | None, at("mirror", live=True)] = None
     target: Annotated[DiskTarget, at("target", missing=NO_TARGET)]
     iotune: IoTune | None = None
+    throttle_filters: Annotated[tuple[ThrottleFilter, ...], at("throttlefilters/throttlefilter")] = ()
     readonly: Flag = False
     shareable: Flag = False
     transient: Annotated[Transient | None, at("transient", keep_empty=True)] = None
     serial: Child[str | None] = None
-    wwn: Child[Wwn | None] = None
-    vendor: Annotated[str | None, Pattern(r"[ -~]{1,8}", "up to 8 printable characters"), at("vendor")] = None
-    product: Annotated[str | None, Pattern(r"[ -~]{1,16}", "up to 16 printable characters"), at("product")] = None
-    encryption: Encryption | None = None
+    wwn: Annotated[Wwn | None, at("wwn", wrong=Complaint(InternalError, "Malformed wwn: %s", domain=From.NONE))] = None
+    vendor: Child[str | None] = None
+    product: Child[str | None] = None
+    encryption: Annotated[Encryption | None, at("encryption", opened=True)] = None
 
     @property
     def type(self) -> str:
-        """The kind of source: file, block, dir, volume, network."""
+        """The kind of source: file, block, dir, volume, network, nvme, vhostuser, vhostvdpa."""
         return tag_of(self.source)
 
 
 __all__ = [
     "AnyDiskSource", "Auth", "AuthSecret", "BackingStore", "BlockIo", "BlockSource", "Cipher", "DirSource", "Disk",
-    "DiskDriver", "DiskSource", "DiskTarget", "Encryption", "EncryptionSecret", "FileSource", "Geometry", "IoTune",
-    "Ivgen", "Mirror", "NetworkDiskHost", "NetworkSource", "Slice", "Transient", "VolumeSource",
+    "DiskBus", "DiskDriver", "DiskFormat", "DiskSource", "DiskTarget", "Encryption", "EncryptionSecret", "FileSource",
+    "Geometry", "IoThreadMapping", "IoTune", "Ivgen", "LatencyHistogram", "Mirror", "NetworkDiskHost", "NetworkSource",
+    "NvmeSource", "Slice", "ThrottleFilter", "ThrottleGroup", "ThrottleLimits", "Transient", "VhostUserSource",
+    "VhostVdpaSource", "VolumeSource",
 ]  # fmt: skip

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from roost.errors import From
 from roost.model.domain.validate.rules import Rule, by_kind
 
-_TYPES = ("ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci", "xenbus", "isa")
+_TYPES = ("ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci", "xenbus", "isa", "nvme")
 _PCI, _SCSI, _IDE = frozenset(("pci",)), frozenset(("scsi",)), frozenset(("ide",))
 
 #: QEMU's devices for each model of PCI controller.
@@ -55,10 +56,44 @@ def _virtio_scsi_only(attribute: str) -> Rule:
     )
 
 
+def _target(field: str) -> Callable[[Any], int | None]:
+    """A number of a PCI controller's <target>."""
+    return lambda d: getattr(d.target, field) if d.target is not None else None
+
+
+def _outside(field: str, name: str, low: int, high: int, what: str = "") -> Rule:
+    number = _target(field)
+    return Rule(
+        lambda d, c: number(d) is not None and not low <= (number(d) or 0) <= high,
+        f"PCI controller {what or name} '{{d.target.{field}}}' out of range - must be {low}-{high}",
+        origin=From.DOMAIN,
+        only=_PCI,
+    )
+
+
+_index, _node = _target("index"), _target("node")
+
 _RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: d.model in ("pci-root", "pcie-root") and d.address is not None,
         "pci-root and pcie-root controllers should not have an address",
+        origin=From.DOMAIN,
+        only=_PCI,
+    ),
+    _outside("index", "index", 0, 30, "target index"),
+    Rule(
+        lambda d, c: _index(d) is not None and (_index(d) == 0) != (d.index == 0),
+        "Only the PCI controller with index 0 can have target index 0, and vice versa",
+        origin=From.DOMAIN,
+        only=_PCI,
+    ),
+    _outside("chassis_nr", "chassisNr", 1, 255),
+    _outside("chassis", "chassis", 0, 255),
+    _outside("port", "port", 0, 255),
+    _outside("bus_nr", "busNr", 1, 254),
+    Rule(
+        lambda d, c: _node(d) is not None and d.index == 0,
+        "The PCI controller with index=0 can't be associated with a NUMA node",
         origin=From.DOMAIN,
         only=_PCI,
     ),

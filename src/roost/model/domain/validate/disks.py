@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from roost.errors import ConfigUnsupported, From, InternalError, NoSource, XmlError
+from roost.errors import ArgumentUnsupported, ConfigUnsupported, From, InternalError, NoSource, XmlError
 from roost.model.domain.device import DriveAddress, UsbAddress
-from roost.model.domain.devices.disk import BlockSource, DirSource, FileSource, NetworkSource, VolumeSource
-from roost.model.domain.diskname import disk_index
+from roost.model.domain.devices.disk import (
+    BlockSource,
+    DirSource,
+    Disk,
+    FileSource,
+    NetworkSource,
+    ThrottleLimits,
+    VolumeSource,
+)
+from roost.model.domain.diskname import disk_index, nvme_place
+from roost.model.domain.domain import Domain
+from roost.model.domain.validate.images import VHOST_USER_RULES, requires_shared_memory
 from roost.model.domain.validate.rules import Context, Rule, by_kind, virtio_only
 
-_DISK_NAMES = ("hd", "sd", "vd", "xvd", "ubd")
+_DISK_NAMES = ("hd", "sd", "vd", "xvd", "ubd", "nvme")
 _SERIAL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_ .+")
-_BUSES = frozenset(("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"))
+_BUSES = frozenset(("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd", "nvme"))
 _NOT_VIRTIO = _BUSES - {"virtio"}
-_DRIVE_BUSES = frozenset(("ide", "fdc", "scsi", "sata"))
+_DRIVE_BUSES = frozenset(("ide", "fdc", "scsi", "sata", "nvme"))
+#: Buses that disks are plugged into while the guest runs.
+_HOTPLUGGED = frozenset(("usb", "virtio", "scsi"))
+_TUNE_MAX = 1000000000000000
+_TUNE_FIELDS = tuple(
+    name for name in ThrottleLimits.__struct_fields__ if name != "group_name" and not name.endswith("_length")
+)
 #: What several guests may write to at once.
 _SHAREABLE_FORMATS = frozenset(("raw", None))
 _TUNED = (
@@ -71,17 +87,77 @@ def _has_geometry(d: Any) -> bool:
     return g is not None and bool(g.cyls and g.heads and g.secs)
 
 
+def _has_limits(tune: Any) -> bool:
+    return any(getattr(tune, name) for name in _TUNE_FIELDS)
+
+
 def _policy(d: Any) -> str | None:
     policy: str | None = d.source.startup_policy
     return policy
 
 
+#: Sources that are not of this host's file system.
+_NOT_LOCAL = frozenset(("network", "nvme", "vhostuser", "vhostvdpa"))
+
+
+def _scsi_text(name: str, size: int) -> tuple[Rule, Rule]:
+    return (
+        Rule(
+            lambda d, c: getattr(d, name) and not all(" " <= letter <= "~" for letter in getattr(d, name)),
+            f"disk {name} is not printable string",
+            error=XmlError,
+            origin=From.DOMAIN,
+        ),
+        Rule(
+            lambda d, c: getattr(d, name) and len(getattr(d, name)) > size,
+            f"disk {name} is more than {size} characters",
+            origin=From.DOMAIN,
+        ),
+    )
+
+
 #: What libvirt checks for every hypervisor, in its order.
 _COMMON: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.sgio == "unfiltered",
+        "unfiltered sgio is no longer supported",
+        "leave sgio out",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device == "lun" and d.type == "network" and d.source.protocol != "iscsi",
+        "disk device='lun' is not supported for protocol='{d.source.protocol}'",
+        "protocol='iscsi'",
+        origin=From.DOMAIN,
+    ),
     Rule(
         lambda d, c: d.device == "lun" and d.type not in ("block", "network", "volume"),
         "disk device='lun' is only valid for block type disk source",
         "type='block' with <source dev='...'/>",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device == "lun" and d.driver.type not in ("raw", None),
+        "disk device 'lun' must use 'raw' format",
+        "type='raw' in <driver>",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device == "lun" and d.source.slices,
+        "disk device 'lun' doesn't support storage slice",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: (
+            d.device == "lun" and any(e and e.format != "default" for e in (d.encryption, d.source.encryption))
+        ),
+        "disk device 'lun' doesn't support encryption",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.device != "lun" and d.source.reservations is not None,
+        "<reservations/> allowed only for lun devices",
+        "device='lun'",
         origin=From.DOMAIN,
     ),
     Rule(
@@ -129,10 +205,18 @@ _COMMON: tuple[Rule, ...] = (
     ),
     *virtio_only(lambda d: False, _NOT_VIRTIO),
     Rule(
+        lambda d, c: d.type == "nvme" and d.source.namespace == 0,
+        "NVMe namespace can't be zero",
+        "they count from 1",
+        origin=From.DOMAIN,
+    ),
+    *VHOST_USER_RULES,
+    Rule(
         lambda d, c: d.target.tray is not None and d.device not in ("floppy", "cdrom"),
         "tray is only valid for cdrom and floppy",
         origin=From.DOMAIN,
     ),
+    *(rule for name, size in (("vendor", 8), ("product", 16)) for rule in _scsi_text(name, size)),
     Rule(
         lambda d, c: d.device == "floppy" and d.target.bus != "fdc",
         "Invalid bus type '{d.target.bus}' for floppy disk",
@@ -151,6 +235,13 @@ _COMMON: tuple[Rule, ...] = (
         lambda d, c: d.target.removable is not None and d.target.bus != "usb",
         "removable is only valid for usb disks",
         "bus='usb'",
+        XmlError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: _policy(d) is not None and d.type in _NOT_LOCAL,
+        "disk startupPolicy '{d.source.startup_policy}' is not allowed for disk of '{d.type}' type",
+        "it is for files, block devices, directories and volumes",
         XmlError,
         From.DOMAIN,
     ),
@@ -274,6 +365,47 @@ _QEMU: tuple[Rule, ...] = (
         "add <iothreads>{d.driver.iothread}</iothreads>",
     ),
     Rule(
+        lambda d, c: d.iotune is not None and d.iotune.group_name and not _has_limits(d.iotune),
+        "group_name can be configured only together with settings",
+        "add the limits, in one of the group's disks at least",
+    ),
+    Rule(
+        lambda d, c: d.iotune is not None and any((getattr(d.iotune, name) or 0) > _TUNE_MAX for name in _TUNE_FIELDS),
+        f"block I/O throttle limit must be no more than {_TUNE_MAX} using QEMU",
+        error=ArgumentUnsupported,
+    ),
+    Rule(
+        lambda d, c: d.throttle_filters and d.iotune is not None,
+        "block 'throttlefilters' can't be used together with 'iotune'",
+        "keep one of them",
+    ),
+    Rule(
+        lambda d, c: any(f.group not in {g.group_name for g in c.domain.throttle_groups} for f in d.throttle_filters),
+        "throttle group of disk '{d.target.dev}' not found",
+        "define it in <throttlegroups>",
+    ),
+    Rule(
+        lambda d, c: d.transient is not None and is_empty(d),
+        "transient disk '{d.target.dev}' must not be empty",
+    ),
+    Rule(
+        lambda d, c: d.transient is not None and d.readonly,
+        "transient disk '{d.target.dev}' must not be read-only",
+    ),
+    Rule(
+        lambda d, c: d.transient is not None and d.type != "file",
+        "transient disk supported only with 'file' type ({d.target.dev})",
+    ),
+    Rule(
+        lambda d, c: d.transient is not None and d.device != "disk",
+        "transient disk supported only with 'disk' device ({d.target.dev})",
+    ),
+    Rule(
+        lambda d, c: d.transient is not None and d.transient.share_backing and d.target.bus not in _HOTPLUGGED,
+        "disk bus '{d.target.bus}' doesn't support transiend disk backing image sharing",
+        "bus='virtio', 'scsi' or 'usb'",
+    ),
+    Rule(
         lambda d, c: d.shareable and not d.readonly and d.driver.type not in _SHAREABLE_FORMATS,
         "shared access for disk '{d.target.dev}' requires use of supported storage format",
         "type='raw' in <driver>",
@@ -284,19 +416,29 @@ _QEMU: tuple[Rule, ...] = (
         "name='qemu'",
     ),
     Rule(
-        lambda d, c: disk_index(d.target.dev) < 0,
+        lambda d, c: disk_index(d.target.dev) < 0 and (d.target.bus != "nvme" or nvme_place(d.target.dev) is None),
         "invalid disk target '{d.target.dev}'",
     ),
     Rule(
-        lambda d, c: d.target.dev[-1].isdigit(),
+        lambda d, c: d.target.dev[-1].isdigit() and d.target.bus != "nvme",
         "invalid disk target '{d.target.dev}', partitions can't appear in disk targets",
     ),
-    Rule(
-        lambda d, c: d.type == "dir" and d.driver.type != "fat",
-        "storage type 'dir' requires use of storage format 'fat'",
-        "type='fat' in <driver>",
-    ),
 )
+
+
+def check_groups(domain: Domain) -> None:
+    """Raises for disks that share a throttle group and have different limits."""
+    groups: dict[str, Disk] = {}
+    for disk in domain.devices.disks:
+        if disk.iotune is None or disk.iotune.group_name is None:
+            continue
+        first = groups.setdefault(disk.iotune.group_name, disk)
+        if first.iotune != disk.iotune:
+            raise ConfigUnsupported(
+                f"different iotunes for disks {first.target.dev} and {disk.target.dev}",
+                domain=From.QEMU,
+                hint="disks of one group have the same limits",
+            )
 
 
 def _drive(bus: str, field: str, text: str, *, internal: bool = False, hint: str = "") -> Rule:
@@ -336,6 +478,9 @@ _ADDRESS: tuple[Rule, ...] = (
     _drive("sata", "target", "target must be 0 for sata controller"),
 )
 
+#: Of a disk whose process shares the guest's memory; the last of its rules.
+LAST_RULES = (requires_shared_memory("vhostuser", lambda d: d.type == "vhostuser"),)
+
 RULES_BY_BUS = by_kind((*_COMMON, *_ADDRESS, *_QEMU), _BUSES)
 
-__all__ = ["RULES_BY_BUS", "is_empty", "source_text"]
+__all__ = ["LAST_RULES", "RULES_BY_BUS", "check_groups", "is_empty", "source_text"]

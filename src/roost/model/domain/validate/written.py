@@ -11,6 +11,7 @@ from roost.model.domain.devices import Devices
 from roost.model.domain.devices.chardev import CharDevice, TcpChar, UnixChar, VirtioChannel
 from roost.model.domain.devices.graphics import AddressListen
 from roost.model.domain.domain import Domain
+from roost.model.domain.validate.written_storage import check_storage_written
 
 _NIC_MODEL = re.compile(r"[A-Za-z0-9_-]+\Z")
 _COMPANIONS = frozenset(("ich9-uhci1", "ich9-uhci2", "ich9-uhci3"))
@@ -50,6 +51,7 @@ def check_written(domain: Domain) -> None:
     _check_os(domain)
     _check_cpu(domain)
     _check_clock(domain)
+    check_storage_written(domain)
     _check_controllers(domain)
     for interface in domain.devices.interfaces:
         _check_interface(interface)
