@@ -13,11 +13,14 @@ from roost.xml.escape import escape, escape_attribute
 from roost.xml.raw import indented
 from roost.xml.record import Record
 from roost.xml.shape import FLAGGED, RECORD, RECORDS, VALUES, Element, Field, Shape, shape_of
-from roost.xml.values import Size, pretty
+from roost.xml.values import Hex, Size, pretty
 
 #: write(record, tag, out, pad, secure, keep): keep 0 drops an empty element, 1 writes `<x/>`, 2 `<x>` and `</x>`.
 Writer = Callable[[Any, str, list[str], str, bool, int], None]
 DROP, KEEP, OPEN = 0, 1, 2
+
+#: Up to this many fields below an element are asked beforehand whether it will be empty.
+_FEW = 4
 
 
 class _Writers(dict[type[Record], Writer]):
@@ -88,7 +91,19 @@ class _Generator:
         return self.names["write"]
 
     def put(self, depth: int, line: str) -> None:
-        self.lines.append("    " * depth + line)
+        self.lines.append(" " * depth + line)
+
+    def formatted(self, field: Field) -> str:
+        """A replacement field for the value named `v`."""
+        # Exactly this class: others that build on it write numbers in ways of their own.
+        if type(field.value) is not Hex:
+            return field.value.formatted
+        name = f"texts{len(self.names)}"
+        self.names[name] = field.value.texts
+        return f"{{{name}[v]}}"
+
+    def in_attribute(self, field: Field) -> str:
+        return self.formatted(field).replace("{escape(", "{escape_attribute(")
 
     def own_attributes(self, depth: int) -> None:
         """The record's attributes: what decides a union first, unless `after` says otherwise."""
@@ -112,7 +127,7 @@ class _Generator:
         self.put(depth, f"v = r.{field.name}")
         condition = "v is not None and secure" if field.at.secret else "v is not None"
         unit = f" {field.value.unit}='{field.value.formatted_unit}'" if isinstance(field.value, Size) else ""
-        self.put(depth, f"if {condition}: s += f\" {field.attribute}='{_in_attribute(field)}'{unit}\"")
+        self.put(depth, f"if {condition}: s += f\" {field.attribute}='{self.in_attribute(field)}'{unit}\"")
 
     def namespaces(self, depth: int) -> None:
         for prefix, uri in self.shape.namespaces.items():
@@ -134,12 +149,17 @@ class _Generator:
             self.put(depth, "if v is not None:")
             if isinstance(element.text.value, Size):
                 self.put(depth + 1, f"s += f\" unit='{element.text.value.formatted_unit}'\"")
-            formatted = f"f'>{element.text.value.formatted}</{{{tag}}}>\\n'"
+            formatted = f"f'>{self.formatted(element.text)}</{{{tag}}}>\\n'"
             self.put(depth + 1, f"out.append(s + {formatted})")
             self.put(depth, "else:")
             depth += 1
-        bare = f"len(s) == len({pad}) + 1 + len({tag})"
         if element.children:
+            alone = self.alone(element)
+            if alone:
+                self.put(depth, f"if {' and '.join(alone)} and {keep} != 2:")
+                self.empty(element, tag, pad, depth + 1, keep)
+                self.put(depth, "else:")
+                depth += 1
             self.put(depth, f"{start} = s")
             self.put(depth, f"out.append(s); {mark} = len(out); {inner} = {pad} + '  '")
             self.children(element, inner, depth)
@@ -147,12 +167,31 @@ class _Generator:
             self.put(depth, f"if len(out) != {mark} or {keep} == 2:")
             self.put(depth + 1, f"out[{mark} - 1] = s + '>\\n'")
             self.put(depth + 1, f"out.append(f'{{{pad}}}</{{{tag}}}>\\n')")
-            self.put(depth, f"elif {keep} or not ({bare}): out[{mark} - 1] = s + '/>\\n'")
-            self.put(depth, "else: out.pop()")
-        elif keep == "0":
-            self.put(depth, f"if not ({bare}): out.append(s + '/>\\n')")
+            self.put(depth, "else:")
+            self.put(depth + 1, "out.pop()")
+            self.empty(element, tag, pad, depth + 1, keep)
         else:
-            self.put(depth, f"if {keep} or not ({bare}): out.append(s + '/>\\n')")
+            self.empty(element, tag, pad, depth, keep)
+
+    def empty(self, element: Element, tag: str, pad: str, depth: int, keep: str) -> None:
+        """Code for the element without content; where it says nothing, only on request."""
+        condition = f"{keep} or len(s) != len({pad}) + 1 + len({tag})"
+        if keep == "0":
+            condition = condition[5:]
+        tagged = element is self.shape.root and self.shape.tag_field != ""
+        says = tagged or any(field.required for field in element.attributes)
+        self.put(
+            depth, "out.append(s + '/>\\n')" if says or keep == "1" else f"if {condition}: out.append(s + '/>\\n')"
+        )
+
+    def alone(self, element: Element) -> list[str]:
+        """Conditions under which the element has no content, if they are quickly tested."""
+        fields = [
+            field for child in element.children for field in (child.fields() if isinstance(child, Element) else [child])
+        ]
+        if len(fields) > _FEW or any(field.at.inline for field in fields):
+            return []
+        return [f"not ({_present(field)})" for field in fields]
 
     def children(self, element: Element, pad: str, depth: int) -> None:
         for child in element.children:
@@ -182,8 +221,8 @@ class _Generator:
         """An f-string for an element that holds one value, in `v`."""
         tag = field.path[-1]
         if field.attribute:
-            return f"f\"{{{pad}}}<{tag} {field.attribute}='{_in_attribute(field)}'/>\\n\""
-        return f'f"{{{pad}}}<{tag}>{field.value.formatted}</{tag}>\\n"'
+            return f"f\"{{{pad}}}<{tag} {field.attribute}='{self.in_attribute(field)}'/>\\n\""
+        return f'f"{{{pad}}}<{tag}>{self.formatted(field)}</{tag}>\\n"'
 
     def group(self, element: Element, pad: str, depth: int) -> None:
         """An element that stands for no record of its own."""
@@ -197,7 +236,7 @@ class _Generator:
             field = element.text
             self.put(depth, f"v = r.{field.name}")
             unit = f" unit='{field.value.formatted_unit}'" if isinstance(field.value, Size) else ""
-            text = f'f"{{{pad}}}<{element.name}{unit}>{field.value.formatted}</{element.name}>\\n"'
+            text = f'f"{{{pad}}}<{element.name}{unit}>{self.formatted(field)}</{element.name}>\\n"'
             self.put(depth, f"if v is not None{' and secure' if field.at.secret else ''}: out.append({text})")
             return
         conditions = [_present(field) for field in element.fields()]
@@ -215,7 +254,3 @@ def _present(field: Field) -> str:
     if field.kind in (FLAGGED, VALUES, RECORDS):
         return f"r.{field.name}"
     return f"r.{field.name} is not None"
-
-
-def _in_attribute(field: Field) -> str:
-    return field.value.formatted.replace("{escape(", "{escape_attribute(")

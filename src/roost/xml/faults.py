@@ -195,8 +195,9 @@ class Inspector:
         right: str = "",
     ) -> RoostError:
         """The field's own complaint where it has one, else `usual`."""
-        complaint = field.at.wrong if kind == "wrong" else field.at.missing
-        return complaint.about(text, self._hint(place, attribute, right), self.name) if complaint else usual
+        complaint = (field.at.wrong or field.value.wrong) if kind == "wrong" else field.at.missing
+        hint = self._hint(place, attribute, right)
+        return complaint.about(text, hint, self.name, attribute) if complaint else usual
 
     def _hint(self, place: _Place, attribute: str, right: str) -> str:
         path = f"{place.path}/@{attribute}" if attribute else place.path

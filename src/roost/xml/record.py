@@ -59,7 +59,8 @@ ELEMENT = "element"
 class Complaint:
     """An error to raise about a field in other words than the usual.
 
-    In `text`, `%s` stands for the value and `%n` for the name that the document gives to what it describes.
+    In `text`, `%s` stands for the value, `%a` for the attribute and `%n` for the name that the document gives to what
+    it describes.
     """
 
     __slots__ = ("domain", "error", "text")
@@ -67,9 +68,10 @@ class Complaint:
     def __init__(self, error: type[RoostError], text: str = "", *, domain: int = From.DOMAIN) -> None:
         self.error, self.text, self.domain = error, text, domain
 
-    def about(self, value: str, hint: str, name: str = "") -> RoostError:
+    def about(self, value: str, hint: str, name: str = "", attribute: str = "") -> RoostError:
         """The error itself."""
-        return self.error(self.text.replace("%n", name).replace("%s", value), domain=self.domain, hint=hint)
+        text = self.text.replace("%a", attribute).replace("%n", name).replace("%s", value)
+        return self.error(text, domain=self.domain, hint=hint)
 
 
 class At:

@@ -20,6 +20,8 @@ class Value:
     expected = ""
     #: libvirt's sentence after "Invalid value for ...: 'x'".
     complaint = ""
+    #: The `Complaint` about a wrong text, where all fields with such values have the same.
+    wrong: Any = None
     #: Every text of `table` means its value; `complete` says there are no others.
     table: Mapping[str, Any] = {}
     complete = False
@@ -121,13 +123,26 @@ class Integer(Value):
         return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
 
 
+class _HexTexts(dict[int, str]):
+    """Numbers in hexadecimal, the small ones kept."""
+
+    def __init__(self, digits: int) -> None:
+        super().__init__({n: f"{n:#0{digits + 2}x}" for n in range(256)})
+        self.digits = digits
+
+    def __missing__(self, number: int) -> str:
+        return f"{number:#0{self.digits + 2}x}"
+
+
 class Hex(Integer):
     """A number read in any C base and written in hexadecimal, at least `digits` long."""
 
     def __init__(self, digits: int, maximum: int) -> None:
         super().__init__(0, maximum, base=0)
         self.formatted = f"{{v:#0{digits + 2}x}}"
-        self.table = {f"{n:#0{digits + 2}x}": n for n in range(min(maximum + 1, 256))}
+        #: What `formatted` gives, as a dictionary: looking up is quicker.
+        self.texts = _HexTexts(digits)
+        self.table = {text: n for n, text in self.texts.items() if n <= maximum}
 
 
 class TooLarge(ValueError):
