@@ -40,7 +40,7 @@ class Domain(Record):
     type: DomainType
     id: Annotated[Int | None, at("@id", live=True)] = None
     uuid: Annotated[Uuid | None, at("uuid", wrong=Complaint(InternalError, "malformed uuid element"))] = None
-    genid: Annotated[Genid | None, at("genid", keep_empty=True)] = None
+    genid: Annotated[Genid | None, at("genid", keep_empty=True, once=Complaint(XmlError, "element 'genid' can only appear once"))] = None
     title: Child[str | None] = None
     description: Child[str | None] = None
     metadata: RawXml | None = None

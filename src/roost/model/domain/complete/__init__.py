@@ -23,6 +23,7 @@ from roost.model.domain.complete import (
     filesystems,
     general,
     hostdevs,
+    interfaces,
     memory,
     platform,
     processors,
@@ -34,6 +35,7 @@ from roost.model.domain.domain import Domain
 from roost.model.domain.draft import Draft
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.validate import check, check_written
+from roost.model.domain.validate.features import check_tseg
 
 
 def complete(
@@ -73,6 +75,8 @@ def complete(
     memory.complete_backing(draft)
     security.complete_security(draft)
     features.complete_features(draft)
+    if validate:
+        check_tseg(domain, is_q35=draft.is_q35)
     _complete_devices(draft)
     processors.complete_vcpus(draft)
     memory.complete_memory(draft)
@@ -105,7 +109,7 @@ def _complete_devices(draft: Draft) -> None:
     displays.complete_audio(draft)
     disks.complete_disks(draft)
     filesystems.complete_filesystems(draft)
-    small.complete_interfaces(draft)
+    interfaces.complete_interfaces(draft)
     controllers.complete_controllers(draft)
     chardevs.complete_serials(draft)
     chardevs.complete_parallels(draft)

@@ -132,7 +132,7 @@ def _check_pci(draft: Draft, controller: Controller) -> None:
             "pci-expander-bus controllers are only supported on 440fx-based machinetypes", domain=From.QEMU
         )
     node = controller.target.node if controller.target is not None else None
-    cells = len(draft.domain.cpu.numa) if draft.domain.cpu is not None else 0
+    cells = len(draft.domain.cells)
     if node is not None and node >= cells:
         raise XmlError(
             f"{model} with index {controller.index} is configured for a NUMA node ({node}) "

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from roost.errors import ConfigUnsupported, From, InternalError
-from roost.model.domain.cpu import NumaCell, NumaSibling
 from roost.model.domain.cpuset import format_cpus, parse_cpus
+from roost.model.domain.numa import NumaCell, NumaSibling
 
 _LOCAL_DISTANCE = 10
 #: Beyond this the machine's own limit refuses.
@@ -14,27 +13,14 @@ _MAX_VCPUS = 16384
 
 
 def complete_cells(cells: tuple[NumaCell, ...], vcpus: int) -> tuple[NumaCell, ...]:
-    """The cells by number, with all `vcpus` processors in one of them. Raises for those claimed twice or missing."""
+    """The cells by number, with all `vcpus` processors in one of them."""
     numbered = sorted(
         (cell if cell.id is not None else replace(cell, id=place) for place, cell in enumerate(cells)),
         key=lambda cell: cell.id or 0,
     )
     claimed = [parse_cpus(cell.cpus) if cell.cpus else set[int]() for cell in numbered]
-    for place, cpus in enumerate(claimed):
-        for other in range(place):
-            if cpus & claimed[other]:
-                raise ConfigUnsupported(
-                    f"NUMA cells {place} and {other} have overlapping vCPU ids",
-                    domain=From.DOMAIN,
-                    hint=f"both have {format_cpus(cpus & claimed[other])}",
-                )
-    if sum(map(len, claimed)) > vcpus:
-        raise InternalError("Number of CPUs in <numa> exceeds the <vcpu> count", domain=From.DOMAIN)
-    everything = set().union(*claimed)
-    if everything and max(everything) >= vcpus:
-        raise InternalError("CPU IDs in <numa> exceed the <vcpu> count", domain=From.DOMAIN)
-    if vcpus <= _MAX_VCPUS:
-        claimed[0] |= set(range(vcpus)) - everything
+    if vcpus <= _MAX_VCPUS and claimed:
+        claimed[0] |= set(range(vcpus)) - set().union(*claimed)
     distances = _distances(numbered)
     return tuple(
         replace(cell, cpus=format_cpus(cpus) or None, distances=distances.get(cell.id or 0, ()))

@@ -17,7 +17,17 @@ from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.domain import Domain
 from roost.model.domain.facts import MachineFacts
-from roost.model.domain.validate import boot, controllers, devices, disks, filesystems, images, machine, platform
+from roost.model.domain.validate import (
+    boot,
+    controllers,
+    devices,
+    disks,
+    filesystems,
+    images,
+    machine,
+    platform,
+    resources,
+)
 from roost.model.domain.validate.rules import Context, Rule
 from roost.model.domain.validate.written import check_written
 
@@ -45,14 +55,11 @@ def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Seque
     yield from _securities(domain)
     yield platform.DOMAIN_IOMMU_RULES, (domain,), "/domain"
     yield boot.FIRMWARE_RULES, (domain,), "/domain/os"
-    yield machine.RULES, (domain,), "/domain"
+    yield from resources.of_machine(domain)
     yield boot.BOOT_RULES, (domain,), "/domain/os"
     yield boot.SYSINFO_RULES, (domain,), "/domain/sysinfo"
     yield platform.PANIC_RULES, listed.panics, "/domain/devices/panic"
     yield platform.DOMAIN_TPM_RULES, (domain,), "/domain/devices/tpm"
-    if domain.clock is not None:
-        yield machine.CLOCK_RULES, (domain.clock,), "/domain/clock"
-        yield machine.TIMER_RULES, domain.clock.timers, "/domain/clock/timer"
     yield devices.CONSOLE_RULES, listed.consoles, "/domain/devices/console"
     for field, element, rules in _BY_DEVICE:
         path = f"/domain/devices/{element}"
@@ -69,6 +76,7 @@ def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Seque
         else:
             yield rules, getattr(listed, field), path
     yield from _single_devices(listed)
+    yield from resources.of_document(domain)
     if domain.qemu_commandline is not None:
         yield machine.ENVIRONMENT_RULES, domain.qemu_commandline.env, "/domain/qemu:commandline/qemu:env"
 
@@ -103,6 +111,7 @@ def check(domain: Domain, facts: MachineFacts) -> None:
             for rule in rules:
                 if rule.broken(subject, context):
                     raise rule.refusal(subject, context, path + _which(subject, subjects))
+    resources.check_resources(domain)
     _check_unique(domain)
 
 

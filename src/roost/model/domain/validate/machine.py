@@ -10,10 +10,6 @@ from roost.model.domain.validate.rules import Context, Rule
 _MAX_VCPUS_WITHOUT_EIM = 255
 #: The last second of the year 9999.
 _LAST_START = 253402300799
-_MACHINE_FEATURES = (
-    ("gic", "gic"), ("hpt_resizing", "hpt"), ("htm", "htm"), ("nested_hv", "nested-hv"), ("ccf_assist", "ccf-assist"),
-    ("cfpc", "cfpc"), ("sbbc", "sbbc"), ("ibs", "ibs"),
-)  # fmt: skip
 
 
 def _uses_uefi(d: Any, c: Context) -> bool:
@@ -22,7 +18,7 @@ def _uses_uefi(d: Any, c: Context) -> bool:
 
 def _topology_count(d: Any) -> int:
     t = d.cpu.topology
-    return int(t.sockets * (t.dies or 1) * t.cores * t.threads)
+    return int(t.sockets * (t.dies or 1) * (t.clusters or 1) * t.cores * t.threads)
 
 
 def _needs_eim(d: Any) -> bool:
@@ -31,14 +27,6 @@ def _needs_eim(d: Any) -> bool:
 
 def _has_eim(d: Any) -> bool:
     return any(iommu.driver is not None and iommu.driver.eim for iommu in d.devices.iommus)
-
-
-def _foreign_feature(field: str, name: str) -> Rule:
-    return Rule(
-        lambda d, c: c.is_x86 and d.features is not None and getattr(d.features, field) is not None,
-        f"The '{name}' feature is not supported for architecture '{{d.os.arch}}' or machine type '{{d.os.machine}}'",
-        f"leave <{name}> out",
-    )
 
 
 #: In libvirt's order.
@@ -84,11 +72,10 @@ RULES: tuple[Rule, ...] = (
         "qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'",
         "'restart' or 'destroy'; 'preserve' is for <on_crash>",
     ),
-    Rule(
-        lambda d, c: d.max_memory is not None and not (d.cpu is not None and d.cpu.numa),
-        "At least one numa node has to be configured when enabling memory hotplug",
-        "add <numa> with a <cell> to <cpu>",
-    ),
+)
+
+#: On the domain, `{d}`: how many processors, and how they are arranged.
+TOPOLOGY_RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: c.machine is not None and c.machine.max_cpus and d.vcpu.count > c.machine.max_cpus,
         "Maximum CPUs greater than specified machine type limit {c.machine.max_cpus}",
@@ -96,7 +83,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: d.cpu is not None and d.cpu.topology is not None and _topology_count(d) != d.vcpu.count,
         "CPU topology doesn't match maximum vcpu count",
-        "sockets * dies * cores * threads must be {d.vcpu.count}",
+        "sockets * dies * clusters * cores * threads must be {d.vcpu.count}",
     ),
     Rule(
         lambda d, c: _needs_eim(d) and c.is_x86 and not c.is_q35,
@@ -107,7 +94,11 @@ RULES: tuple[Rule, ...] = (
         f"more than {_MAX_VCPUS_WITHOUT_EIM} vCPUs require extended interrupt mode enabled on the iommu device",
         "add <iommu model='intel'><driver intremap='on' eim='on'/></iommu>",
     ),
-    *(_foreign_feature(field, name) for field, name in _MACHINE_FEATURES),
+    Rule(
+        lambda d, c: d.type != "kvm" and d.cputune is not None and (d.cputune.cachetunes or d.cputune.memorytunes),
+        "cachetune is only supported for KVM domains",
+        "type='kvm'",
+    ),
 )
 
 #: On each <timer>, `{d}`.
@@ -163,4 +154,4 @@ ENVIRONMENT_RULES: tuple[Rule, ...] = (
     ),
 )
 
-__all__ = ["CLOCK_RULES", "ENVIRONMENT_RULES", "RULES", "TIMER_RULES"]
+__all__ = ["CLOCK_RULES", "ENVIRONMENT_RULES", "RULES", "TIMER_RULES", "TOPOLOGY_RULES"]

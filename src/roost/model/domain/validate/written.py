@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg, XmlDetail, XmlError
-from roost.model.domain.cpuset import parse_cpus
 from roost.model.domain.devices import Devices
 from roost.model.domain.devices.chardev import CharDevice, TcpChar, UnixChar, VirtioChannel
 from roost.model.domain.devices.graphics import AddressListen
 from roost.model.domain.domain import Domain
+from roost.model.domain.validate.resources import check_resources_written
 from roost.model.domain.validate.written_storage import check_storage_written
 
 _NIC_MODEL = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -47,9 +47,8 @@ def check_written(domain: Domain) -> None:
     """Raises for what libvirt refuses while it reads a document."""
     _check_sizes(domain)
     _check_text(domain)
-    _check_vcpu(domain)
+    check_resources_written(domain)
     _check_os(domain)
-    _check_cpu(domain)
     _check_clock(domain)
     check_storage_written(domain)
     _check_controllers(domain)
@@ -89,41 +88,10 @@ def _check_text(domain: Domain) -> None:
         raise XmlError("Domain title can't contain newlines", domain=From.DOMAIN, hint="a <description> may")
 
 
-def _check_vcpu(domain: Domain) -> None:
-    vcpu = domain.vcpu
-    if vcpu is None:
-        return
-    if vcpu.count == 0:
-        raise InternalError(
-            "CPU IDs in <numa> exceed the <vcpu> count", domain=From.DOMAIN, hint="<vcpu> must be at least 1"
-        )
-    if vcpu.cpuset is not None:
-        parse_cpus(vcpu.cpuset)
-
-
 def _check_os(domain: Domain) -> None:
     timeout = domain.os.bios_reboot_timeout
     if timeout is not None and not -1 <= timeout <= _MAX_REBOOT_TIMEOUT:
         raise ConfigUnsupported("invalid value for rebootTimeout, must be in range [-1,65535]", domain=From.DOMAIN)
-
-
-def _check_cpu(domain: Domain) -> None:
-    cpu = domain.cpu
-    if cpu is None:
-        return
-    names: set[str] = set()
-    for feature in cpu.features:
-        if feature.name in names:
-            raise XmlError(f"CPU feature '{feature.name}' specified more than once", domain=From.CPU)
-        names.add(feature.name)
-    topology = cpu.topology
-    if topology is not None:
-        for name in ("sockets", "dies", "cores", "threads"):
-            if getattr(topology, name) == 0:
-                raise XmlError(
-                    f"Invalid value for attribute '{name}' in element 'topology': Zero is not permitted",
-                    domain=From.XML,
-                )
 
 
 def _check_clock(domain: Domain) -> None:
