@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from roost.drivers.qemu.plan.imagenumbers import number_images
 from roost.drivers.qemu.plan.pieces import Props, compact
 from roost.errors import ConfigUnsupported, From, InternalError
 from roost.model.domain.boards import is_i440fx, is_q35
@@ -231,14 +232,4 @@ def _node_numbers(domain: Domain) -> dict[str, tuple[int, ...]]:
     A document of a running guest tells them; else they count up from the last
     disk, one for each image, and for an empty drive too.
     """
-    found: dict[str, tuple[int, ...]] = {}
-    following = 1
-    for disk in reversed(domain.devices.disks):
-        numbers = [disk.source.index or following]
-        store = disk.backing_store
-        while store is not None and store.source is not None:
-            numbers.append(store.index or store.source.index or max(numbers[-1] + 1, following))
-            store = store.backing_store
-        following = max(following, *(number + 1 for number in numbers))
-        found[alias_of(disk)] = tuple(numbers)
-    return found
+    return {alias_of(disk): numbers for disk, numbers in number_images(domain.devices.disks)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from roost.drivers.qemu.plan.context import Context, alias_of
+from roost.drivers.qemu.plan.iothreads import iothread_props
 from roost.drivers.qemu.plan.pieces import Piece, Props, device, option
 from roost.errors import ConfigUnsupported, From, InternalError
 from roost.model.domain.devices.controller import Controller, ControllerDriver, ControllerTarget
 
 #: The order controllers are made in: what others sit on comes first. Floppy controllers come with their disks.
-_ORDER = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial")
+_ORDER = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial", "nvme")
 
 _USB_DRIVERS = {
     "piix3-uhci": "piix3-usb-uhci",
@@ -76,7 +77,7 @@ def _scsi(controller: Controller, ctx: Context) -> Props | None:
         driver = controller.driver or ControllerDriver()
         props = ctx.virtio("virtio-scsi", controller, driver, model if model != "virtio-scsi" else None)
         return props | {
-            "iothread": f"iothread{driver.iothread}" if driver.iothread else None,
+            **iothread_props(driver.iothread, driver.iothreads),
             "id": alias_of(controller),
             "num_queues": driver.queues or None,
             "cmd_per_lun": driver.cmd_per_lun or None,
@@ -114,6 +115,16 @@ def _virtio_serial(controller: Controller, ctx: Context) -> Props | None:
     }
 
 
+def _nvme(controller: Controller, ctx: Context) -> Props | None:
+    """An NVMe drive, whose disks are its namespaces."""
+    driver = ctx.driver("nvme", "nvme controller")
+    return {"driver": driver, "id": alias_of(controller), "serial": controller.serial or alias_of(controller)}
+
+
+def _ccid(controller: Controller, ctx: Context) -> Props | None:
+    return {"driver": ctx.driver("usb-ccid", "smartcard reader"), "id": alias_of(controller)}
+
+
 #: PCI controllers: the default device, and the properties their <target> gives.
 _PCI: dict[str, tuple[str, Callable[[ControllerTarget], Props]]] = {
     "pci-bridge": ("pci-bridge", lambda t: {"chassis_nr": t.chassis_nr}),
@@ -142,6 +153,7 @@ def _pci(controller: Controller, ctx: Context) -> Props | None:
         "id": alias_of(controller),
         "hotplug": target.hotplug,
         "numa_node": target.node,
+        "mem-reserve": target.mem_reserve * 1024 if target.mem_reserve else None,
     }
 
 
@@ -152,6 +164,8 @@ _TYPES: dict[str, Callable[[Controller, Context], Props | None]] = {
     "ide": _ide,
     "sata": _sata,
     "virtio-serial": _virtio_serial,
+    "ccid": _ccid,
+    "nvme": _nvme,
 }
 
 
@@ -184,3 +198,10 @@ def section(ctx: Context) -> Iterator[Piece]:
         for controller in controllers:
             if controller.type == kind:
                 yield from pieces(controller, ctx)
+
+
+def ccid_section(ctx: Context) -> Iterator[Piece]:
+    """Card readers, which may be plugged into hubs."""
+    for controller in ctx.domain.devices.controllers:
+        if controller.type == "ccid":
+            yield from pieces(controller, ctx)

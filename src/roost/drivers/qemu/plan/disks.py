@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from roost.drivers.qemu.plan.blocks import blockdevs, top_node
 from roost.drivers.qemu.plan.context import Context, alias_of
-from roost.drivers.qemu.plan.images import CACHE_MODES, blockdevs, chain, is_empty, path_of, top_node
+from roost.drivers.qemu.plan.images import CACHE_MODES, Image, all_images, cache_of, path_of
+from roost.drivers.qemu.plan.iothreads import iothread_props
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device, option
-from roost.drivers.qemu.plan.resources import File
+from roost.drivers.qemu.plan.resources import File, HostDevice, Need, Opened, ReservationsHelper, Secret
+from roost.drivers.qemu.plan.secrets import MANAGED_SOCKET
 from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg
 from roost.model.domain.device import DriveAddress
-from roost.model.domain.devices.disk import BlockSource, DirSource, Disk
+from roost.model.domain.devices.disk import (
+    BlockSource,
+    DirSource,
+    Disk,
+    NetworkSource,
+    NvmeSource,
+    VhostUserSource,
+    VhostVdpaSource,
+)
 
 
 def _drive_address(disk: Disk) -> DriveAddress:
@@ -61,16 +72,17 @@ def _scsi(disk: Disk, ctx: Context) -> Props:
 
 def _virtio(disk: Disk, ctx: Context) -> Props:
     driver = disk.driver
-    props = ctx.virtio("virtio-blk", disk, driver, disk.model)
+    served = isinstance(disk.source, VhostUserSource)
+    props = ctx.virtio("vhost-user-blk" if served else "virtio-blk", disk, driver, disk.model)
     if driver is not None:
         props |= {
-            "iothread": f"iothread{driver.iothread}" if driver.iothread else None,
+            **iothread_props(driver.iothread, driver.iothreads),
             "ioeventfd": driver.ioeventfd,
             "event_idx": driver.event_idx,
             "num-queues": driver.queues or None,
             "queue-size": driver.queue_size or None,
         }
-    if disk.device == "lun" and ctx.caps.has("virtio-blk-pci.scsi"):
+    if disk.device == "lun" and not served and ctx.caps.has("virtio-blk-pci.scsi"):
         props["scsi"] = True
     return props | ctx.address(disk)
 
@@ -86,6 +98,12 @@ def _floppy(disk: Disk, ctx: Context) -> Props:
     return {"driver": ctx.driver("floppy", "floppy"), "unit": _drive_address(disk).unit}
 
 
+def _nvme(disk: Disk, ctx: Context) -> Props:
+    address = _drive_address(disk)
+    bus = alias_of(ctx.controller("nvme", address.controller))
+    return {"driver": ctx.driver("nvme-ns", "nvme namespace"), "bus": bus, "nsid": address.unit}
+
+
 _BUSES: dict[str, Callable[[Disk, Context], Props]] = {
     "ide": _ide,
     "sata": _sata,
@@ -93,6 +111,7 @@ _BUSES: dict[str, Callable[[Disk, Context], Props]] = {
     "virtio": _virtio,
     "usb": _usb,
     "fdc": _floppy,
+    "nvme": _nvme,
 }
 
 
@@ -120,6 +139,11 @@ def _serial(disk: Disk) -> str | None:
     return disk.serial.replace("\\", "\\\\").replace(" ", "\\ ") if disk.serial else None
 
 
+def _intervals(disk: Disk) -> list[int] | None:
+    intervals = disk.driver.statistics if disk.driver is not None else ()
+    return [each.interval for each in intervals] or None
+
+
 def frontend(disk: Disk, ctx: Context) -> Piece:
     """The device the guest sees."""
     bus = _BUSES.get(disk.target.bus or "")
@@ -129,24 +153,27 @@ def frontend(disk: Disk, ctx: Context) -> Piece:
             domain=From.QEMU,
             hint="use one of " + ", ".join(sorted(_BUSES)),
         )
-    driver, geometry, blockio = disk.driver, disk.geometry, disk.blockio
-    cache = driver.cache if driver is not None and disk.device != "lun" else None
+    geometry, blockio = disk.geometry, disk.blockio
+    cache = cache_of(disk) if disk.device != "lun" else None
     werror, rerror = _error_policies(disk)
     props: dict[str, Any] = bus(disk, ctx)
     props |= {
         "share-rw": True if disk.shareable else None,
         "drive": top_node(disk, ctx),
+        "chardev": _chardev_name(disk) if isinstance(disk.source, VhostUserSource) else None,
         "id": alias_of(disk),
         # A floppy's place in the order is its controller's property.
         "bootindex": ctx.boot.get(alias_of(disk)) if disk.device != "floppy" else None,
         "wwn": _wwn(disk),
         "rotation_rate": disk.target.rotation_rate or None,
+        "dpofua": disk.target.dpofua,
         "vendor": disk.vendor,
         "product": disk.product,
         "write-cache": ("on" if CACHE_MODES[cache][0] else "off") if cache else None,
         "serial": _serial(disk),
         "werror": werror,
         "rerror": rerror,
+        "stats-intervals": _intervals(disk),
     }
     if blockio is not None:
         props["logical_block_size"] = blockio.logical_block_size or None
@@ -160,8 +187,22 @@ def frontend(disk: Disk, ctx: Context) -> Piece:
 
 def pieces(disk: Disk, ctx: Context) -> Iterator[Piece]:
     """Everything of one disk, in the order it must be made."""
+    if isinstance(disk.source, VhostUserSource):
+        yield _chardev(disk, disk.source)
     yield from blockdevs(disk, ctx)
     yield frontend(disk, ctx)
+
+
+def _chardev_name(disk: Disk) -> str:
+    return f"chr-vu-{alias_of(disk)}"
+
+
+def _chardev(disk: Disk, source: VhostUserSource) -> Piece:
+    """The way to the process that serves the disk."""
+    data: Props = {"addr": {"type": "unix", "data": {"path": source.path}}}
+    if source.reconnect is not None and source.reconnect.enabled is not None:
+        data["reconnect"] = (source.reconnect.timeout or 0) if source.reconnect.enabled else 0
+    return Piece("chardev", {"id": _chardev_name(disk), "backend": {"type": "socket", "data": data}})
 
 
 def _floppy_controller(ctx: Context) -> Iterator[Piece]:
@@ -184,46 +225,56 @@ def section(ctx: Context) -> Iterator[Piece]:
         yield from pieces(disk, ctx)
 
 
-def throttle(disk: Disk) -> Props | None:
-    """The arguments of block_set_io_throttle for the disk's <iotune>; None without limits."""
-    tune = disk.iotune
-    if tune is None:
-        return None
-    limits: Props = {"id": alias_of(disk)}
-    for qmp, field in _THROTTLES:
-        limits[qmp] = getattr(tune, field + "_sec") or 0
-        limits[qmp + "_max"] = getattr(tune, field + "_sec_max") or None
-        limits[qmp + "_max_length"] = getattr(tune, field + "_sec_max_length") or None
-    limits["iops_size"] = tune.size_iops_sec or None
-    limits["group"] = tune.group_name
-    return compact(limits)
-
-
-_THROTTLES = (
-    ("bps", "total_bytes"),
-    ("bps_rd", "read_bytes"),
-    ("bps_wr", "write_bytes"),
-    ("iops", "total_iops"),
-    ("iops_rd", "read_iops"),
-    ("iops_wr", "write_iops"),
-)
-
-
 _FILE_KINDS: dict[type, str] = {BlockSource: "block", DirSource: "directory"}
+#: Kinds of secrets that servers want; those not listed take any of the web's.
+_SECRET_KINDS = {"rbd": "ceph"}
 
 
-def needs(ctx: Context) -> Iterator[File]:
+def needs(ctx: Context) -> Iterator[Need]:
+    for disk, image in all_images(ctx):
+        yield from _image_needs(disk, image)
     for disk in ctx.domain.devices.disks:
-        if is_empty(disk):
-            continue
-        for image in chain(disk, ctx):
-            path = path_of(image.source)
-            assert path is not None
-            yield File(
-                path,
-                write=not image.readonly,
-                user=disk.target.dev,
-                kind=_FILE_KINDS.get(type(image.source), "image"),
-                shared=disk.shareable,
-                optional=image.source.startup_policy in ("optional", "requisite"),
-            )
+        if isinstance(disk.source, VhostUserSource):
+            yield File(disk.source.path, write=True, user=disk.target.dev, kind="socket")
+    if any(disk.source.reservations and disk.source.reservations.managed for disk in ctx.domain.devices.disks):
+        yield ReservationsHelper(MANAGED_SOCKET)
+
+
+def _image_needs(disk: Disk, image: Image) -> Iterator[Need]:
+    source, user = image.source, disk.target.dev
+    path = path_of(source)
+    if path is not None:
+        yield File(
+            path,
+            write=not image.readonly,
+            user=user,
+            kind=_FILE_KINDS.get(type(source), "image"),
+            shared=disk.shareable,
+            optional=source.startup_policy in ("optional", "requisite"),
+        )
+    if isinstance(source, NvmeSource):
+        yield HostDevice(f"{image.storage_node}-nvme", "pci", str(source.address), managed=bool(source.managed))
+    if isinstance(source, VhostVdpaSource) and source.dev is not None:
+        complaint = f"Unable to open '{source.dev}' for vdpa device"
+        yield Opened(image.storage_node, source.dev, complaint)
+    if isinstance(source, NetworkSource):
+        for host in source.hosts:
+            if host.socket is not None:
+                yield File(host.socket, write=True, user=user, kind="socket")
+    held = source.reservations
+    if held is not None and not held.managed and held.source is not None:
+        yield File(held.source.path, write=True, user=user, kind="socket")
+    yield from _secrets(image)
+
+
+def _secrets(image: Image) -> Iterator[Secret]:
+    source, keys = image.source, image.keys
+    if image.auth is not None and keys.auth is not None:
+        wanted = image.auth.secret
+        kind = _SECRET_KINDS.get(source.protocol or "", "iscsi") if isinstance(source, NetworkSource) else "iscsi"
+        yield Secret(keys.auth, kind, wanted.uuid, wanted.usage)
+    if image.encryption is not None and keys.encryption is not None:
+        first = image.encryption.secrets[0]
+        yield Secret(keys.encryption, "volume", first.uuid, first.usage)
+    if keys.cookies is not None:
+        yield Secret(keys.cookies, value=image.cookie_text)

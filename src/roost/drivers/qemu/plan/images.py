@@ -1,13 +1,24 @@
-"""The block nodes behind a disk: for each image of its chain one that reaches it and one that understands it."""
+"""The images behind a disk, from the top down: what each is, and how its block nodes and objects are called."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roost.drivers.qemu.plan.context import Context, alias_of, kind_of
-from roost.drivers.qemu.plan.pieces import Piece, Props
-from roost.errors import ConfigUnsupported, From
-from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, BlockSource, DirSource, Disk, FileSource
+from roost.drivers.qemu.plan.context import Context, alias_of
+from roost.drivers.qemu.plan.protocols import Keys
+from roost.errors import From, InternalError
+from roost.model.domain.devices.disk import (
+    AnyDiskSource,
+    Auth,
+    BlockSource,
+    DirSource,
+    Disk,
+    Encryption,
+    FileSource,
+    NetworkSource,
+    VhostUserSource,
+    VolumeSource,
+)
 
 #: Cache mode to (write cache of the device, cache.direct, cache.no-flush).
 CACHE_MODES = {
@@ -17,183 +28,174 @@ CACHE_MODES = {
     "directsync": (False, True, False),
     "unsafe": (True, False, True),
 }
-#: Image formats to QEMU's block drivers.
-_FORMATS = {
-    "raw": "raw", "fat": "raw", "qcow2": "qcow2", "qcow": "qcow", "qed": "qed", "vmdk": "vmdk", "vdi": "vdi",
-    "vpc": "vpc", "vhd": "vhdx", "bochs": "bochs", "cloop": "cloop", "dmg": "dmg", "ploop": "parallels",
-}  # fmt: skip
-#: Formats with a backing file.
-_BACKED = frozenset(("qcow2", "qcow", "qed", "vmdk"))
 
 
 def path_of(source: AnyDiskSource | None) -> str | None:
-    """The host path of a source, None when the drive is empty. Raises ConfigUnsupported for sources without one."""
-    if source is None:
-        return None
+    """The path on this host of a source; None for an empty drive, and for what is not in its file systems."""
     if isinstance(source, FileSource):
         return source.file
     if isinstance(source, BlockSource):
         return source.dev
-    if isinstance(source, DirSource):
-        return source.dir
-    raise ConfigUnsupported(
-        f"disk source type '{kind_of(source)}' is not supported by this driver",
-        domain=From.QEMU,
-        hint="use type 'file' or 'block'",
-    )
+    return source.dir if isinstance(source, DirSource) else None
 
 
 def is_empty(disk: Disk) -> bool:
-    return path_of(disk.source) is None
+    """Whether no medium is in the drive."""
+    source = disk.source
+    if isinstance(source, FileSource) and source.fdgroup is not None:
+        return False
+    if isinstance(source, FileSource | BlockSource | DirSource):
+        return path_of(source) is None
+    if isinstance(source, VolumeSource):
+        return source.pool is None
+    return isinstance(source, NetworkSource) and source.protocol is None
 
 
-def _is_readonly(disk: Disk) -> bool:
-    return disk.readonly or disk.device == "cdrom"
+def cache_of(disk: Disk) -> str | None:
+    """The cache mode; what several guests write to is cached by none."""
+    cache = disk.driver.cache if disk.driver is not None else None
+    return cache or ("none" if disk.shareable and not disk.readonly else None)
 
 
 class Image:
-    """One image of a chain, the way its block nodes need it."""
+    """One image of a chain, the way its block nodes need it.
 
-    __slots__ = ("backing", "format", "metadata_cache", "node", "readonly", "source")
+    node: the first part of its nodes' names. backing: the node below, None at
+    the chain's end, "" where QEMU is to find out. data: the image that holds
+    its data, where that is another one.
+    """
+
+    __slots__ = ("auth", "backing", "data", "encryption", "format", "metadata_cache", "node", "readonly", "source")
 
     def __init__(
-        self, source: AnyDiskSource, format: str | None, node: str, readonly: bool, metadata_cache: int | None
+        self,
+        source: AnyDiskSource,
+        format: str | None,
+        node: str,
+        readonly: bool,
+        metadata_cache: int | None = None,
+        auth: Auth | None = None,
+        encryption: Encryption | None = None,
     ) -> None:
         self.source = source
         self.format = format or "raw"
         self.node = node
         self.readonly = readonly
         self.metadata_cache = metadata_cache
-        #: The node below; None ends the chain; "" leaves it to QEMU.
+        self.auth = auth or source.auth
+        self.encryption = encryption or source.encryption
         self.backing: str | None = ""
+        self.data: Image | None = None
+
+    @property
+    def storage_node(self) -> str:
+        """The node that reaches the image."""
+        return f"{self.node}-storage"
+
+    @property
+    def slice_node(self) -> str:
+        """The node that shows the part of the storage in which the image is."""
+        return f"{self.node}-slice-sto"
+
+    @property
+    def format_node(self) -> str:
+        """The node that understands the image."""
+        return f"{self.node}-format"
+
+    @property
+    def is_luks(self) -> bool:
+        """Whether QEMU decrypts it."""
+        encryption = self.encryption
+        return encryption is not None and encryption.format == "luks" and encryption.engine in (None, "qemu")
+
+    @property
+    def needs_slice_node(self) -> bool:
+        """Whether its part of the storage is not what the format's own node can be told."""
+        return bool(self.source.slices) and (self.format != "raw" or self.is_luks)
+
+    @property
+    def _has_passphrase(self) -> bool:
+        return self.encryption is not None and bool(self.encryption.secrets)
+
+    @property
+    def keys(self) -> Keys:
+        """The names of its secrets and certificates."""
+        source = self.source
+        network = source if isinstance(source, NetworkSource) else None
+        return Keys(
+            auth=f"{self.storage_node}-auth-secret0" if self.auth is not None else None,
+            encryption=f"{self.format_node}-encryption-secret0" if self._has_passphrase else None,
+            cookies=f"{self.storage_node}-httpcookie-secret0" if network is not None and network.cookies else None,
+            tls=f"obj{self.storage_node}_tls0" if network is not None and network.tls else None,
+        )
+
+    @property
+    def cookie_text(self) -> str:
+        """What an HTTP server is sent as cookies."""
+        cookies = self.source.cookies if isinstance(self.source, NetworkSource) else ()
+        return "; ".join(f"{cookie.name}={cookie.value or ''}" for cookie in cookies)
 
 
 def chain(disk: Disk, ctx: Context) -> list[Image]:
     """The images of a disk from the top down, as far as the document tells them."""
     numbers = iter(ctx.nodes[alias_of(disk)])
     driver = disk.driver
+    source = actual(disk.source, ctx)
     top = Image(
-        disk.source,
-        driver.type if driver else None,
+        source,
+        driver.type if driver and driver.type else "fat" if isinstance(source, DirSource) else "raw",
         f"libvirt-{next(numbers)}",
-        _is_readonly(disk),
+        disk.readonly or disk.device == "cdrom",
         driver.metadata_cache_size if driver else None,
+        disk.auth,
+        disk.encryption,
     )
     images = [top]
-    store: BackingStore | None = disk.backing_store
+    _add_data(top, numbers, ctx)
+    store = disk.backing_store
     while store is not None:
-        if store.source is None or path_of(store.source) is None:
+        if store.source is None:
             images[-1].backing = None
             break
-        node = f"libvirt-{next(numbers)}"
-        images[-1].backing = f"{node}-format"
-        images.append(Image(store.source, store.format, node, True, store.metadata_cache_size))
+        below = Image(
+            actual(store.source, ctx), store.format, f"libvirt-{next(numbers)}", True, store.metadata_cache_size
+        )
+        images[-1].backing = below.format_node
+        images.append(below)
+        _add_data(below, numbers, ctx)
         store = store.backing_store
     return images
 
 
-#: How device nodes of optical drives are called; a disc in any other block device is a disk to QEMU.
-_OPTICAL = ("/dev/sr", "/dev/scd", "/dev/cdrom", "/dev/dvd")
+def _add_data(image: Image, numbers: Iterator[int], ctx: Context) -> None:
+    store = image.source.data_store
+    if store is not None and store.source is not None:
+        image.data = Image(actual(store.source, ctx), store.format, f"libvirt-{next(numbers)}", image.readonly)
 
 
-def _file_driver(disk: Disk, source: AnyDiskSource) -> str:
-    if not isinstance(source, BlockSource):
-        return "file"
-    optical = disk.device == "cdrom" and source.dev is not None and source.dev.startswith(_OPTICAL)
-    return "host_cdrom" if optical else "host_device"
-
-
-def _storage(disk: Disk, image: Image) -> Props:
-    driver = disk.driver
-    path = path_of(image.source)
-    props: Props
-    if isinstance(image.source, DirSource):
-        props = {
-            "driver": "vvfat",
-            "dir": path,
-            "floppy": disk.device == "floppy",
-            "rw": not image.readonly,
-        }
-    else:
-        props = {"driver": _file_driver(disk, image.source), "filename": path}
-        if driver is not None and driver.io is not None:
-            props["aio"] = driver.io
-    props["node-name"] = f"{image.node}-storage"
-    _add_cache(disk, props)
-    props["auto-read-only"] = True
-    props["discard"] = "unmap"
-    return props
-
-
-def _add_cache(disk: Disk, props: Props) -> None:
-    if disk.driver is not None and disk.driver.cache is not None:
-        _, direct, no_flush = CACHE_MODES[disk.driver.cache]
-        props["cache"] = {"direct": direct, "no-flush": no_flush}
-
-
-def _format(disk: Disk, image: Image, *, top: bool) -> Props:
-    name = _FORMATS.get(image.format)
-    if name is None:
-        raise ConfigUnsupported(
-            f"unsupported disk driver type '{image.format}'",
-            domain=From.QEMU,
-            hint="use one of " + ", ".join(sorted(_FORMATS)),
+def actual(source: AnyDiskSource, ctx: Context) -> AnyDiskSource:
+    """What a volume is, and any other source itself. Raises InternalError for volumes that nobody has looked up."""
+    if not isinstance(source, VolumeSource):
+        return source
+    found = ctx.grants.volumes.get((source.pool or "", source.volume or ""))
+    if found is None:
+        raise InternalError(
+            f"storage source pool '{source.pool}' volume '{source.volume}' is not translated", domain=From.QEMU
         )
-    driver = disk.driver
-    props: Props = {"node-name": f"{image.node}-format", "read-only": image.readonly}
-    if driver is not None:
-        if driver.discard is not None:
-            props["discard"] = driver.discard
-        if top and driver.detect_zeroes is not None:
-            # Zeroes become holes only where discards reach the image.
-            unmaps = driver.detect_zeroes != "unmap" or driver.discard == "unmap"
-            props["detect-zeroes"] = driver.detect_zeroes if unmaps else "on"
-    _add_cache(disk, props)
-    props["driver"] = name
-    if image.metadata_cache and image.format == "qcow2":
-        props["cache-size"] = image.metadata_cache
-    props["file"] = f"{image.node}-storage"
-    if image.format in _BACKED:
-        if image.backing != "":
-            props["backing"] = image.backing
-    elif image.backing:
-        raise ConfigUnsupported(
-            f"storage format '{image.format}' does not support backing store",
-            domain=From.QEMU,
-            hint="use qcow2, or drop <backingStore>",
-        )
-    return props
+    return found
 
 
-def blockdevs(disk: Disk, ctx: Context) -> Iterator[Piece]:
-    """The block nodes of a disk, from the bottom of its chain up; none for an empty drive."""
-    if is_empty(disk):
-        return
-    images = chain(disk, ctx)
-    for image in reversed(images):
-        yield Piece("blockdev", _storage(disk, image))
-        yield Piece("blockdev", _format(disk, image, top=image is images[0]))
-    if disk.driver is not None and disk.driver.copy_on_read:
-        top = images[0]
-        yield Piece(
-            "blockdev",
-            {
-                "driver": "copy-on-read",
-                "node-name": _copy_on_read_node(disk),
-                "file": f"{top.node}-format",
-                "discard": "unmap",
-            },
-        )
+def all_images(ctx: Context) -> Iterator[tuple[Disk, Image]]:
+    """Every image of every disk that QEMU opens."""
+    for disk in ctx.domain.devices.disks:
+        if is_empty(disk) or isinstance(disk.source, VhostUserSource):
+            continue
+        for image in chain(disk, ctx):
+            yield disk, image
+            if image.data is not None:
+                yield disk, image.data
 
 
-def _copy_on_read_node(disk: Disk) -> str:
-    return f"libvirt-CoR-{disk.target.dev}"
-
-
-def top_node(disk: Disk, ctx: Context) -> str | None:
-    """The node a disk's device reads; None for an empty drive."""
-    if is_empty(disk):
-        return None
-    if disk.driver is not None and disk.driver.copy_on_read:
-        return _copy_on_read_node(disk)
-    return f"libvirt-{ctx.nodes[alias_of(disk)][0]}-format"
+__all__ = [
+    "CACHE_MODES", "Image", "actual", "all_images", "cache_of", "chain", "is_empty", "path_of",
+]  # fmt: skip

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 from roost.drivers.qemu.plan import (
     audio,
+    blocks,
     chardevs,
     clock,
     confidential,
     controllers,
     cpu,
     disks,
+    filesystems,
     firmware,
     general,
     graphics,
@@ -23,6 +25,7 @@ from roost.drivers.qemu.plan import (
     memory,
     platform,
     redirdev,
+    secrets,
     small,
     smartcard,
     sound,
@@ -45,11 +48,15 @@ from roost.drivers.qemu.plan.resources import (
     Opened,
     Passt,
     Port,
+    ReservationsHelper,
+    Secret,
     SoftwareTpm,
     Tap,
     VhostVsock,
+    VirtioFs,
 )
 from roost.model.domain import Domain
+from roost.model.domain.devices.disk import AnyDiskSource
 
 
 class Launch(NamedTuple):
@@ -79,7 +86,11 @@ _SECTIONS: tuple[Callable[[Context], Iterator[Piece]], ...] = (
     platform.iommu_section,
     controllers.section,
     small.hubs_section,
+    controllers.ccid_section,
+    secrets.reservations_section,
+    blocks.throttle_groups_section,
     disks.section,
+    filesystems.section,
     interfaces.section,
     smartcard.section,
     chardevs.section,
@@ -111,7 +122,9 @@ _NEEDS: tuple[Callable[[Context], Iterable[Need]], ...] = (
     firmware.needs,
     platform.needs,
     tpm.needs,
+    confidential.needs,
     disks.needs,
+    filesystems.needs,
     interfaces.needs,
     smartcard.needs,
     chardevs.needs,
@@ -136,12 +149,18 @@ _LISTED: dict[type[Need], str] = {
     SoftwareTpm: "tpms",
     Opened: "opened",
     Passt: "passts",
+    Secret: "secrets",
+    VirtioFs: "virtiofs",
+    ReservationsHelper: "reservations",
 }
 
 
-def needs(domain: Domain, caps: Capabilities) -> Needs:
-    """What `domain`, a live document with aliases and addresses, needs of the host. Raises ConfigUnsupported."""
-    ctx = Context(domain, caps, Grants())
+def needs(domain: Domain, caps: Capabilities, volumes: Mapping[tuple[str, str], AnyDiskSource] | None = None) -> Needs:
+    """What `domain`, a live document with aliases and addresses, needs of the host. Raises ConfigUnsupported.
+
+    volumes: what the volumes are that its disks name, by pool and name.
+    """
+    ctx = Context(domain, caps, Grants(volumes=volumes or {}))
     found: dict[str, Any] = {}
     for section in _NEEDS:
         for need in section(ctx):

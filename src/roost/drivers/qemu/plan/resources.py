@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from roost.model.domain.devices.disk import AnyDiskSource
 from roost.model.domain.sysinfo import SmbiosSysinfo
 from roost.model.shared.bandwidth import Bandwidth
 from roost.model.shared.virtualport import VirtualPort
@@ -101,11 +102,17 @@ class Log(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A file for one guest alone that is made where it is missing: a copy of `template`, or `size` bytes of zeros."""
+    """A file for one guest alone that is made where it is missing.
+
+    It is a copy of `template`, or `size` bytes of zeros, or holds `text`. A path that is no absolute one is below the
+    guest's own directory. user: what it is for, in messages.
+    """
 
     path: str
     template: str = ""
     size: int = 0
+    text: str | None = None
+    user: str = ""
 
 
 class VhostVsock(NamedTuple):
@@ -161,7 +168,58 @@ class HostDevice(NamedTuple):
     managed: bool = False
 
 
-Need = Tap | Opened | Passt | Port | Listener | File | Log | HostDevice | Made | VhostVsock | SoftwareTpm
+class Secret(NamedTuple):
+    """A value that QEMU reads from a descriptor. key: the object's id.
+
+    kind: of the secret driver's secret: "volume", "ceph", "iscsi", "tls"; it is
+    found by `uuid` or by `usage`. value: itself, where the document has it.
+    """
+
+    key: str
+    kind: str = ""
+    uuid: str | None = None
+    usage: str | None = None
+    value: str | None = None
+
+
+class VirtioFs(NamedTuple):
+    """A virtiofsd of the file system's own, running before QEMU.
+
+    key: the alias. binary: "" for the host's. arguments: after those that name socket and directory.
+    max_open_files: its limit of descriptors; 0 leaves it. uids, gids: (in the guest, on the host, how many).
+    """
+
+    key: str
+    directory: str
+    binary: str = ""
+    arguments: tuple[str, ...] = ()
+    max_open_files: int = 0
+    uids: tuple[tuple[int, int, int], ...] = ()
+    gids: tuple[tuple[int, int, int], ...] = ()
+
+
+class ReservationsHelper(NamedTuple):
+    """A qemu-pr-helper of the guest's own, running before QEMU. socket: its name in the guest's directory."""
+
+    socket: str
+
+
+Need = (
+    Secret
+    | VirtioFs
+    | ReservationsHelper
+    | Tap
+    | Opened
+    | Passt
+    | Port
+    | Listener
+    | File
+    | Log
+    | HostDevice
+    | Made
+    | VhostVsock
+    | SoftwareTpm
+)
 
 
 class Needs(NamedTuple):
@@ -177,6 +235,9 @@ class Needs(NamedTuple):
     opened: tuple[Opened, ...] = ()
     passts: tuple[Passt, ...] = ()
     devices: tuple[HostDevice, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    virtiofs: tuple[VirtioFs, ...] = ()
+    reservations: tuple[ReservationsHelper, ...] = ()
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +253,8 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     host_smbios: what the host's firmware tells of it; None when it cannot be read.
     now: seconds since 1970, and utc_offset: seconds local time is ahead of UTC,
     for clocks that count from the moment of the start. chardev_certificates,
-    spice_certificates: directories.
+    spice_certificates, nbd_certificates: directories. secrets: values by object, for a guest that runs already.
+    volumes: what volumes are, by pool and name.
     """
 
     monitor: int | None = None
@@ -203,7 +265,10 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     now: float = 0.0
     utc_offset: int = 0
     directory: str = "/var/lib/libvirt/qemu"
-    tpm_socket: str = "swtpm.sock"
+    tpm_socket: str | None = None
     host_smbios: SmbiosSysinfo | None = None
     chardev_certificates: str = "/etc/pki/qemu"
     spice_certificates: str = "/etc/pki/libvirt-spice"
+    nbd_certificates: str = "/etc/pki/qemu"
+    secrets: Mapping[str, bytes] = {}
+    volumes: Mapping[tuple[str, str], AnyDiskSource] = {}

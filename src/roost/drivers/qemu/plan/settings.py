@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from roost.drivers.qemu.plan.blocks import throttle
 from roost.drivers.qemu.plan.caps import Capabilities
-from roost.drivers.qemu.plan.disks import throttle
+from roost.drivers.qemu.plan.context import alias_of
 from roost.drivers.qemu.plan.hotplug import Command
 from roost.errors import From, XmlError
 from roost.model.domain import Domain
@@ -43,6 +44,15 @@ def _passwords(domain: Domain, caps: Capabilities) -> Iterator[Command]:
             yield Command("expire_password", {"protocol": "vnc", "time": _expiry(graphics.passwd_valid_to)})
 
 
+def _histograms(domain: Domain, caps: Capabilities) -> Iterator[Command]:
+    for disk in domain.devices.disks:
+        for histogram in disk.driver.latency_histograms if disk.driver is not None else ():
+            suffix = f"-{histogram.type}" if histogram.type is not None else ""
+            # The first bin starts where nothing ends.
+            starts = [each.start for each in histogram.bins if each.start]
+            yield Command("block-latency-histogram-set", {"id": alias_of(disk), f"boundaries{suffix}": starts})
+
+
 def _throttles(domain: Domain, caps: Capabilities) -> Iterator[Command]:
     for disk in domain.devices.disks:
         limits = throttle(disk)
@@ -75,6 +85,7 @@ _SETTINGS: tuple[Callable[[Domain, Capabilities], Iterator[Command]], ...] = (
     _reboot,
     _passwords,
     _throttles,
+    _histograms,
     _links,
     _balloon,
 )

@@ -377,9 +377,9 @@ class Mirror(Record):
 
 
 __all__ = [
-    "MAY_BE_EMPTY", "AnyDiskSource", "Auth", "AuthSecret", "BackingStore", "BlockSource", "Cipher", "Cookie", "DataStore",
-    "DirSource", "DiskFormat", "DiskSource", "Encryption", "EncryptionSecret", "FileSource", "Identity", "Ivgen",
-    "LabelledSource", "Mirror", "NetworkDiskHost", "NetworkProtocol", "NetworkSource", "NvmeSource",
+    "MAY_BE_EMPTY", "AnyDiskSource", "Auth", "AuthSecret", "BackingStore", "BlockSource", "Cipher", "Cookie",
+    "DataStore", "DirSource", "DiskFormat", "DiskSource", "Encryption", "EncryptionSecret", "FileSource", "Identity",
+    "Ivgen", "LabelledSource", "Mirror", "NetworkDiskHost", "NetworkProtocol", "NetworkSource", "NvmeSource",
     "Reservations", "ReservationsSource", "SecuredSource", "Slice", "StartupPolicy", "VhostUserSource",
     "VhostVdpaSource", "VolumeSource",
 ]  # fmt: skip

@@ -1,0 +1,74 @@
+"""The numbers that tell the images of a running guest apart: `index` in its document, N in its nodes' names. Dry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec.structs import replace
+
+from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, Disk, VhostUserSource
+
+
+def number_images(disks: Sequence[Disk]) -> Iterator[tuple[Disk, tuple[int, ...]]]:
+    """Each disk with the numbers of its images from the top down, an image's data store after it.
+
+    A number that the document has is kept; others count up from the last disk,
+    one for each image, and for an empty drive too.
+    """
+    following = 1
+    for disk in reversed(disks):
+        numbers: list[int] = []
+        for known in _known(disk):
+            numbers.append(known or max(following, *(number + 1 for number in numbers), 1))
+        following = max(following, *(number + 1 for number in numbers), 1)
+        yield disk, tuple(numbers)
+
+
+def _known(disk: Disk) -> Iterator[int | None]:
+    """The number of each image, None where it has none yet."""
+    if isinstance(disk.source, VhostUserSource):
+        return
+    yield disk.source.index
+    yield from _data(disk.source)
+    store = disk.backing_store
+    while store is not None and store.source is not None:
+        yield store.index or store.source.index
+        yield from _data(store.source)
+        store = store.backing_store
+
+
+def _data(source: AnyDiskSource) -> Iterable[int | None]:
+    store = source.data_store
+    return (store.index,) if store is not None and store.source is not None else ()
+
+
+def with_numbers(disks: Sequence[Disk], is_empty: frozenset[str]) -> tuple[Disk, ...]:
+    """The disks with their images' numbers written down. is_empty: the targets of drives without a medium."""
+    made = [_numbered(disk, list(numbers)) for disk, numbers in number_images(disks) if disk.target.dev not in is_empty]
+    by_target = {disk.target.dev: disk for disk in made}
+    return tuple(by_target.get(disk.target.dev, disk) for disk in disks)
+
+
+def _numbered(disk: Disk, numbers: list[int]) -> Disk:
+    if not numbers:
+        return disk
+    source = _with_data(replace(disk.source, index=numbers.pop(0)), numbers)
+    return replace(disk, source=source, backing_store=_with_store(disk.backing_store, numbers))
+
+
+def _with_store(store: BackingStore | None, numbers: list[int]) -> BackingStore | None:
+    if store is None or store.source is None:
+        return store
+    number = numbers.pop(0)
+    source = _with_data(store.source, numbers)
+    return replace(store, index=number, source=source, backing_store=_with_store(store.backing_store, numbers))
+
+
+def _with_data(source: AnyDiskSource, numbers: list[int]) -> AnyDiskSource:
+    store = source.data_store
+    if store is None or store.source is None:
+        return source
+    return replace(source, data_store=replace(store, index=numbers.pop(0)))
+
+
+__all__ = ["number_images", "with_numbers"]
