@@ -200,7 +200,7 @@ class _Generator:
         else:
             table = self.constant({field.attribute: (field.name, _table_of(field)) for field in simple})
             self.put(depth, f"for a, b in {given}.items():")
-            self.put(depth + 1, f"if a in {table}: a, c = {table}[a]; v{part}[a] = c[b] if c else b")
+            self.put(depth + 1, f"if a in {table}: a, c = {table}[a]; v{part}[a] = b if c is None else c[b]")
         rest = [field for field in element.attributes if field not in simple]
         if rest:
             self.put(depth, f"get = {given}.get")
