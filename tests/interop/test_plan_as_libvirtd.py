@@ -59,13 +59,6 @@ DIFFERENT: dict[str, tuple[tuple[str, str, str], ...]] = {
             "QEMU refuses what libvirtd writes for a value with a comma",
         ),
     ),
-    "vnc-any": (
-        (
-            "-vnc 0.0.0.0:0,websocket=-1,audiodev=audio1",
-            "-vnc 0.0.0.0:0,websocket=5700,audiodev=audio1",
-            "domxml-to-native picks no port",
-        ),
-    ),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from roost.errors import From, InternalError, InvalidArg, NumericOverflow, RoostError, XmlError, XmlInvalidSchema
 from roost.xml.record import Complaint, Record
@@ -206,7 +206,8 @@ class Inspector:
 
     # -- unknown names
 
-    def _names(self, cls: type[Record], place: _Place) -> None:
+    def _names(self, cls: type[Record], place: _Place, others: Sequence[Element] = ()) -> None:
+        """Checks a record's element. others: what the fields of another record say of the same element."""
         levels = [(cls, shape_of(cls).root)]
         attributes = set()
         inlines = list(shape_of(cls).inlines())
@@ -219,7 +220,7 @@ class Inspector:
             if member:
                 levels.append((member, shape_of(member).root))
                 inlines.extend(shape_of(member).inlines())
-        self._element([root for _, root in levels], place, attributes)
+        self._element([*(root for _, root in levels), *others], place, attributes)
 
     def _element(self, elements: list[Element], place: _Place, attributes: set[str]) -> None:
         """Checks the element at `place`, which `elements` describe together."""
@@ -254,7 +255,7 @@ class Inspector:
             if field.kind in (RECORD, RECORDS):
                 member = field.record or field.member(inner.node.tag, inner.node.attributes)
                 if member:
-                    self._names(member, inner)
+                    self._names(member, inner, groups)
                 return
         self._element(groups, inner, attributes)
 

@@ -25,6 +25,6 @@ from roost.drivers.qemu.plan.resources import (
 from roost.drivers.qemu.plan.settings import settings
 
 __all__ = [
-    "Capabilities", "Command", "File", "Grants", "Launch", "Listener", "Log", "Machine", "Made", "Needs", "Piece", "Port",
-    "SoftwareTpm", "Tap", "VhostVsock", "argv", "device_add", "needs", "render", "settings", "undo",
+    "Capabilities", "Command", "File", "Grants", "Launch", "Listener", "Log", "Machine", "Made", "Needs", "Piece",
+    "Port", "SoftwareTpm", "Tap", "VhostVsock", "argv", "device_add", "needs", "render", "settings", "undo",
 ]  # fmt: skip

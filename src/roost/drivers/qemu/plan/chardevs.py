@@ -14,12 +14,14 @@ from roost.model.domain.devices.chardev import (
     Channel,
     CharDevice,
     Console,
+    DbusChar,
     DevChar,
     FileChar,
     GuestfwdChannel,
     Parallel,
     PipeChar,
     Serial,
+    SpiceportChar,
     SpicevmcChar,
     TcpChar,
     UdpChar,
@@ -80,10 +82,6 @@ def _unix(source: UnixChar, name: str, ctx: Context) -> _Backend:
 
 
 def _tcp(source: TcpChar, name: str, ctx: Context) -> _Backend:
-    if source.tls or source.protocol in ("tls", "telnets"):
-        raise ConfigUnsupported(
-            "TLS is not configured for character devices", domain=From.QEMU, hint="use tls='no' and protocol 'raw'"
-        )
     data = {"host": source.host or "", "port": source.service or ""}
     props: Props = {"addr": {"type": "inet", "data": data}}
     if source.protocol == "telnet":
@@ -91,7 +89,26 @@ def _tcp(source: TcpChar, name: str, ctx: Context) -> _Backend:
     if source.mode == "bind":
         props |= {"server": True, "wait": False}
     props["reconnect"] = _reconnect(source)
+    if source.tls:
+        props["tls-creds"] = _credentials(name)
     return "socket", props
+
+
+def _credentials(name: str) -> str:
+    """The object that holds the certificates of chardev `name`."""
+    return f"obj{name}_tls0"
+
+
+def _tls(source: TcpChar, name: str, ctx: Context) -> Piece:
+    """The certificates of a TCP chardev. Who connects is asked for one of their own only where the host says so."""
+    data = {
+        "qom-type": "tls-creds-x509",
+        "id": _credentials(name),
+        "dir": ctx.grants.chardev_certificates,
+        "endpoint": "server" if source.mode == "bind" else "client",
+        "verify-peer": source.mode != "bind",
+    }
+    return Piece("object", data)
 
 
 def _udp(source: UdpChar, name: str, ctx: Context) -> _Backend:
@@ -108,6 +125,14 @@ def _vdagent(source: VdagentChar, name: str, ctx: Context) -> _Backend:
     return "vdagent", {"clipboard": source.clipboard, "mouse": mouse}
 
 
+def _spiceport(source: SpiceportChar, name: str, ctx: Context) -> _Backend:
+    return "spiceport", {"fqdn": source.channel}
+
+
+def _dbus(source: DbusChar, name: str, ctx: Context) -> _Backend:
+    return "dbus", {"name": source.channel}
+
+
 _BACKENDS: dict[str, Callable[[Any, str, Context], _Backend]] = {
     "null": _plain("null"),
     "vc": _plain("vc"),
@@ -120,6 +145,9 @@ _BACKENDS: dict[str, Callable[[Any, str, Context], _Backend]] = {
     "tcp": _tcp,
     "udp": _udp,
     "qemu-vdagent": _vdagent,
+    "spiceport": _spiceport,
+    "spicevmc": _plain("spicevmc"),
+    "dbus": _dbus,
 }
 
 
@@ -127,8 +155,8 @@ def _fdset_path(ctx: Context, key: str) -> str:
     return f"/dev/fdset/{ctx.fdset(key)}"
 
 
-def backend(source: AnyCharSource, name: str, ctx: Context) -> Iterator[Piece]:
-    """The host's end of a character device, as the chardev `name`."""
+def backend(source: AnyCharSource, name: str, ctx: Context, carries: str = "vdagent") -> Iterator[Piece]:
+    """The host's end of a character device, as the chardev `name`. carries: what a SPICE client is told it is for."""
     make = _BACKENDS.get(kind_of(source))
     if make is None:
         raise ConfigUnsupported(
@@ -136,7 +164,11 @@ def backend(source: AnyCharSource, name: str, ctx: Context) -> Iterator[Piece]:
         )
     if isinstance(source, FileChar):
         yield from _fdset(ctx, name, "source")
+    elif isinstance(source, TcpChar) and source.tls:
+        yield _tls(source, name, ctx)
     kind, data = make(source, name, ctx)
+    if isinstance(source, SpicevmcChar):
+        data["type"] = carries
     if source.log_file is not None:
         key = log_key(name)
         yield from _fdset(ctx, key, "log")

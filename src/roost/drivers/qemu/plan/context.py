@@ -148,12 +148,19 @@ class Context:
                 )
             name += model.removeprefix("virtio")
         props: Props = {"driver": self.driver(name, base)}
-        if options is not None:
-            props["iommu_platform"] = options.iommu
-            props["ats"] = options.ats
-            props["packed"] = options.packed
-            props["page-per-vq"] = options.page_per_vq
-        return props
+        return props | virtio_options(options)
+
+
+def virtio_options(options: VirtioOptions | None) -> Props:
+    """The properties that every virtio device has for <driver>."""
+    if options is None:
+        return {}
+    return {
+        "iommu_platform": options.iommu,
+        "ats": options.ats,
+        "packed": options.packed,
+        "page-per-vq": options.page_per_vq,
+    }
 
 
 #: Device names that are second names of QEMU's types, which is what its lists tell.

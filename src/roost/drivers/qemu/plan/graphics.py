@@ -1,35 +1,35 @@
-"""Displays: VNC."""
+"""Displays: VNC, and those that the host shows itself; SPICE has its own file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from roost.drivers.qemu.plan import audio, spice
 from roost.drivers.qemu.plan.context import Context
+from roost.drivers.qemu.plan.listening import (
+    FIRST_PORT,
+    LAST_PORT,
+    address_of,
+    port_key,
+    websocket_key,
+)
 from roost.drivers.qemu.plan.pieces import Piece, escape, on_off, option
-from roost.drivers.qemu.plan.resources import Port
+from roost.drivers.qemu.plan.resources import File, Port
 from roost.errors import ConfigUnsupported, From, InternalError
 from roost.model.domain.devices.graphics import (
     AddressListen,
     AnyListen,
-    NetworkListen,
+    DbusGraphics,
+    EglHeadlessGraphics,
     NoListen,
+    SdlGraphics,
     SocketListen,
+    SpiceGraphics,
     VncGraphics,
 )
 
-#: The ports QEMU counts displays from, and the last there is.
-FIRST_VNC_PORT, LAST_PORT = 5900, 65535
 FIRST_WEBSOCKET_PORT = 5700
-DEFAULT_ADDRESS = "127.0.0.1"
-
-
-def port_key(position: int) -> str:
-    """The key of display number `position`'s port among the needs and grants."""
-    return f"graphics{position}"
-
-
-def websocket_key(position: int) -> str:
-    return f"graphics{position}.websocket"
 
 
 def _listen(graphics: VncGraphics) -> AnyListen:
@@ -39,13 +39,6 @@ def _listen(graphics: VncGraphics) -> AnyListen:
     if graphics.socket is not None:
         return SocketListen(socket=graphics.socket)
     return AddressListen(address=graphics.listen)
-
-
-def _address(listen: AnyListen) -> str | None:
-    """The address of a listen element that has a port; None for a socket or no listening at all."""
-    if isinstance(listen, AddressListen | NetworkListen):
-        return listen.address or DEFAULT_ADDRESS
-    return None
 
 
 def _wants_any_port(graphics: VncGraphics) -> bool:
@@ -58,10 +51,10 @@ def _port(graphics: VncGraphics, position: int, ctx: Context) -> int:
         return granted
     port = graphics.port
     if port is None or port == -1:
-        return FIRST_VNC_PORT
-    if not FIRST_VNC_PORT <= port <= LAST_PORT:
+        return FIRST_PORT
+    if not FIRST_PORT <= port <= LAST_PORT:
         raise ConfigUnsupported(
-            f"vnc port must be in range [{FIRST_VNC_PORT},{LAST_PORT}]",
+            f"vnc port must be in range [{FIRST_PORT},{LAST_PORT}]",
             domain=From.QEMU,
             hint=f"port='{port}' is not; autoport='yes' picks a free one",
         )
@@ -78,53 +71,105 @@ def _vnc(graphics: VncGraphics, position: int, ctx: Context) -> Iterator[Piece]:
     elif isinstance(listen, NoListen):
         words.append("none")
     else:
-        address = _address(listen) or ""
+        address = address_of(listen) or ""
         host = f"[{address}]" if ":" in address else address
-        words.append(f"{host}:{_port(graphics, position, ctx) - FIRST_VNC_PORT}")
+        words.append(f"{host}:{_port(graphics, position, ctx) - FIRST_PORT}")
         websocket = ctx.grants.ports.get(websocket_key(position), graphics.websocket)
         if websocket:
-            words.append(f"websocket={websocket if websocket != -1 else FIRST_WEBSOCKET_PORT}")
+            words.append(f"websocket={websocket}")
     if graphics.share_policy is not None:
         words.append(f"share={graphics.share_policy}")
     if graphics.passwd is not None:
         words.append("password=on")
     if graphics.power_control is not None:
         words.append(f"power-control={on_off(graphics.power_control)}")
-    audios = ctx.domain.devices.audios
-    audio = graphics.audio_id or (audios[0].id if audios else None)
-    if audio is not None:
-        words.append(f"audiodev=audio{audio}")
+    backend = audio.chosen(graphics.audio_id, ctx)
+    if backend is not None:
+        words.append(f"audiodev={backend}")
     yield option("-vnc", ",".join(words))
     if graphics.keymap is not None:
         yield option("-k", graphics.keymap)
 
 
+def _gl(words: list[str], gl: bool | None, rendernode: str | None = None) -> str:
+    """The words of a -display option with what it draws with."""
+    if gl is not None:
+        words.append(f"gl={on_off(gl)}")
+    if rendernode is not None:
+        words.append(f"rendernode={escape(rendernode)}")
+    return ",".join(words)
+
+
+def _sdl(graphics: SdlGraphics, position: int, ctx: Context) -> Iterator[Piece]:
+    if graphics.fullscreen:
+        yield option("-full-screen")
+    yield option("-display", _gl(["sdl"], graphics.gl))
+
+
+def _egl_headless(graphics: EglHeadlessGraphics, position: int, ctx: Context) -> Iterator[Piece]:
+    yield option("-display", _gl(["egl-headless"], None, graphics.rendernode))
+
+
+def _dbus(graphics: DbusGraphics, position: int, ctx: Context) -> Iterator[Piece]:
+    words = ["dbus", "p2p=on" if graphics.p2p else f"addr={escape(graphics.address or '')}"]
+    text = _gl(words, graphics.gl, graphics.rendernode)
+    backend = audio.chosen(graphics.audio_id, ctx) if graphics.audio_id is not None else None
+    yield option("-display", f"{text},audiodev={backend}" if backend is not None else text)
+
+
+#: By kind: QEMU's name for what it must have, how it is made.
+_KINDS: dict[str, tuple[str, Callable[[Any, int, Context], Iterator[Piece]]]] = {
+    "vnc": ("option:vnc", _vnc),
+    "spice": ("option:spice", spice.pieces),
+    "sdl": ("", _sdl),
+    "egl-headless": ("", _egl_headless),
+    "dbus": ("", _dbus),
+}
+
+
 def section(ctx: Context) -> Iterator[Piece]:
     for position, graphics in enumerate(ctx.domain.devices.graphics):
-        if not isinstance(graphics, VncGraphics):
-            raise ConfigUnsupported(
-                f"graphics type '{graphics.type}' is not supported by this driver",
-                domain=From.QEMU,
-                hint="use type 'vnc'",
-            )
-        ctx.require("option:vnc", "vnc graphics are not supported with this QEMU", "use a QEMU built with VNC")
-        yield from _vnc(graphics, position, ctx)
+        missing = f"{graphics.type} graphics are not supported with this QEMU"
+        if graphics.type not in _KINDS:
+            raise ConfigUnsupported(missing, domain=From.QEMU, hint="use one of " + ", ".join(_KINDS))
+        needed, make = _KINDS[graphics.type]
+        if needed:
+            ctx.require(needed, missing, f"use a QEMU built with {graphics.type}")
+        yield from make(graphics, position, ctx)
 
 
-def needs(ctx: Context) -> Iterator[Port]:
+def environment(ctx: Context) -> dict[str, str]:
+    """What displays read from QEMU's environment: where the X server is, and the way in."""
+    found = {}
+    for graphics in ctx.domain.devices.graphics:
+        if isinstance(graphics, SdlGraphics):
+            pairs = (("XAUTHORITY", graphics.xauth), ("DISPLAY", graphics.display))
+            found.update({name: value for name, value in pairs if value})
+    return found
+
+
+def _vnc_needs(graphics: VncGraphics, position: int, ctx: Context) -> Iterator[Port]:
+    address = address_of(_listen(graphics))
+    if address is None:
+        return
+    if _wants_any_port(graphics):
+        yield Port(port_key(position), FIRST_PORT, LAST_PORT, address)
+    else:
+        port = _port(graphics, position, ctx)
+        yield Port(port_key(position), port, port, address)
+    websocket = graphics.websocket
+    if websocket == -1:
+        yield Port(websocket_key(position), FIRST_WEBSOCKET_PORT, LAST_PORT, address)
+    elif websocket:
+        yield Port(websocket_key(position), websocket, websocket, address)
+
+
+def needs(ctx: Context) -> Iterator[Port | File]:
     for position, graphics in enumerate(ctx.domain.devices.graphics):
-        if not isinstance(graphics, VncGraphics):
-            continue
-        address = _address(_listen(graphics))
-        if address is None:
-            continue
-        if _wants_any_port(graphics):
-            yield Port(port_key(position), FIRST_VNC_PORT, LAST_PORT, address)
-        else:
-            port = _port(graphics, position, ctx)
-            yield Port(port_key(position), port, port, address)
-        websocket = graphics.websocket
-        if websocket == -1:
-            yield Port(websocket_key(position), FIRST_WEBSOCKET_PORT, LAST_PORT, address)
-        elif websocket:
-            yield Port(websocket_key(position), websocket, websocket, address)
+        if isinstance(graphics, VncGraphics):
+            yield from _vnc_needs(graphics, position, ctx)
+        elif isinstance(graphics, SpiceGraphics):
+            yield from spice.needs(graphics, position)
+        rendernode = getattr(graphics, "rendernode", None)
+        if rendernode is not None:
+            yield File(rendernode, write=True, user=graphics.type, kind="device")

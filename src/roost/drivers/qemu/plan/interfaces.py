@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from roost.drivers.qemu.plan import passt
+from roost.drivers.qemu.plan.chardevs import backend, chardev_id, source_needs
 from roost.drivers.qemu.plan.context import Context, alias_of
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device
-from roost.drivers.qemu.plan.resources import Tap
+from roost.drivers.qemu.plan.resources import File, Listener, Log, Opened, Passt, Port, Switch, Tap
 from roost.errors import ConfigUnsupported, From
 from roost.model.domain.device import PciAddress
+from roost.model.domain.devices.chardev import UnixChar
 from roost.model.domain.devices.interface import (
     BridgeNet,
+    DirectNet,
     EthernetNet,
+    HostdevNet,
     Interface,
     InterfaceDriver,
     McastNet,
@@ -19,12 +24,14 @@ from roost.model.domain.devices.interface import (
     ServerNet,
     SocketNet,
     UdpNet,
+    VdpaNet,
+    VhostUserNet,
 )
 
 _VIRTIO = frozenset(("virtio", "virtio-transitional", "virtio-non-transitional"))
 _TX_MODES = {"iothread": "bh", "timer": "timer"}
 #: Sources that end in a tap interface on the host.
-_TAPS = (EthernetNet, BridgeNet, NetworkNet)
+_TAPS = (EthernetNet, BridgeNet, NetworkNet, DirectNet)
 
 
 def is_virtio(interface: Interface) -> bool:
@@ -54,7 +61,7 @@ def tap(interface: Interface, *, kvm: bool) -> Tap | None:
         )
     use_vhost = kvm and is_virtio(interface) and wanted != "qemu"
     queues = _queues(interface)
-    target = interface.target
+    target, own = interface.target, interface.backend
     return Tap(
         key=alias_of(interface),
         name=(target.dev if target is not None else None) or "",
@@ -67,6 +74,19 @@ def tap(interface: Interface, *, kvm: bool) -> Tap | None:
         managed=target is None or target.managed is not False,
         vnet_hdr=is_virtio(interface),
         script=interface.script,
+        downscript=interface.downscript,
+        link=source.dev if isinstance(source, DirectNet) else None,
+        mode=source.mode if isinstance(source, DirectNet) else "",
+        device=(own.tap if own is not None else None) or "/dev/net/tun",
+        vhost_device=(own.vhost if own is not None else None) or "/dev/vhost-net",
+        switch=Switch(
+            port=interface.virtualport,
+            vlan=interface.vlan,
+            bandwidth=interface.bandwidth,
+            isolated=bool(interface.port_isolated),
+            coalesce=interface.coalesce_rx_frames_max,
+            learning=not (isinstance(source, BridgeNet) and source.mac_table_manager == "libvirt"),
+        ),
     )
 
 
@@ -102,12 +122,9 @@ def _tap_netdev(interface: Interface, ctx: Context) -> Props:
 
 
 def _user_netdev(interface: Interface, ctx: Context) -> Props:
-    if interface.backend is not None and interface.backend.type == "passt":
-        raise ConfigUnsupported(
-            "the passt network backend is not supported by this driver",
-            domain=From.QEMU,
-            hint="drop <backend type='passt'/> to use QEMU's own user networking",
-        )
+    if passt.is_wanted(interface):
+        path = ctx.grants.names.get(alias_of(interface)) or f"{ctx.grants.directory}/{alias_of(interface)}.socket"
+        return {"type": "stream", "addr": {"type": "unix", "path": path}, "server": False}
     props: Props = {"type": "user"}
     for ip in interface.ips:
         if ip.family == "ipv6" or (ip.family is None and ":" in ip.address):
@@ -134,6 +151,29 @@ def _udp_netdev(interface: Interface, ctx: Context) -> Props:
     }
 
 
+def _vhost_user_netdev(interface: Interface, ctx: Context) -> Props:
+    if passt.is_wanted(interface):
+        return {"type": "vhost-user", "chardev": chardev_id(alias_of(interface))}
+    queues = _queues(interface)
+    return {
+        "type": "vhost-user",
+        "chardev": chardev_id(alias_of(interface)),
+        "queues": queues if queues > 1 else None,
+    }
+
+
+def _vdpa_key(interface: Interface) -> str:
+    return f"vdpa:{alias_of(interface)}"
+
+
+def _vdpa_netdev(interface: Interface, ctx: Context) -> Props:
+    source = interface.source
+    assert isinstance(source, VdpaNet)
+    queues, key = _queues(interface), _vdpa_key(interface)
+    device = f"/dev/fdset/{ctx.fdset(key)}" if key in ctx.grants.fds else source.dev
+    return {"type": "vhost-vdpa", "vhostdev": device, "queues": queues if queues > 1 else None}
+
+
 _NETDEVS: dict[str, Callable[[Interface, Context], Props]] = {
     "user": _user_netdev,
     "ethernet": _tap_netdev,
@@ -143,6 +183,9 @@ _NETDEVS: dict[str, Callable[[Interface, Context], Props]] = {
     "client": _socket_netdev,
     "mcast": _socket_netdev,
     "udp": _udp_netdev,
+    "direct": _tap_netdev,
+    "vhostuser": _vhost_user_netdev,
+    "vdpa": _vdpa_netdev,
 }
 
 
@@ -152,7 +195,7 @@ def netdev(interface: Interface, ctx: Context) -> Piece:
     make = _NETDEVS.get(kind)
     if make is None:
         raise ConfigUnsupported(
-            f"interface type '{kind}' is not supported by this driver",
+            f"network device type '{kind}' is not supported by this version of qemu",
             domain=From.QEMU,
             hint="use one of " + ", ".join(_NETDEVS),
         )
@@ -163,6 +206,27 @@ def netdev(interface: Interface, ctx: Context) -> Piece:
             hint="drop <script>, or use type 'ethernet'",
         )
     return Piece("netdev", compact(make(interface, ctx)) | {"id": f"host{alias_of(interface)}"})
+
+
+def _host_end(interface: Interface, ctx: Context) -> Iterator[Piece]:
+    """The netdev, and what it stands on."""
+    alias = alias_of(interface)
+    if isinstance(interface.source, VhostUserNet):
+        yield from backend(vhost_user_socket(interface.source), chardev_id(alias), ctx)
+    elif isinstance(interface.source, VdpaNet):
+        fds = ctx.grants.fds.get(_vdpa_key(interface), ())
+        for fd in fds:
+            if not ctx.running:
+                ctx.use(fd)
+            number = ctx.fdset(_vdpa_key(interface))
+            yield Piece("fdset", {"fdset-id": number, "fd": fd, "opaque": f"{alias}-vdpa"})
+    yield netdev(interface, ctx)
+
+
+def vhost_user_socket(source: VhostUserNet) -> UnixChar:
+    """The socket that an interface of this kind is spoken to over: the guest waits at its own for the switch."""
+    mode = "bind" if source.mode == "server" else "connect"
+    return UnixChar(mode=mode, path=source.path, reconnect=source.reconnect)  # type: ignore[arg-type]  # of a Literal
 
 
 def _virtio_card(interface: Interface, ctx: Context) -> Props:
@@ -216,7 +280,8 @@ def card(interface: Interface, ctx: Context) -> Piece:
         props = _virtio_card(interface, ctx)
     else:
         model = interface.model or "rtl8139"
-        props = {"driver": ctx.driver(model, model)}
+        # What model there is only QEMU knows: libvirt lets it say so.
+        props = {"driver": model}
     props |= {
         "netdev": f"host{alias}",
         "id": alias,
@@ -239,7 +304,10 @@ def card(interface: Interface, ctx: Context) -> Piece:
 
 
 def pieces(interface: Interface, ctx: Context) -> Iterator[Piece]:
-    yield netdev(interface, ctx)
+    """None for a network card of the host's, which is a host device."""
+    if isinstance(interface.source, HostdevNet):
+        return
+    yield from _host_end(interface, ctx)
     yield card(interface, ctx)
 
 
@@ -248,8 +316,15 @@ def section(ctx: Context) -> Iterator[Piece]:
         yield from pieces(interface, ctx)
 
 
-def needs(ctx: Context) -> Iterator[Tap]:
+def needs(ctx: Context) -> Iterator[Tap | Opened | Passt | File | Listener | Log | Port]:
     for interface in ctx.domain.devices.interfaces:
+        alias, source = alias_of(interface), interface.source
         need = tap(interface, kvm=ctx.domain.type == "kvm")
         if need is not None:
             yield need
+        elif passt.is_wanted(interface):
+            yield passt.need(interface)
+        elif isinstance(source, VhostUserNet):
+            yield from source_needs(vhost_user_socket(source), chardev_id(alias), alias)
+        elif isinstance(source, VdpaNet):
+            yield Opened(_vdpa_key(interface), source.dev, f"Unable to open '{source.dev}' for vdpa device")

@@ -53,7 +53,7 @@ def _json(flag: str) -> Callable[[Props], tuple[str, ...]]:
 
 #: Members of a QAPI chardev backend whose name in -chardev differs.
 _CHARDEV_TYPES = {"udp": "udp", "vdagent": "qemu-vdagent"}
-_CHARDEV_KEYS = {"device": "path", "out": "path", "logappend": "logappend"}
+_CHARDEV_KEYS = {"device": "path", "out": "path", "fqdn": "name", "type": "name"}
 
 
 def _flat(data: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from roost.drivers.qemu.plan.context import Context, alias_of
+from roost.drivers.qemu.plan.context import Context, alias_of, virtio_options
 from roost.drivers.qemu.plan.pieces import Piece, Props, device
 from roost.errors import ConfigUnsupported, From
 from roost.model.domain.devices.graphics import Video, VideoModel
@@ -63,12 +63,13 @@ def _driver(video: Video, model: VideoModel, ctx: Context) -> Props:
             domain=From.QEMU,
             hint="use one of " + ", ".join(_SECONDARY if kind in _PRIMARY else _PRIMARY),
         )
-    if kind == "virtio":
-        if model.acceleration is not None and model.acceleration.accel3d:
-            name += "-gl"
-        if not primary:
-            return ctx.virtio(name, video, video.driver)
-    return {"driver": ctx.driver(name, f"video {kind}")}
+    if kind != "virtio":
+        return {"driver": ctx.driver(name, f"video {kind}")}
+    if model.acceleration is not None and model.acceleration.accel3d:
+        name += "-gl"
+    if not primary:
+        return ctx.virtio(name, video, video.driver)
+    return {"driver": ctx.driver(name, f"video {kind}"), **virtio_options(video.driver)}
 
 
 def pieces(video: Video, ctx: Context) -> Iterator[Piece]:

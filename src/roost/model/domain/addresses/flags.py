@@ -158,6 +158,12 @@ def _mark(kind: str, device: Any) -> int:
         return _PCIE if hasattr(device.source.device, "slot") else _NOT_PCI
     if kind == "interface":
         return _INTERFACES.get(device.model, _PCIE)
+    if kind in ("shmem", "pstore"):
+        return _PCI
+    if kind == "crypto":
+        return _PCIE
+    if kind == "panic":
+        return _PCI if device.model == "pvpanic" else _NOT_PCI
     if kind in ("memballoon", "rng", "vsock"):
         return _VIRTIO.get(device.model, _NOT_PCI)
     if kind == "video":

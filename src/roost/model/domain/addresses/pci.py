@@ -41,7 +41,7 @@ _USB2_FUNCTIONS = {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci
 #: Classes in the order in which devices without an address get one; PCI controllers come before all.
 _ORDER = (
     "filesystem", "interface", "sound", "controller", "disk", "hostdev", "memballoon", "rng", "watchdog", "video",
-    "shmem", "input", "serial", "iommu", "vsock", "memory",
+    "shmem", "input", "serial", "iommu", "vsock", "memory", "crypto", "panic", "pstore",
 )  # fmt: skip
 
 #: Devices that look as if they took an address but never do.

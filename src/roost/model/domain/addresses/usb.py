@@ -122,11 +122,13 @@ def _port_count(controller: Controller) -> int:
 def _usb_devices(draft: Draft) -> Iterator[tuple[str, list[Any], int]]:
     """What takes a port, in libvirt's order, hubs apart."""
     lists: tuple[tuple[str, list[Any], Any], ...] = (
+        ("hostdev", draft.hostdevs, lambda d: d.type == "usb"),
         ("disk", draft.disks, lambda d: d.target.bus == "usb"),
         ("controller", draft.controllers, lambda d: d.type == "ccid"),
         ("input", draft.inputs, lambda d: d.bus == "usb"),
         ("serial", draft.serials, lambda d: d.target is not None and d.target.type == "usb-serial"),
         ("sound", draft.sounds, lambda d: d.model == "usb"),
+        ("redirdev", draft.redirdevs, lambda d: True),
     )
     for kind, devices, uses_usb in lists:
         for index, device in enumerate(devices):

@@ -24,6 +24,7 @@ from roost.model.domain.complete import (
     general,
     hostdevs,
     interfaces,
+    interfaces,
     memory,
     platform,
     processors,

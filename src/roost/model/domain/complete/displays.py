@@ -14,7 +14,7 @@ from roost.model.domain.devices.graphics import (
     VideoModel,
     VncGraphics,
 )
-from roost.model.domain.devices.small import Audio
+from roost.model.domain.devices.sound import Audio, NoAudio, SpiceAudio
 from roost.model.domain.draft import Draft
 
 #: KiB of video memory of a card that is given none.
@@ -138,7 +138,7 @@ def complete_audio(draft: Draft) -> None:
         elif graphics.type == "sdl":
             kind = None
     if kind is not None:
-        draft.audios.append(Audio(id=1, type="spice" if kind == "spice" else "none"))
+        draft.audios.append(Audio(id=1, backend=SpiceAudio() if kind == "spice" else NoAudio()))
 
 
 __all__ = ["complete_audio", "complete_graphics", "complete_videos", "default_video"]

@@ -1,8 +1,6 @@
-"""Defaults of network interfaces, input devices and the balloon."""
+"""Defaults of input devices and the balloon."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -13,26 +11,6 @@ _PS2 = (Input(type="mouse", bus="ps2"), Input(type="keyboard", bus="ps2"))
 #: Input devices that QEMU emulates: a host device named for one of them is ignored.
 _WITHOUT_SOURCE = frozenset(("mouse", "tablet", "keyboard"))
 _BALLOON = MemBalloon(model="virtio")
-
-
-def complete_interfaces(draft: Draft) -> None:
-    for place, interface in enumerate(draft.interfaces):
-        if interface.mac is None or interface.model is None:
-            draft.interfaces[place] = replace(
-                interface,
-                mac=interface.mac or random_mac(draft.entropy),
-                model=interface.model or default_interface(draft),
-            )
-
-
-def random_mac(entropy: Callable[[int], bytes]) -> str:
-    """A unicast address in QEMU's range 52:54:00."""
-    tail = entropy(3)
-    return f"52:54:00:{tail[0]:02x}:{tail[1]:02x}:{tail[2]:02x}"
-
-
-def default_interface(draft: Draft) -> str:
-    return draft.choose(draft.board.interface) or "rtl8139"
 
 
 def complete_inputs(draft: Draft) -> None:
@@ -63,10 +41,12 @@ def complete_balloon(draft: Draft) -> None:
     if not draft.memballoon:
         if draft.board.balloon:
             draft.memballoon.append(_BALLOON)
-    elif draft.memballoon[0].model == "none":
-        draft.memballoon[0] = MemBalloon(model="none")
+        return
+    balloon = draft.memballoon[0]
+    if balloon.model == "none":
+        draft.memballoon[0] = balloon = replace(balloon, alias=None, address=None, acpi_index=None)
+    if balloon.stats_period is not None and balloon.stats_period < 0:
+        draft.memballoon[0] = replace(balloon, stats_period=None)
 
 
-__all__ = [
-    "complete_balloon", "complete_inputs", "complete_interfaces", "default_interface", "random_mac",
-]  # fmt: skip
+__all__ = ["complete_balloon", "complete_inputs"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from roost.errors import InternalError, XmlError
 from roost.model.domain.devices.chardev import Channel, Console, Parallel, Serial
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.crypto import Crypto
@@ -35,7 +36,14 @@ from roost.model.domain.devices.small import (
 from roost.model.domain.devices.smartcard import Smartcard
 from roost.model.domain.devices.sound import Audio, Sound
 from roost.model.domain.devices.tpm import Tpm
-from roost.xml import Child, Record, at
+from roost.xml import Child, Complaint, Record, at
+
+
+def _one(what: str) -> Complaint:
+    return Complaint(InternalError, f"only a single {what} device is supported")
+
+
+_ONE_VSOCK = Complaint(XmlError, "only a single vsock device is supported")
 
 
 class Devices(Record):
@@ -61,15 +69,15 @@ class Devices(Record):
     redirfilter: Annotated[RedirFilter | None, at("redirfilter", keep_empty=True, opened=True)] = None
     hubs: Annotated[tuple[Hub, ...], at("hub")] = ()
     watchdogs: Annotated[tuple[Watchdog, ...], at("watchdog")] = ()
-    memballoon: MemBalloon | None = None
+    memballoon: Annotated[MemBalloon | None, at("memballoon", once=_one("memory balloon"))] = None
     rngs: Annotated[tuple[Rng, ...], at("rng")] = ()
-    nvram: Annotated[NvramDevice | None, at("nvram", keep_empty=True)] = None
+    nvram: Annotated[NvramDevice | None, at("nvram", keep_empty=True, once=_one("nvram"))] = None
     panics: Annotated[tuple[Panic, ...], at("panic")] = ()
     shmems: Annotated[tuple[Shmem, ...], at("shmem")] = ()
     memories: Annotated[tuple[AnyMemory, ...], at("memory")] = ()
     cryptos: Annotated[tuple[Crypto, ...], at("crypto")] = ()
     iommus: Annotated[tuple[Iommu, ...], at("iommu")] = ()
-    vsock: Vsock | None = None
+    vsock: Annotated[Vsock | None, at("vsock", once=_ONE_VSOCK)] = None
     pstore: Annotated[Pstore | None, at("pstore", keep_empty=True)] = None
 
 

@@ -57,6 +57,8 @@ class VncGraphics(Graphics, tag="vnc"):
         Literal["allow-exclusive", "force-shared", "ignore"] | None, at("@sharePolicy", unset=("default",))
     ] = None  # fmt: skip
     power_control: Annotated[YesNo | None, at("@powerControl")] = None
+    #: Whether the guest waits for the first viewer.
+    wait: YesNo | None = None
     passwd: Annotated[str | None, at("@passwd", secret=True)] = None
     passwd_valid_to: Annotated[str | None, at("@passwdValidTo")] = None
     connected: Annotated[Literal["fail", "disconnect", "keep"] | None, at("@connected", unset=("default",))] = None
@@ -119,6 +121,8 @@ class RdpGraphics(Graphics, tag="rdp"):
     autoport: YesNo | None = None
     replace_user: Annotated[YesNo | None, at("@replaceUser")] = None
     multi_user: Annotated[YesNo | None, at("@multiUser")] = None
+    username: str | None = None
+    passwd: Annotated[str | None, at("@passwd", secret=True)] = None
     listen: str | None = None
     listens: Annotated[tuple[AnyListen, ...], at("listen")] = ()
 
@@ -161,6 +165,8 @@ class VideoModel(Record):
     vgamem: Annotated[UInt | None, at("@vgamem", unset=("0",))] = None
     heads: Annotated[UInt | None, at("@heads", unset=("0",))] = None
     primary: Annotated[YesNo | None, at("@primary", unset=("no",))] = None
+    blob: OnOff | None = None
+    edid: OnOff | None = None
     acceleration: Annotated[Acceleration | None, at("acceleration", keep_empty=True)] = None
     resolution: Resolution | None = None
 

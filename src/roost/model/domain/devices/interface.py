@@ -4,37 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import XmlError
+from roost.errors import ConfigUnsupported, XmlError
 from roost.model.domain.device import BootableDevice, Reconnect, Rom, VirtioOptions
+from roost.model.domain.devices.hostdev import HostAddress, HostRoute, PciBackend, Teaming
 from roost.model.shared.bandwidth import Bandwidth
 from roost.model.shared.filterref import FilterRef
-from roost.model.shared.ip import Family
+from roost.model.shared.ip import Ip
+from roost.model.shared.pci import PciLocation
 from roost.model.shared.virtualport import VirtualPort
 from roost.model.shared.vlan import Vlan
-from roost.xml import Complaint, Mac, OnOff, Record, UInt, ULong, Uuid, YesNo, at, inline, tag_of
-
-
-class Ip(Record):
-    address: str
-    family: Family | None = None
-    prefix: UInt | None = None
-    peer: str | None = None
-
-
-class Route(Record):
-    family: Family | None = None
-    address: str
-    netmask: str | None = None
-    prefix: UInt | None = None
-    gateway: str | None = None
-    metric: UInt | None = None
+from roost.xml import Complaint, Hex4, Long, Mac, OnOff, Record, UInt, ULong, Uuid, YesNo, at, inline, tag_of
 
 
 class InterfaceSource(Record, tag_field="type"):
     """Where an interface leads; `AnyInterfaceSource` is the union of its members."""
 
-    host_ips: Annotated[tuple[Ip, ...], at("source/ip", order=1)] = ()
-    host_routes: Annotated[tuple[Route, ...], at("source/route", order=1)] = ()
+    host_ips: Annotated[tuple[HostAddress, ...], at("source/ip", order=1)] = ()
+    host_routes: Annotated[tuple[HostRoute, ...], at("source/route", order=1)] = ()
 
 
 def _needs_source(kind: str) -> Complaint:
@@ -62,7 +48,7 @@ class NetworkNet(InterfaceSource, tag="network"):
 
 
 class DirectNet(InterfaceSource, tag="direct"):
-    dev: Annotated[str, at("source/@dev")]
+    dev: Annotated[str, at("source/@dev", missing=_needs_source("direct"))]
     mode: Annotated[Literal["vepa", "private", "bridge", "passthrough"], at("source/@mode")] = "vepa"
 
 
@@ -94,13 +80,58 @@ class InternalNet(InterfaceSource, tag="internal"):
 
 class VhostUserNet(InterfaceSource, tag="vhostuser"):
     socket_type: Annotated[Literal["unix"], at("source/@type")] = "unix"
-    path: Annotated[str, at("source/@path")]
+    path: Annotated[str, at("source/@path", missing=_needs_source("vhostuser"))]
     mode: Annotated[Literal["server", "client"], at("source/@mode")]
     reconnect: Annotated[Reconnect | None, at("source/reconnect")] = None
 
 
 class VdpaNet(InterfaceSource, tag="vdpa"):
-    dev: Annotated[str, at("source/@dev")]
+    dev: Annotated[str, at("source/@dev", missing=_needs_source("vdpa"))]
+
+
+class InterfaceHostdev(Record, tag_field="type"):
+    """The host's device that is the interface; `AnyInterfaceHostdev` is the union."""
+
+
+class PciInterface(InterfaceHostdev, PciLocation, tag="pci"):
+    """A function of a PCI card."""
+
+
+class UsbInterface(InterfaceHostdev, tag="usb"):
+    """A USB device by where it is plugged in."""
+
+    bus: UInt
+    device: UInt
+
+
+AnyInterfaceHostdev = PciInterface | UsbInterface
+
+
+class HostdevNet(InterfaceSource, tag="hostdev"):
+    """A network card of the host's, or a virtual function of one."""
+
+    backend: Annotated[PciBackend | None, at("driver/@name", unset=("default", "qemu", "vhost"))] = None
+    driver_model: Annotated[str | None, at("driver/@model")] = None
+    write_filtering: Annotated[YesNo | None, at("source/@writeFiltering")] = None
+    vendor: Annotated[Hex4 | None, at("source/vendor/@id")] = None
+    product: Annotated[Hex4 | None, at("source/product/@id")] = None
+    device: Annotated[
+        AnyInterfaceHostdev | None,
+        at("source/address", wrong=Complaint(ConfigUnsupported, "unknown host device source address type '%s'")),
+    ] = None
+
+
+class NullNet(InterfaceSource, tag="null"):
+    """Not connected; of other hypervisors."""
+
+
+class VdsNet(InterfaceSource, tag="vds"):
+    """A port of VMware's distributed switch."""
+
+    switchid: Annotated[Uuid, at("source/@switchid", missing=_needs_source("vds"))]
+    portid: Annotated[Long, at("source/@portid")]
+    portgroupid: Annotated[str, at("source/@portgroupid")]
+    connectionid: Annotated[Long, at("source/@connectionid")]
 
 
 AnyInterfaceSource = (
@@ -116,6 +147,9 @@ AnyInterfaceSource = (
     | InternalNet
     | VhostUserNet
     | VdpaNet
+    | HostdevNet
+    | NullNet
+    | VdsNet
 )
 
 
@@ -134,7 +168,9 @@ class PortRange(Record):
 
 class PortForward(Record):
     proto: Literal["tcp", "udp"]
-    address: str | None = None
+    address: Annotated[
+        Ip | None, at("@address", wrong=Complaint(XmlError, "Invalid address '%s' in <portForward>"))
+    ] = None  # fmt: skip
     dev: str | None = None
     ranges: Annotated[tuple[PortRange, ...], at("range")] = ()
 
@@ -167,7 +203,10 @@ class GuestOffload(Record):
 
 
 class InterfaceDriver(VirtioOptions):
-    name: Literal["qemu", "vhost"] | None = None
+    # The same attribute names a hostdev's driver, which is none of the card's.
+    name: Annotated[
+        Literal["qemu", "vhost"] | None, at("@name", unset=("default", "kvm", "vfio", "xen"))
+    ] = None  # fmt: skip
     txmode: Literal["iothread", "timer"] | None = None
     ioeventfd: OnOff | None = None
     event_idx: OnOff | None = None
@@ -185,11 +224,8 @@ class InterfaceBackend(Record):
     tap: str | None = None
     vhost: str | None = None
     log_file: Annotated[str | None, at("@logFile")] = None
-
-
-class Teaming(Record):
-    type: Literal["persistent", "transient"]
-    persistent: str | None = None
+    hostname: str | None = None
+    fqdn: str | None = None
 
 
 class Interface(BootableDevice):
@@ -205,11 +241,12 @@ class Interface(BootableDevice):
     virtualport: VirtualPort | None = None
     bandwidth: InterfaceBandwidth | None = None
     port_isolated: Annotated[YesNo | None, at("port/@isolated")] = None
-    ips: Annotated[tuple[Ip, ...], at("ip")] = ()
-    routes: Annotated[tuple[Route, ...], at("route")] = ()
+    ips: Annotated[tuple[HostAddress, ...], at("ip")] = ()
+    routes: Annotated[tuple[HostRoute, ...], at("route")] = ()
     port_forwards: Annotated[tuple[PortForward, ...], at("portForward")] = ()
     script: Annotated[str | None, at("script/@path")] = None
     downscript: Annotated[str | None, at("downscript/@path")] = None
+    backenddomain: Annotated[str | None, at("backenddomain/@name")] = None
     target: InterfaceTarget | None = None
     guest_dev: Annotated[str | None, at("guest/@dev")] = None
     guest_actual: Annotated[str | None, at("guest/@actual", live=True)] = None
@@ -231,8 +268,9 @@ class Interface(BootableDevice):
 
 
 __all__ = [
-    "AnyInterfaceSource", "BridgeNet", "ClientNet", "DirectNet", "EthernetNet", "GuestOffload", "HostOffload",
-    "Interface", "InterfaceBackend", "InterfaceBandwidth", "InterfaceDriver", "InterfaceSource", "InterfaceTarget",
-    "InternalNet", "Ip", "McastNet", "NetworkNet", "PortForward", "PortRange", "Route", "ServerNet", "SocketNet",
-    "Teaming", "UdpNet", "UserNet", "VdpaNet", "VhostUserNet",
+    "AnyInterfaceHostdev", "AnyInterfaceSource", "BridgeNet", "ClientNet", "DirectNet", "EthernetNet", "GuestOffload",
+    "HostOffload", "HostdevNet", "Interface", "InterfaceBackend", "InterfaceBandwidth", "InterfaceDriver",
+    "InterfaceHostdev", "InterfaceSource", "InterfaceTarget", "InternalNet", "McastNet", "NetworkNet", "NullNet",
+    "PciInterface", "PortForward", "PortRange", "ServerNet", "SocketNet", "UdpNet", "UsbInterface", "UserNet",
+    "VdpaNet", "VdsNet", "VhostUserNet",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from roost.errors import ConfigUnsupported, InternalError, XmlError
 from roost.model.domain.device import Device, VirtioOptions
 from roost.model.domain.devices.chardev import AnyCharSource
-from roost.xml import Complaint, Int, OnOff, Record, Text, UInt, YesNo, at, inline
+from roost.xml import Complaint, Int, OnOff, Positive, Record, Text, UInt, YesNo, at, inline
 
 VirtioModel = Literal["virtio", "virtio-transitional", "virtio-non-transitional"]
 
@@ -64,8 +64,12 @@ class MemBalloon(Device):
 class RngRate(Record):
     """bytes in each period of milliseconds."""
 
-    bytes: Annotated[UInt | None, at("@bytes", unset=("0",))] = None
-    period: Annotated[UInt | None, at("@period", unset=("0",))] = None
+    bytes: Annotated[
+        UInt | None, at("@bytes", unset=("0",), wrong=Complaint(XmlError, "invalid RNG rate bytes value"))
+    ] = None
+    period: Annotated[
+        UInt | None, at("@period", unset=("0",), wrong=Complaint(XmlError, "invalid RNG rate period value"))
+    ] = None
 
 
 class RngBackend(Record, tag_field="model"):
@@ -77,7 +81,13 @@ class RandomBackend(RngBackend, tag="random"):
 
 
 class EgdBackend(RngBackend, tag="egd"):
-    source: Annotated[AnyCharSource, inline()]
+    source: Annotated[
+        AnyCharSource,
+        inline(
+            wrong=Complaint(ConfigUnsupported, "unknown backend type '%s' for egd"),
+            missing=Complaint(XmlError, "missing EGD backend type"),
+        ),
+    ]
 
 
 class BuiltinBackend(RngBackend, tag="builtin"):
@@ -85,6 +95,9 @@ class BuiltinBackend(RngBackend, tag="builtin"):
 
 
 AnyRngBackend = RandomBackend | EgdBackend | BuiltinBackend
+
+
+_ONE_BACKEND = Complaint(XmlError, "only one RNG backend is supported")
 
 
 class Rng(Device):
@@ -104,7 +117,8 @@ class Rng(Device):
         at(
             "backend",
             wrong=Complaint(ConfigUnsupported, "unknown RNG backend model '%s'"),
-            missing=Complaint(XmlError, "only one RNG backend is supported"),
+            missing=_ONE_BACKEND,
+            once=_ONE_BACKEND,
         ),
     ]
     driver: VirtioOptions | None = None
@@ -122,7 +136,7 @@ class Panic(Device):
 class Vsock(Device):
     model: Annotated[VirtioModel | None, at("@model", unset=("default",))] = None
     cid_auto: Annotated[YesNo | None, at("cid/@auto")] = None
-    cid: Annotated[UInt | None, at("cid/@address")] = None
+    cid: Annotated[Positive | None, at("cid/@address")] = None
     driver: Annotated[VirtioOptions | None, at("driver", order=9)] = None
 
 

@@ -101,8 +101,6 @@ def test_numbers_of_a_running_guest_are_kept() -> None:
         ("controllers-usb", ("<controller type='usb' index='0' model='ich9-ehci1'>",
                              "<controller type='usb' index='5' model='ich9-ehci1'>"), InternalError,
          "masterbus not found"),
-        ("chardevs", ("<protocol type='telnet'/>", "<protocol type='tls'/>"), ConfigUnsupported,
-         "TLS is not configured for character devices"),
         ("typical", ("<address type='virtio-serial' controller='0' bus='0' port='1'/>",
                      "<address type='virtio-serial' controller='4' bus='0' port='1'/>"), InternalError,
          "could not find virtio-serial controller with index 4"),
