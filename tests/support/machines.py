@@ -10,6 +10,7 @@ import msgspec
 from roost.drivers.qemu.capabilities import Capabilities
 from roost.drivers.qemu.facts import machine_facts
 from roost.model.domain.facts import MachineFacts
+from roost.model.domain.firmware import FirmwareDescriptor
 
 RECORDED = Path(__file__).parents[1] / "golden" / "capabilities"
 
@@ -19,6 +20,12 @@ def capabilities(arch: str = "x86_64") -> Capabilities:
     """Of the emulator for an architecture, by libvirt's name for it."""
     name = {"ppc64le": "ppc64"}.get(arch, arch)
     return msgspec.json.decode((RECORDED / f"{name}.json").read_bytes(), type=Capabilities)
+
+
+@functools.cache
+def firmwares() -> tuple[FirmwareDescriptor, ...]:
+    """The firmware descriptors of Debian 12's packages."""
+    return msgspec.json.decode((RECORDED / "firmware.json").read_bytes(), type=tuple[FirmwareDescriptor, ...])
 
 
 @functools.cache

@@ -33,6 +33,7 @@ from roost.drivers.qemu.live import make_live
 from roost.errors import RoostError
 from roost.model.domain import Domain, format, parse
 from roost.model.domain.complete import complete
+from roost.model.domain.firmware import with_firmware
 from support import machines, native
 from support.peer import Peer, libvirt_result
 
@@ -137,6 +138,9 @@ def completed(xml: str) -> Domain:
 def our_args(document: Domain) -> list[str]:
     """Our command line for a completed document, as of `native.comparable`."""
     caps = machines.capabilities(document.os.arch or "x86_64")
+    if document.os.firmware is not None:
+        nvram = f"/var/lib/libvirt/qemu/nvram/{document.name}_VARS.fd"
+        document = with_firmware(document, machines.firmwares(), nvram=nvram)
     # libvirt's own directory for the sockets of a domain that does not run.
     channels = Path(f"/var/lib/libvirt/qemu/channel/target/domain--1-{document.name[:20]}")
     return native.comparable(plan.argv(make_live(document, -1, channels), caps, plan.Grants()).argv)

@@ -64,6 +64,9 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
         """Start `record` from `document`, inside its job; on failure the record is as before."""
         raise NotImplementedError
 
+    def discard(self, record: Record[RuntimeT], flags: int) -> None:
+        """Remove what belongs to the definition and goes with it. Raises to keep both."""
+
     def save_live(self, record: Record[RuntimeT]) -> None:
         """Put a changed live document on disk, where the driver keeps it."""
 
@@ -136,6 +139,7 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
         async with record.job("undefine"), self.store.lock:
             if not record.is_persistent:
                 raise OperationInvalid("cannot undefine transient domain", domain=self.table.error_domain)
+            self.discard(record, flags)
             await self.store.remove_definition(record.name)
             record.autostart = False
             record.definition = None

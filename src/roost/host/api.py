@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from roost.contract.node import NodeInfo
 
@@ -101,6 +101,10 @@ class Processes(Protocol):
         """A process started in another life; None when it is gone, whoever has its number now."""
         ...
 
+    def find(self, path: Path) -> Process | None:
+        """The process whose number is in a file that its command line names; None when it is gone."""
+        ...
+
 
 class Owner(NamedTuple):
     """Whom a path belonged to before a guest took it."""
@@ -194,6 +198,13 @@ class Network(Protocol):
 
     def release_port(self, port: int) -> None: ...
 
+    def vsock(self, cid: int | None) -> tuple[int, int]:
+        """A descriptor of /dev/vhost-vsock and its context id: the one asked for, or one nobody has.
+
+        Raises SystemCallError without the device, OperationFailed for an id that is taken.
+        """
+        ...
+
     def listen(self, path: Path) -> socket.socket:
         """A listening unix socket at `path`, replacing what was there. Raises SystemCallError."""
         ...
@@ -250,12 +261,15 @@ class CellFacts(NamedTuple):
     cpus: tuple[int, ...]
 
 
+CacheType = Literal["both", "code", "data"]
+
+
 class HostCache(NamedTuple):
     """A cache that several cores share. type: both, code or data. size: KiB. cpus: as ranges."""
 
     id: int
     level: int
-    type: str
+    type: CacheType
     size: int
     cpus: str
 
@@ -265,7 +279,7 @@ class HostControl(NamedTuple):
 
     granularity: int
     minimum: int
-    type: str
+    type: CacheType | None
     groups: int
 
 
@@ -291,6 +305,10 @@ class Hardware(Protocol):
 
     def caches(self) -> Sequence[HostCache]: ...
     def has_iommu(self) -> bool: ...
+    def kvm_max_vcpus(self) -> int:
+        """The most that a guest under KVM can have; 0 when KVM cannot be asked."""
+        ...
+
     def sleep_states(self) -> Sequence[str]:
         """As the kernel names them: mem, disk."""
         ...

@@ -10,6 +10,7 @@ from roost.constants import domain as D
 from roost.contract.events import DomainEvent
 from roost.drivers.qemu.capabilities import CapabilitiesCache
 from roost.drivers.qemu.config import QemuConfig
+from roost.drivers.qemu.firmware import FirmwareStore
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.paths import QemuPaths
 from roost.drivers.qemu.qmp import QmpClient
@@ -30,6 +31,7 @@ class Context(NamedTuple):
     store: Store
     bus: EventBus
     capabilities: CapabilitiesCache
+    firmware: FirmwareStore
     account: Account | None
 
     def publish(self, record: GuestRecord, kind: int, *args: object) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import msgspec
+
 from roost.constants import domain as D
 from roost.contract.references import DomainIdentity
 from roost.drivers.qemu.capabilities import Capabilities
@@ -10,12 +14,30 @@ from roost.drivers.qemu.facts import machine_facts
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import START_FLAGS
+from roost.drivers.qemu.swtpm import remove_state
 from roost.engine.inspection import RecordInspection
 from roost.engine.registry import RegistryDomains
-from roost.errors import From, InvalidArg
+from roost.engine.table import uuid_text
+from roost.errors import From, InvalidArg, OperationInvalid, SystemCallError
 from roost.model.domain import Domain
 from roost.model.domain.complete import complete
+from roost.model.domain.devices.tpm import EmulatorTpm
 from roost.model.domain.facts import MachineFacts
+from roost.model.domain.os import nvram_path, variables_path
+
+#: Flags of undefine that exclude each other, and what they are about.
+_KEPT = (
+    (D.UNDEFINE_KEEP_NVRAM, D.UNDEFINE_NVRAM, "nvram"),
+    (D.UNDEFINE_KEEP_TPM, D.UNDEFINE_TPM, "TPM"),
+)
+
+
+def _remove_variables(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        text = f"failed to remove nvram: {path}: {error.strerror}"
+        raise SystemCallError(text, domain=From.QEMU, int1=error.errno or 0, str2=text) from error
 
 
 class QemuDomains(RegistryDomains[Guest]):
@@ -28,6 +50,8 @@ class QemuDomains(RegistryDomains[Guest]):
         | D.UNDEFINE_NVRAM
         | D.UNDEFINE_KEEP_NVRAM
         | D.UNDEFINE_CHECKPOINTS_METADATA
+        | D.UNDEFINE_TPM
+        | D.UNDEFINE_KEEP_TPM
     )
     create_flags = START_FLAGS | D.START_VALIDATE
 
@@ -41,7 +65,8 @@ class QemuDomains(RegistryDomains[Guest]):
         """Made anew only when the binary has been probed anew."""
         known = self._facts.get(caps.binary)
         if known is None or known[0] is not caps:
-            known = self._facts[caps.binary] = caps, machine_facts(caps)
+            facts = msgspec.structs.replace(machine_facts(caps), nvram_directory=str(self._context.paths.nvram))
+            known = self._facts[caps.binary] = caps, facts
         return known[1]
 
     async def prepare(self, document: Domain) -> Domain:
@@ -61,6 +86,30 @@ class QemuDomains(RegistryDomains[Guest]):
 
     def save_live(self, record: GuestRecord) -> None:
         self._context.save(record)
+
+    def discard(self, record: GuestRecord, flags: int) -> None:
+        """The variables of its firmware only when told to, the state of its TPM unless told otherwise."""
+        for keep, remove, what in _KEPT:
+            if flags & keep and flags & remove:
+                raise OperationInvalid(f"cannot both keep and delete {what}", domain=From.QEMU)
+        config, paths = record.config, self._context.paths
+        variables = variables_path(config.os.nvram)
+        if variables is None and config.os.firmware == "efi":
+            variables = nvram_path(str(paths.nvram), record.name)
+        if variables is not None and os.path.exists(variables):
+            if not flags & (D.UNDEFINE_NVRAM | D.UNDEFINE_KEEP_NVRAM):
+                raise OperationInvalid(
+                    "cannot undefine domain with nvram",
+                    domain=From.QEMU,
+                    hint=f"--nvram removes '{variables}', --keep-nvram leaves it",
+                )
+            if flags & D.UNDEFINE_NVRAM:
+                _remove_variables(variables)
+        persistent = any(
+            isinstance(tpm.backend, EmulatorTpm) and tpm.backend.persistent_state for tpm in config.devices.tpms
+        )
+        if flags & D.UNDEFINE_TPM or not (persistent or flags & D.UNDEFINE_KEEP_TPM):
+            remove_state(paths.tpms, uuid_text(record.uuid))
 
 
 class QemuInspection(RecordInspection[Guest]):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor, Statistics
 from roost.contract.interface import Backend
-from roost.contract.node import Node
-from roost.drivers.qemu.capabilities import CapabilitiesCache
+from roost.contract.node import Node, Processors
+from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.console import QemuConsoles
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.domains import QemuDomains, QemuInspection
+from roost.drivers.qemu.firmware import FirmwareStore, descriptor_directories
 from roost.drivers.qemu.guest import Guest
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import QemuLifecycle
 from roost.drivers.qemu.monitor import QemuMonitor
 from roost.drivers.qemu.node import QemuNode
 from roost.drivers.qemu.paths import QemuPaths
+from roost.drivers.qemu.processors import QemuProcessors
 from roost.drivers.qemu.recovery import Recovery
 from roost.drivers.qemu.statistics import QemuStatistics
 from roost.drivers.qemu.supervisor import Supervisor
@@ -40,13 +42,16 @@ class QemuDriver:
         store = Store(paths.config, paths.status, host.node.boot_id())
         bus = EventBus()
         cache = CapabilitiesCache(paths.cache, host.processes, account)
-        self._context = context = Context(paths, config, host, table, store, bus, cache, account)
+        firmware = FirmwareStore(descriptor_directories(privileged=privileged))
+        self._context = context = Context(paths, config, host, table, store, bus, cache, firmware, account)
+        documents = CapabilityDocuments(cache, host, account, firmware)
         self._supervisor = Supervisor(context)
         launcher = Launcher(context, self._supervisor)
         self._recovery = Recovery(context, self._supervisor, launcher)
         self._privileged = privileged
         interfaces = {
-            Node: QemuNode(context),
+            Node: QemuNode(context, documents),
+            Processors: QemuProcessors(documents, host.node),
             Domains: QemuDomains(context, launcher),
             Lifecycle: QemuLifecycle(context, self._supervisor, launcher),
             Inspection: QemuInspection(table),
@@ -75,6 +80,7 @@ class QemuDriver:
     async def start(self) -> None:
         """Definitions, running guests, autostart."""
         self._context.host.ownership.directory(self._context.paths.state)
+        self._context.host.ownership.directory(self._context.paths.nvram)
         self._recovery.load_definitions()
         await self._recovery.reconnect()
         await self._recovery.autostart()
@@ -92,6 +98,7 @@ class QemuDriver:
                 guest.monitor.close()
             if guest.process is not None:
                 guest.process.release()
+            guest.resources.let_go()
             guest.log.close()
 
     @property

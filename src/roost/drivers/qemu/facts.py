@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from roost.drivers.qemu.capabilities import Capabilities
 from roost.model.domain.facts import Machine, MachineFacts
@@ -29,7 +30,18 @@ def machine_facts(caps: Capabilities) -> MachineFacts:
         machines=machines,
         default_machine=default,
         devices=caps.types,
+        protections=frozenset(_protections(caps)),
     )
+
+
+def _protections(caps: Capabilities) -> Iterator[str]:
+    """The kinds of <launchSecurity> that the binary has, and the host for it."""
+    if caps.sev is not None:
+        yield "sev"
+        if "sev-snp-guest" in caps.types:
+            yield "sev-snp"
+    if "kvm" in caps.accelerators:
+        yield from (kind for kind in ("s390-pv", "tdx") if f"{kind}-guest" in caps.types)
 
 
 def _model_name(caps: Capabilities, typename: str) -> str:

@@ -30,9 +30,12 @@ from roost.drivers.qemu.log import GuestLog, hint_for
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed, QmpCommandError
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.supervisor import Supervisor
+from roost.drivers.qemu.swtpm import SoftwareTpms
 from roost.errors import From, InternalError, RoostError
 from roost.host.api import Command
 from roost.model.domain import Domain
+from roost.model.domain.firmware import is_selected_at_start, with_firmware
+from roost.model.domain.os import nvram_path, variables_path
 
 #: Seconds until QEMU must have greeted: it may have to touch all of a large guest's memory first.
 GREETING_TIMEOUT = 60.0
@@ -50,6 +53,7 @@ class Launcher:
     def __init__(self, context: Context, supervisor: Supervisor) -> None:
         self.context = context
         self.supervisor = supervisor
+        self.tpms = SoftwareTpms(context)
 
     async def start(self, record: GuestRecord, document: Domain, flags: int) -> None:
         """Start `record` from `document`; events are published when it is through.
@@ -64,6 +68,7 @@ class Launcher:
             stack.callback(self._abandon, record)
             record.set_state(D.PAUSED, D.PAUSED_STARTING_UP)
             directory = context.paths.guest(id, record.name)
+            document = self._with_firmware(record, document, flags)
             record.live = live = L.make_live(document, id, directory)
             monitor_path = context.paths.monitor(id, record.name)
             guest = Guest(Resources(context.host), GuestLog(context.paths.log_file(record.name)), str(monitor_path))
@@ -73,7 +78,9 @@ class Launcher:
             needs = plan.needs(live, caps)
             guest.resources.prepare(needs, directory, lend=context.config.dynamic_ownership)
             context.save(record)
-            guest.resources.take(needs)
+            guest.resources.take(needs, context.account, reset_nvram=bool(flags & D.START_RESET_NVRAM))
+            for tpm in needs.tpms:
+                await self.tpms.start(record, guest, tpm, directory)
             grants = guest.resources.grants(guest.resources.listen(monitor_path))
             record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
             settings = [(command.name, command.arguments) for command in plan.settings(live, caps)]
@@ -84,6 +91,16 @@ class Launcher:
         self.supervisor.lifecycle(record, E.STARTED, E.STARTED_BOOTED)
         if flags & D.START_PAUSED:
             self.supervisor.lifecycle(record, E.SUSPENDED, E.SUSPENDED_PAUSED)
+
+    def _with_firmware(self, record: GuestRecord, document: Domain, flags: int) -> Domain:
+        """The document with the firmware that its descriptor means, of those on this host."""
+        context = self.context
+        own = variables_path(document.os.nvram)
+        missing = own is not None and (bool(flags & D.START_RESET_NVRAM) or not os.path.exists(own))
+        if not is_selected_at_start(document, nvram_missing=missing):
+            return document
+        nvram = nvram_path(str(context.paths.nvram), record.name)
+        return with_firmware(document, context.firmware.descriptors(), nvram=nvram)
 
     def _abandon(self, record: GuestRecord) -> None:
         """The last step back: a record that never ran."""

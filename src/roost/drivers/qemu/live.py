@@ -63,7 +63,10 @@ def with_ports(live: Domain, ports: Mapping[str, int], names: Mapping[str, str],
         _with_address(_with_port(each, number, ports), address) for number, each in enumerate(devices.graphics)
     )
     interfaces = tuple(_with_target(each, names) for each in devices.interfaces)
-    return _replace(live, devices=_replace(devices, graphics=graphics, interfaces=interfaces))
+    vsock = devices.vsock
+    if vsock is not None and vsock.alias is not None and vsock.alias in ports:
+        vsock = _replace(vsock, cid=ports[vsock.alias])
+    return _replace(live, devices=_replace(devices, graphics=graphics, interfaces=interfaces, vsock=vsock))
 
 
 def _with_port(graphics: AnyGraphics, number: int, ports: Mapping[str, int]) -> AnyGraphics:

@@ -27,6 +27,16 @@ class QemuPaths(NamedTuple):
     def monitor(self, id: int, name: str) -> Path:
         return self.guest(id, name) / "monitor.sock"
 
+    @property
+    def nvram(self) -> Path:
+        """Variables of guests' firmware."""
+        return self.state / "nvram"
+
+    @property
+    def tpms(self) -> Path:
+        """State of guests' software TPMs."""
+        return self.state.parent / "swtpm"
+
     def log_file(self, name: str) -> Path:
         return self.log / f"{name}.log"
 

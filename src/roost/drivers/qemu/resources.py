@@ -16,18 +16,26 @@ from pathlib import Path
 
 import msgspec
 
-from roost.drivers.qemu import plan
+from roost.drivers.qemu import plan, private_files
 from roost.errors import From, InternalError, SystemCallError
-from roost.host.api import Host, Owner
+from roost.host.api import Account, Host, Owner, Process
+
+#: Seconds between SIGTERM and SIGKILL for a process beside QEMU.
+HELPER_GRACE = 5.0
 
 
 class Held(msgspec.Struct, frozen=True):
-    """owners: files lent to QEMU's user. sockets: paths to unlink. directory: the guest's own, removed with it."""
+    """owners: files lent to QEMU's user. sockets: paths to unlink.
+
+    directory: the guest's own, removed with it. helpers: files with the number of a process beside QEMU, whose
+    command line has the file's name.
+    """
 
     owners: tuple[Owner, ...] = ()
     ports: tuple[int, ...] = ()
     sockets: tuple[str, ...] = ()
     directory: str = ""
+    helpers: tuple[str, ...] = ()
 
 
 class Resources:
@@ -40,6 +48,9 @@ class Resources:
         self._fds: dict[str, tuple[int, ...]] = {}
         self._names: dict[str, str] = {}
         self._ports: dict[str, int] = {}
+        self._helpers: list[Process] = []
+        #: Where the guest's software TPM is controlled.
+        self.tpm_socket: str | None = None
         self._taken: list[Owner] = list(self.held.owners) if held else []
 
     def prepare(self, needs: plan.Needs, directory: Path, *, lend: bool) -> None:
@@ -53,7 +64,10 @@ class Resources:
             self._ports[port.key] = chosen
             self.held = msgspec.structs.replace(self.held, ports=(*self.held.ports, chosen))
         owners: dict[str, Owner] = {}
+        made = {file.path for file in needs.made if not os.path.exists(file.path)}
         for file in needs.files:
+            if file.path in made:
+                continue
             try:
                 self._check(file)
             except SystemCallError:
@@ -68,6 +82,7 @@ class Resources:
             owners=tuple(owners.values()),
             sockets=tuple(listener.path for listener in needs.listeners),
             directory=str(directory),
+            helpers=tuple(str(directory / f"{name}.pid") for name in (["swtpm"] if needs.tpms else [])),
         )
 
     def _claim(self, port: plan.Port) -> int:
@@ -89,10 +104,17 @@ class Resources:
             path = os.path.dirname(path) or "/"
         self._host.ownership.check(path, write=file.write)
 
-    def take(self, needs: plan.Needs) -> None:
-        """Acquire what `prepare` decided."""
+    def take(self, needs: plan.Needs, account: Account | None = None, *, reset_nvram: bool = False) -> None:
+        """Acquire what `prepare` decided. account: whom files that are made are for. reset_nvram: make them anew."""
         for directory in (self.held.directory, *needs.directories):
             self._host.ownership.directory(Path(directory))
+        for file in needs.made:
+            path = os.path.join(self.held.directory, file.path)
+            private_files.make(file._replace(path=path), account, anew=reset_nvram)
+        for vsock in needs.vsocks:
+            descriptor, cid = self._host.network.vsock(vsock.cid)
+            self._keep(vsock.key, descriptor)
+            self._ports[vsock.key] = cid
         for owner in self.held.owners:
             self._host.ownership.take(owner)
             self._taken.append(owner)
@@ -149,6 +171,34 @@ class Resources:
         self._descriptors.append(descriptor)
         return descriptor
 
+    def listen_for_guest(self, path: Path) -> int:
+        """A listening socket that QEMU connects to, closed on our side with the rest."""
+        descriptor = self._listen(str(path))
+        self._descriptors.append(descriptor)
+        return descriptor
+
+    def helper_file(self, name: str) -> str:
+        """Where a process beside QEMU leaves its number; decided by `prepare`."""
+        return next(path for path in self.held.helpers if path.endswith(f"/{name}.pid"))
+
+    def add_helper(self, process: Process) -> None:
+        """A process beside QEMU is running; it ends with the guest."""
+        self._helpers.append(process)
+
+    def let_go(self) -> None:
+        """Leave the helpers to themselves: the daemon ends, the guest does not."""
+        for process in self._helpers:
+            process.release()
+        self._helpers.clear()
+
+    def _end_helpers(self, files: tuple[str, ...]) -> None:
+        helpers, self._helpers = self._helpers, []
+        if not helpers:
+            found = [self._host.processes.find(Path(path)) for path in files]
+            helpers = [process for process in found if process is not None]
+        for process in helpers:
+            process.terminate(HELPER_GRACE)
+
     def _keep(self, key: str, *descriptors: int) -> None:
         self._descriptors.extend(descriptors)
         self._fds[key] = descriptors
@@ -160,6 +210,8 @@ class Resources:
             fds=self._fds,
             ports=self._ports,
             names=self._names,
+            directory=self.held.directory,
+            tpm_socket=self.tpm_socket,
             now=time.time(),
             utc_offset=time.localtime().tm_gmtoff,
         )
@@ -187,6 +239,7 @@ class Resources:
         """Give everything back. May be called twice."""
         self.close()
         held, self.held = self.held, Held()
+        self._end_helpers(held.helpers)
         taken, self._taken = self._taken, []
         for owner in taken:
             self._host.ownership.restore(owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -71,6 +72,13 @@ class FakeProcesses:
         process = FakeProcess(1000 + len(self.spawned), command)
         self.spawned.append(process)
         return process
+
+    def find(self, path: Path) -> FakeProcess | None:
+        for process in self.spawned:
+            words = process.command.argv if process.command is not None else ()
+            if not process.exited and any(str(path) in word for word in words):
+                return process
+        return None
 
     def attach(self, pid: int, started: int) -> FakeProcess | None:
         for process in self.spawned:
@@ -156,6 +164,9 @@ class FakeNetwork:
     def release_port(self, port: int) -> None:
         self.ports.discard(port)
 
+    def vsock(self, cid: int | None) -> tuple[int, int]:
+        return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), cid or 3
+
     def listen(self, path: Path) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
@@ -220,6 +231,9 @@ class FakeHardware:
 
     def has_iommu(self) -> bool:
         return False
+
+    def kvm_max_vcpus(self) -> int:
+        return 0
 
     def sleep_states(self) -> Sequence[str]:
         return ()

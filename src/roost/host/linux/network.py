@@ -19,6 +19,10 @@ _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSIFMTU, _SIOCSIFHWADDR = 0x8913, 0x8914, 0x8922, 0x8924
 _SIOCBRADDIF = 0x89A2
 _IFF_UP = 0x1
+_VHOST_VSOCK_SET_GUEST_CID = 0x4008AF60
+#: 0 to 2 mean the hypervisor, the local machine and the host.
+_FIRST_CID = 3
+_MAX_GUEST_CIDS = 65536
 _ARPHRD_ETHER = 1
 _NAME_MAX = 15
 _COUNTERS = ("bytes", "packets", "errors", "dropped")
@@ -133,6 +137,27 @@ class LinuxNetwork:
     def release_port(self, port: int) -> None:
         self.settle_port(port)
         self._ports.discard(port)
+
+    def vsock(self, cid: int | None) -> tuple[int, int]:
+        try:
+            descriptor = os.open("/dev/vhost-vsock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise system_error(
+                "unable to open vhost-vsock device", error, hint="modprobe vhost_vsock, or drop <vsock>"
+            ) from error
+        for chosen in (cid,) if cid is not None else range(_FIRST_CID, _FIRST_CID + _MAX_GUEST_CIDS):
+            try:
+                fcntl.ioctl(descriptor, _VHOST_VSOCK_SET_GUEST_CID, struct.pack("=Q", chosen))
+            except OSError as error:
+                if cid is None and error.errno == errno.EADDRINUSE:
+                    continue
+                os.close(descriptor)
+                raise system_error(
+                    "failed to set guest cid", error, hint=f"another guest may have {chosen}; <cid auto='yes'/>"
+                ) from error
+            return descriptor, chosen
+        os.close(descriptor)
+        raise OperationFailed("failed to acquire guest cid", hint="every context id is taken")
 
     def listen(self, path: Path) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from roost.host.api import Command, ProcessUsage
 from roost.host.linux.system import system_error
@@ -185,6 +186,23 @@ class LinuxProcesses:
             return None
         # In this order: if the start time matches now, it is what the pidfd holds.
         if start_time(pid) != started:
+            os.close(pidfd)
+            return None
+        return LinuxProcess(pid, started, pidfd, None)
+
+    def find(self, path: Path) -> LinuxProcess | None:
+        try:
+            pid = int(path.read_text())
+            pidfd = os.pidfd_open(pid)
+        except (OSError, ValueError):
+            return None
+        # In this order: if the command line is the right one now, it is what the pidfd holds.
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            words = b""
+        started = start_time(pid)
+        if str(path).encode() not in words or started is None:
             os.close(pidfd)
             return None
         return LinuxProcess(pid, started, pidfd, None)

@@ -31,6 +31,9 @@ def _unknown(what: str) -> Complaint:
     return Complaint(ConfigUnsupported, f"unknown {what}")
 
 
+_ONE_GENID = Complaint(XmlError, "element 'genid' can only appear once")
+
+
 class Domain(Record):
     """A virtual machine. Sizes are in KiB; `id` is set in live documents only."""
 
@@ -40,7 +43,7 @@ class Domain(Record):
     type: DomainType
     id: Annotated[Int | None, at("@id", live=True)] = None
     uuid: Annotated[Uuid | None, at("uuid", wrong=Complaint(InternalError, "malformed uuid element"))] = None
-    genid: Annotated[Genid | None, at("genid", keep_empty=True, once=Complaint(XmlError, "element 'genid' can only appear once"))] = None
+    genid: Annotated[Genid | None, at("genid", keep_empty=True, once=_ONE_GENID)] = None
     title: Child[str | None] = None
     description: Child[str | None] = None
     metadata: RawXml | None = None

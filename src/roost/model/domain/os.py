@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from roost.errors import ConfigUnsupported, XmlError
-from roost.model.domain.devices.disk import AnyDiskSource
+from roost.model.domain.devices.disk import AnyDiskSource, BlockSource, FileSource
 from roost.xml import Child, Complaint, Int, Record, Text, UInt, YesNo, at, inline
 
 BootDevice = Literal["fd", "hd", "cdrom", "network"]
@@ -110,7 +110,24 @@ class Os(Record):
     ] = None
 
 
+def nvram_path(directory: str, name: str) -> str:
+    """Where a guest's firmware keeps its variables unless told otherwise."""
+    return f"{directory}/{name}_VARS.fd"
+
+
+def variables_path(nvram: Nvram | None) -> str | None:
+    """The host path of the firmware's variables; None where they have none, or are elsewhere."""
+    if nvram is None:
+        return None
+    source = nvram.source
+    if isinstance(source, FileSource):
+        return source.file
+    if isinstance(source, BlockSource):
+        return source.dev
+    return nvram.path
+
+
 __all__ = [
     "NO_OS_TYPE", "AcpiTable", "BootDevice", "FirmwareFeature", "FlashFormat", "InitEnv", "Loader", "Nvram", "Os",
-    "OsType", "VarStore",
+    "OsType", "VarStore", "nvram_path", "variables_path",
 ]  # fmt: skip

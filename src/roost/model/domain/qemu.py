@@ -47,7 +47,16 @@ class QemuProperty(Record):
     name: Annotated[
         str, at("@name", missing=Complaint(XmlError, "missing 'name' attribute for qemu:property", domain=From.QEMU))
     ]
-    type: Literal["string", "signed", "unsigned", "bool", "remove"]
+    type: Annotated[
+        Literal["string", "signed", "unsigned", "bool", "remove"],
+        at(
+            "@type",
+            wrong=Complaint(
+                XmlError, "Invalid value for attribute 'type' in element 'property': '%s'.", domain=From.XML
+            ),
+            missing=Complaint(XmlError, "Missing required attribute 'type' in element 'property'", domain=From.XML),
+        ),
+    ]
     value: str | None = None
 
 

@@ -17,6 +17,7 @@ from roost.drivers.qemu.capabilities import CapabilitiesCache
 from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.events import HANDLERS
+from roost.drivers.qemu.firmware import FirmwareStore
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.paths import QemuPaths
@@ -49,7 +50,9 @@ class Scene:
         store = Store(paths.config, paths.status, host.node.boot_id())
         bus = EventBus()
         cache = CapabilitiesCache(paths.cache, host.processes)
-        self.supervisor = Supervisor(Context(paths, QemuConfig(), host, table, store, bus, cache, None))
+        self.supervisor = Supervisor(
+            Context(paths, QemuConfig(), host, table, store, bus, cache, FirmwareStore(()), None)
+        )
         self.record: GuestRecord = table.add("g", bytes(16))
         table.activate(self.record)
         self.guest = Guest(Resources(host), GuestLog(paths.log_file("g")), "/nowhere")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact, on_off
+from roost.drivers.qemu.plan.resources import Made
 from roost.errors import ConfigUnsupported, From
 from roost.model.domain.security import (
     AnyLaunchSecurity,
@@ -61,12 +63,21 @@ def _tdx(security: TdxSecurity, ctx: Context) -> Props:
 
 
 #: By the document's type: QEMU's object, what libvirt calls it in its refusals, the object's properties.
-_OBJECTS = {
+_OBJECTS: Mapping[type, tuple[str, str, Callable[[Any, Context], Props]]] = {
     SevSecurity: ("sev-guest", "SEV", _sev),
     SevSnpSecurity: ("sev-snp-guest", "SEV SNP", _sev_snp),
     S390PvSecurity: ("s390-pv-guest", "S390 PV", _s390_pv),
     TdxSecurity: ("tdx-guest", "TDX", _tdx),
 }
+
+
+def needs(ctx: Context) -> Iterator[Made]:
+    """What the owner of a SEV guest has sent, as files."""
+    security = ctx.domain.launch_security
+    if isinstance(security, SevSecurity):
+        for name, text in (("dh_cert.base64", security.dh_cert), ("session.base64", security.session)):
+            if text:
+                yield Made(name, text=text)
 
 
 def machine_words(ctx: Context) -> Iterator[str]:
@@ -85,7 +96,7 @@ def section(ctx: Context) -> Iterator[Piece]:
             domain=From.QEMU,
             hint=f"it has no object '{name}'",
         )
-    yield Piece("object", compact({"qom-type": name, "id": _ID, **properties(security, ctx)}))  # type: ignore[arg-type]
+    yield Piece("object", compact({"qom-type": name, "id": _ID, **properties(security, ctx)}))
 
 
 def keywrap_words(ctx: Context) -> Iterator[str]:

@@ -6,27 +6,16 @@ from collections.abc import Iterator
 
 from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.pieces import Piece, Props, escape, on_off, option
+from roost.drivers.qemu.plan.protocols import Keys, network_props
 from roost.drivers.qemu.plan.resources import File, Made
 from roost.errors import ConfigUnsupported, From, XmlError
-from roost.model.domain.devices.disk import BlockSource, FileSource
-from roost.model.domain.os import AcpiTable, Loader, Nvram
+from roost.model.domain.devices.disk import BlockSource, NetworkSource
+from roost.model.domain.os import AcpiTable, Loader, Nvram, variables_path
 from roost.model.domain.sysinfo import SMBIOS_ENTRIES, FwCfgSysinfo, SmbiosSysinfo, SysinfoEntry
 
 
 def is_pflash(loader: Loader | None) -> bool:
     return loader is not None and loader.type == "pflash" and bool(loader.path)
-
-
-def variables_path(nvram: Nvram | None) -> str | None:
-    """The host path of the firmware's variables; None where they have none."""
-    if nvram is None:
-        return None
-    source = nvram.source
-    if isinstance(source, FileSource):
-        return source.file
-    if isinstance(source, BlockSource):
-        return source.dev
-    return nvram.path
 
 
 # -- flash -------------------------------------------------------------------------------------
@@ -53,6 +42,8 @@ def _flash(node: str, storage: Props, format: str | None, *, readonly: bool) -> 
 
 
 def _storage(nvram: Nvram) -> Props:
+    if isinstance(nvram.source, NetworkSource):
+        return network_props(nvram.source, nvram.source.auth, Keys())
     driver = "host_device" if isinstance(nvram.source, BlockSource) else "file"
     return {"driver": driver, "filename": variables_path(nvram)}
 
@@ -106,6 +97,10 @@ def boot_section(ctx: Context) -> Iterator[Piece]:
 def _acpi_words(table: AcpiTable) -> str:
     """raw: one table with its own header; rawset: several of them; the others get a header of the type's name."""
     return "file" if table.type in ("raw", "rawset") else f"sig={table.type.upper()},file"
+
+
+#: Tables for which QEMU would fill in a maker of its own.
+_ALWAYS_MANUFACTURED = ("base_boards", "chassis")
 
 
 # -- what the firmware tells -------------------------------------------------------------------
@@ -169,6 +164,8 @@ def _smbios_tables(info: SmbiosSysinfo, *, with_uuid: bool) -> Iterator[Piece]:
 
 def _smbios_words(table: str, entries: list[SysinfoEntry]) -> list[str]:
     values = {entry.name: entry.value for entry in entries}
+    if values and table in _ALWAYS_MANUFACTURED:
+        values.setdefault("manufacturer", "")
     return [f"{name}={escape(values[name] or '')}" for name in SMBIOS_ENTRIES[table] if name in values]
 
 
@@ -190,7 +187,9 @@ def needs(ctx: Context) -> Iterator[File | Made]:
     if path is not None and is_pflash(os.loader):
         assert os.nvram is not None
         if not isinstance(os.nvram.source, BlockSource):
-            yield Made(path, template=os.nvram.template or "")
+            yield Made(
+                path, template=os.nvram.template or "", user=(os.loader.path or "") if os.loader is not None else ""
+            )
         yield File(path, write=True, user="nvram")
     for info in ctx.domain.sysinfo:
         if isinstance(info, FwCfgSysinfo):

@@ -18,16 +18,16 @@ def start_section(ctx: Context) -> Iterator[Piece]:
 
 #: What a document may want of QEMU about deprecated input, and the words for it.
 _DEPRECATION = {
-    "omit": "deprecated-output=hide",
-    "reject": "deprecated-output=hide,deprecated-input=reject",
-    "crash": "deprecated-output=hide,deprecated-input=crash",
+    "omit": '{"deprecated-output":"hide"}',
+    "reject": '{"deprecated-input":"reject","deprecated-output":"hide"}',
+    "crash": '{"deprecated-input":"crash","deprecated-output":"hide"}',
 }
 
 
 def _deprecation(ctx: Context) -> Iterator[Piece]:
     asked = ctx.domain.qemu_deprecation
     words = _DEPRECATION.get(asked.behavior or "") if asked is not None else None
-    if words is not None and ctx.caps.has("option:compat"):
+    if words is not None:
         yield option("-compat", words)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from roost.drivers.qemu.plan.chardevs import backend, chardev_id
 from roost.drivers.qemu.plan.context import Context, alias_of
-from roost.drivers.qemu.plan.pieces import Piece, compact, device, on_off, option
+from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device, on_off, option
 from roost.drivers.qemu.plan.resources import File, Made, VhostVsock
 from roost.errors import ConfigUnsupported, From, XmlError
 from roost.model.domain.device import PciAddress, SpaprVioAddress
@@ -17,7 +17,7 @@ from roost.model.domain.devices.pstore import Pstore
 from roost.model.domain.devices.shmem import Shmem
 from roost.model.domain.devices.small import Vsock
 
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where QEMU and its peers look for it
+_SHARED_MEMORY = "/dev/shm"
 _LEAST_SHMEM = 1 << 20
 
 
@@ -101,7 +101,7 @@ def shmem(shmem: Shmem, ctx: Context) -> Iterator[Piece]:
             hint="leave <address> out",
         )
     driver = ctx.driver(shmem.model, f"shmem {shmem.model}")
-    props = {"driver": driver, "id": alias}
+    props: Props = {"driver": driver, "id": alias}
     if shmem.server is not None:
         props["chardev"] = chardev_id(alias)
     else:
@@ -146,7 +146,7 @@ def vsock(vsock: Vsock, ctx: Context) -> Iterator[Piece]:
     alias = alias_of(vsock)
     props = ctx.virtio("vhost-vsock", vsock, vsock.driver, vsock.model if vsock.model != "virtio" else None)
     fds = ctx.grants.fds.get(alias)
-    descriptor = ctx.use(fds[0]) if fds else None
+    descriptor = ctx.use(fds[0]) if fds else "-1"
     cid = ctx.grants.ports.get(alias, vsock.cid or 0)
     yield device(props | {"id": alias, "guest-cid": cid, "vhostfd": descriptor} | ctx.address(vsock))
 
@@ -159,9 +159,7 @@ def vsock_section(ctx: Context) -> Iterator[Piece]:
 def crypto(crypto: Crypto, ctx: Context) -> Iterator[Piece]:
     alias = alias_of(crypto)
     kind = f"cryptodev-backend-{crypto.backend.model}"
-    ctx.require(
-        kind, f"this qemu doesn't support {kind}", "'builtin' is computed in QEMU itself"
-    )
+    ctx.require(kind, f"this qemu doesn't support {kind}", "'builtin' is computed in QEMU itself")
     yield Piece("object", compact({"qom-type": kind, "id": f"obj{alias}", "queues": crypto.backend.queues}))
     props = ctx.virtio("virtio-crypto", crypto, crypto.driver)
     yield device(props | {"cryptodev": f"obj{alias}", "id": alias} | ctx.address(crypto))

@@ -7,21 +7,19 @@ from collections.abc import Iterator
 from roost.drivers.qemu.plan.context import Context, alias_of
 from roost.drivers.qemu.plan.pieces import Piece, device, escape, option
 from roost.drivers.qemu.plan.resources import File, SoftwareTpm
-from roost.errors import From, InternalError
 from roost.model.domain.devices.tpm import EmulatorTpm, ExternalTpm, PassthroughTpm, Tpm
 
 #: The character device by which QEMU controls a swtpm.
 _CHARDEV = "chrtpm"
 
 
-def _socket(name: str, path: str) -> Piece:
-    return Piece(
-        "chardev",
-        {
-            "id": name,
-            "backend": {"type": "socket", "data": {"addr": {"type": "unix", "data": {"path": path}}}},
-        },
-    )
+def _control(backend: EmulatorTpm | ExternalTpm, ctx: Context) -> Piece:
+    path = backend.path if isinstance(backend, ExternalTpm) else ctx.grants.tpm_socket
+    if path is None:
+        # Nothing was acquired: a document that is only translated.
+        return Piece("chardev", {"id": _CHARDEV, "backend": {"type": "null", "data": {}}})
+    address = {"addr": {"type": "unix", "data": {"path": path}}}
+    return Piece("chardev", {"id": _CHARDEV, "backend": {"type": "socket", "data": address}})
 
 
 def pieces(tpm: Tpm, ctx: Context) -> Iterator[Piece]:
@@ -31,13 +29,9 @@ def pieces(tpm: Tpm, ctx: Context) -> Iterator[Piece]:
         yield device({"driver": ctx.driver("spapr-tpm-proxy", "spapr-tpm-proxy"), "id": alias, "host-path": path})
         return
     if isinstance(backend, PassthroughTpm):
-        words = ["passthrough", f"id=tpm-{alias}", f"path={escape(backend.path or '')}"]
-        cancel = ctx.grants.names.get(f"cancel:{alias}")
-        if cancel is not None:
-            words.append(f"cancel-path={escape(cancel)}")
-        yield option("-tpmdev", ",".join(words))
+        yield option("-tpmdev", f"passthrough,id=tpm-{alias},path={escape(backend.path or '')}")
     else:
-        yield _socket(_CHARDEV, _control_socket(backend, ctx))
+        yield _control(backend, ctx)
         yield option("-tpmdev", f"emulator,id=tpm-{alias},chardev={_CHARDEV}")
     yield device({"driver": _driver(tpm, ctx), "tpmdev": f"tpm-{alias}", "id": alias, **ctx.address(tpm)})
 
@@ -47,14 +41,6 @@ def _driver(tpm: Tpm, ctx: Context) -> str:
     on_arm = ctx.domain.os.arch in ("aarch64", "armv7l") and tpm.model == "tpm-tis"
     name = "tpm-tis-device" if on_arm else tpm.model or "tpm-tis"
     return ctx.driver(name, f"tpm model {tpm.model}")
-
-
-def _control_socket(backend: EmulatorTpm | ExternalTpm, ctx: Context) -> str:
-    if isinstance(backend, ExternalTpm):
-        if backend.path is None:
-            raise InternalError("missing socket path for external TPM device", domain=From.QEMU)
-        return backend.path
-    return ctx.grants.tpm_socket
 
 
 def section(ctx: Context) -> Iterator[Piece]:

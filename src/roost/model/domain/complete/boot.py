@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from roost.errors import ConfigUnsupported, From, XmlDetail
 from roost.model.domain.draft import Draft
-from roost.model.domain.os import FirmwareFeature, Loader, Nvram, Os
+from roost.model.domain.os import FirmwareFeature, Loader, Nvram, Os, nvram_path
 from roost.model.domain.security import Genid
-from roost.model.domain.sysinfo import SMBIOS_ENTRIES, BaseBoard, SmbiosSysinfo, SysinfoEntry
+from roost.model.domain.sysinfo import SMBIOS_ENTRIES, BaseBoard, FwCfgSysinfo, SmbiosSysinfo, SysinfoEntry
 from roost.model.shared.identity import random_uuid
 from roost.xml.values import UuidText
 
@@ -23,7 +23,9 @@ _UUID = UuidText()
 def complete_identity(draft: Draft) -> None:
     """The UUID, which <sysinfo> may bring, and an identifier of the generation where one is asked for."""
     domain = draft.domain
-    sysinfo = tuple(_with_known_entries(info) if isinstance(info, SmbiosSysinfo) else info for info in domain.sysinfo)
+    sysinfo = tuple(
+        _with_known_entries(info) if isinstance(info, SmbiosSysinfo) else _with_files(info) for info in domain.sysinfo
+    )
     if sysinfo:
         draft.changes["sysinfo"] = sysinfo
     if domain.uuid is None:
@@ -39,6 +41,11 @@ def system_uuid(sysinfo: Sequence[Any]) -> str | None:
             if entry.name == "uuid":
                 return str(entry.value)
     return None
+
+
+def _with_files(info: FwCfgSysinfo) -> FwCfgSysinfo:
+    """An entry that names a file has no text."""
+    return replace(info, entries=tuple(replace(entry, value=None) if entry.file else entry for entry in info.entries))
 
 
 def _with_known_entries(info: SmbiosSysinfo) -> SmbiosSysinfo:
@@ -116,7 +123,7 @@ def _features(os: Os) -> tuple[FirmwareFeature, ...]:
     return tuple(
         FirmwareFeature(enabled=enabled, name=name)
         for name in ("enrolled-keys", "secure-boot")
-        if (enabled := wanted.get(name)) is not None  # type: ignore[arg-type]  # the tuple's members are the names
+        if (enabled := wanted.get(name)) is not None
     )
 
 
@@ -137,9 +144,4 @@ def _nvram(draft: Draft, os: Os) -> Nvram | None:
     return replace(nvram or Nvram(), path=nvram_path(draft.facts.nvram_directory, draft.domain.name))
 
 
-def nvram_path(directory: str, name: str) -> str:
-    """Where a guest's firmware keeps its variables unless told otherwise."""
-    return f"{directory}/{name}_VARS.fd"
-
-
-__all__ = ["complete_identity", "complete_os", "nvram_path", "system_uuid"]
+__all__ = ["complete_identity", "complete_os", "system_uuid"]

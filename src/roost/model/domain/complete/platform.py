@@ -8,7 +8,7 @@ from roost.errors import ConfigUnsupported, From, XmlError
 from roost.model.domain.devices.pstore import Pstore
 from roost.model.domain.devices.shmem import Shmem, ShmemMsi
 from roost.model.domain.devices.small import Panic, RandomBackend, Vsock
-from roost.model.domain.devices.tpm import EmulatorTpm, PassthroughTpm, Tpm
+from roost.model.domain.devices.tpm import EmulatorTpm, ExternalTpm, PassthroughTpm, Tpm
 from roost.model.domain.draft import Draft
 
 #: Bytes of shared memory unless told otherwise.
@@ -51,6 +51,8 @@ def _tpm(draft: Draft, tpm: Tpm) -> Tpm:
     elif isinstance(backend, EmulatorTpm) and backend.version is None:
         modern = model in ("tpm-spapr", "tpm-crb") or draft.arch in ("aarch64", "armv7l")
         backend = replace(backend, version="2.0" if modern else "1.2")
+    elif isinstance(backend, ExternalTpm) and backend.mode is None:
+        backend = replace(backend, mode="connect")
     if model is tpm.model and backend is tpm.backend:
         return tpm
     return replace(tpm, model=model, backend=backend)

@@ -16,18 +16,21 @@ def complete_security(draft: Draft) -> None:
         # The host's first security driver is meant, and there is none here.
         labels = (replace(labels[0], model="none"),)
     if labels:
-        draft.changes["seclabels"] = tuple(map(_completed, labels))
+        # Labels of no type are libvirt's word for none at all, but one without a model is refused.
+        draft.changes["seclabels"] = tuple(
+            _completed(label) for label in labels if label.type is not None or label.model in (None, "none")
+        )
     keywrap = domain.keywrap
     if keywrap is not None:
         draft.changes["keywrap"] = KeyWrap(ciphers=tuple(sorted(keywrap.ciphers, key=lambda each: each.name)))
 
 
 def _takes_default(label: Seclabel) -> bool:
-    return label.type == "none" or (label.type != "static" and label.baselabel is None)
+    return label.type == "none" or (label.type == "dynamic" and label.baselabel is None)
 
 
 def _completed(label: Seclabel) -> Seclabel:
-    kind = label.type or "dynamic"
+    kind = label.type
     if label.model == "none":
         return Seclabel(type="none", model="none")
     if kind == "none":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from roost.errors import ConfigUnsupported, InternalError, XmlError
-from roost.model.domain.device import Device, Reconnect
+from roost.model.domain.device import Device
 from roost.xml import Complaint, Flag, Record, UInt, Uuid, YesNo, at
 
 _NO_BACKEND = Complaint(XmlError, "missing TPM device backend")
+_ONE_BACKEND = Complaint(XmlError, "only one TPM backend is supported")
 _NO_SOURCE = Complaint(XmlError, "missing external TPM backend type")
 _BAD_SOURCE = Complaint(ConfigUnsupported, "unknown backend type '%s' for external TPM")
 
@@ -29,6 +30,17 @@ class TpmProfile(Record):
     source: str | None = None
     remove_disabled: Annotated[Literal["check", "fips-host"] | None, at("@removeDisabled")] = None
     name: str | None = None
+
+
+class PcrBanks(Record):
+    """The banks of registers that are to be active."""
+
+    strangers: ClassVar = Complaint(ConfigUnsupported, "Unsupported PCR banks '%s'")
+
+    sha1: Flag = False
+    sha256: Flag = False
+    sha384: Flag = False
+    sha512: Flag = False
 
 
 class EmulatorTpm(TpmBackend, tag="emulator"):
@@ -52,10 +64,7 @@ class EmulatorTpm(TpmBackend, tag="emulator"):
     secret: Annotated[
         Uuid | None, at("encryption/@secret", wrong=Complaint(InternalError, "Unable to parse secret uuid '%s'"))
     ] = None
-    sha1: Annotated[Flag, at("active_pcr_banks/sha1")] = False
-    sha256: Annotated[Flag, at("active_pcr_banks/sha256")] = False
-    sha384: Annotated[Flag, at("active_pcr_banks/sha384")] = False
-    sha512: Annotated[Flag, at("active_pcr_banks/sha512")] = False
+    active_pcr_banks: Annotated[PcrBanks | None, at("active_pcr_banks")] = None
     source_type: Annotated[Literal["file", "dir"] | None, at("source/@type")] = None
     source_path: Annotated[str | None, at("source/@path")] = None
     profile: TpmProfile | None = None
@@ -63,7 +72,8 @@ class EmulatorTpm(TpmBackend, tag="emulator"):
     @property
     def pcr_banks(self) -> tuple[str, ...]:
         """The banks that are to be active; none leaves them as they are."""
-        return tuple(bank for bank in ("sha1", "sha256", "sha384", "sha512") if getattr(self, bank))
+        banks = self.active_pcr_banks
+        return tuple(bank for bank in PcrBanks.__struct_fields__ if getattr(banks, bank)) if banks is not None else ()
 
 
 class ExternalTpm(TpmBackend, tag="external"):
@@ -78,7 +88,6 @@ class ExternalTpm(TpmBackend, tag="external"):
     ]  # fmt: skip
     mode: Annotated[Literal["connect", "bind"] | None, at("source/@mode")] = None
     path: Annotated[str | None, at("source/@path")] = None
-    reconnect: Annotated[Reconnect | None, at("source/reconnect")] = None
 
 
 AnyTpmBackend = PassthroughTpm | EmulatorTpm | ExternalTpm
@@ -86,7 +95,9 @@ AnyTpmBackend = PassthroughTpm | EmulatorTpm | ExternalTpm
 
 class Tpm(Device):
     model: Literal["tpm-tis", "tpm-crb", "tpm-spapr", "spapr-tpm-proxy"] | None = None
-    backend: Annotated[AnyTpmBackend, at("backend", missing=_NO_BACKEND)]
+    backend: Annotated[AnyTpmBackend, at("backend", missing=_NO_BACKEND, once=_ONE_BACKEND)]
 
 
-__all__ = ["AnyTpmBackend", "EmulatorTpm", "ExternalTpm", "PassthroughTpm", "Tpm", "TpmBackend", "TpmProfile"]
+__all__ = [
+    "AnyTpmBackend", "EmulatorTpm", "ExternalTpm", "PassthroughTpm", "PcrBanks", "Tpm", "TpmBackend", "TpmProfile",
+]  # fmt: skip

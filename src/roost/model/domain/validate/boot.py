@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from roost.errors import From, InternalError, XmlDetail, XmlError
-from roost.model.domain.security import S390PvSecurity, SevSecurity, SevSnpSecurity, TdxSecurity
+from roost.model.domain.security import KeyWrapCipher
 from roost.model.domain.sysinfo import FwCfgSysinfo, SmbiosSysinfo
 from roost.model.domain.validate.rules import Context, Rule
 from roost.xml import tag_of
@@ -80,7 +80,9 @@ FIRMWARE_RULES: tuple[Rule, ...] = (
         From.DOMAIN,
     ),
     Rule(
-        lambda d, c: not _selected(d) and (d.os.loader is not None or d.os.nvram is not None) and not _loader(d, "path"),
+        lambda d, c: (
+            not _selected(d) and (d.os.loader is not None or d.os.nvram is not None) and not _loader(d, "path")
+        ),
         "no loader path specified and firmware auto selection disabled",
         "<os firmware='efi'> looks for one",
         XmlDetail,
@@ -247,10 +249,15 @@ SECLABEL_RULES: tuple[Rule, ...] = (
     ),
 )
 
+
+def _ciphers(c: Context) -> tuple[KeyWrapCipher, ...]:
+    return c.domain.keywrap.ciphers if c.domain.keywrap is not None else ()
+
+
 #: `{d}` is one <cipher>.
 KEYWRAP_RULES: tuple[Rule, ...] = (
     Rule(
-        lambda d, c: sum(other.name == d.name for other in c.domain.keywrap.ciphers) > 1,
+        lambda d, c: sum(other.name == d.name for other in _ciphers(c)) > 1,
         "A domain definition can have no more than one cipher node with name {d.name}",
         "keep one",
         InternalError,
@@ -258,20 +265,19 @@ KEYWRAP_RULES: tuple[Rule, ...] = (
     ),
 )
 
-_SECURITY_OBJECTS = (
-    (SevSecurity, "sev-guest", "SEV launch security is not supported with this QEMU binary"),
-    (SevSnpSecurity, "sev-snp-guest", "SEV SNP launch security is not supported with this QEMU binary"),
-    (S390PvSecurity, "s390-pv-guest", "S390 PV launch security is not supported with this QEMU binary"),
-    (TdxSecurity, "tdx-guest", "Intel TDX launch security is not supported with this QEMU binary"),
-)
+_PROTECTIONS = (("sev", "SEV"), ("sev-snp", "SEV SNP"), ("s390-pv", "S390 PV"), ("tdx", "Intel TDX"))
 
 
-def _needs_object(kind: type, device: str, text: str) -> Rule:
-    return Rule(lambda d, c: isinstance(d, kind) and device not in c.facts.devices, text, "another QEMU may have it")
+def _unprotected(kind: str, called: str) -> Rule:
+    return Rule(
+        lambda d, c: tag_of(d) == kind and kind not in c.facts.protections,
+        f"{called} launch security is not supported with this QEMU binary",
+        "the host's processor, its kernel and QEMU must all have it",
+    )
 
 
 #: `{d}` is <launchSecurity>.
-LAUNCH_SECURITY_RULES: tuple[Rule, ...] = tuple(_needs_object(*each) for each in _SECURITY_OBJECTS)
+LAUNCH_SECURITY_RULES: tuple[Rule, ...] = tuple(_unprotected(*each) for each in _PROTECTIONS)
 
 
 # -- the namespace of QEMU ---------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from roost.errors import From, InternalError, XmlError
+from roost.errors import From, XmlError
 from roost.model.domain.boards import ARM_VIRT, PSERIES, board_of
 from roost.model.domain.device import IsaAddress, PciAddress, SpaprVioAddress
 from roost.model.domain.devices.tpm import EmulatorTpm, ExternalTpm, PassthroughTpm
@@ -49,7 +50,7 @@ DOMAIN_IOMMU_RULES: tuple[Rule, ...] = (
         lambda d, c: len(d.devices.iommus) > 1 and not all(_is_port_smmu(iommu) for iommu in d.devices.iommus),
         "only a single IOMMU device is supported",
         "several smmuv3 may each serve a PCI controller: <driver pciBus='…'/>",
-        InternalError,
+        XmlError,
         From.DOMAIN,
     ),
     Rule(
@@ -84,9 +85,13 @@ def _unknown_attribute(name: str, words: str, device: str) -> Rule:
     )
 
 
+_IOMMU_TYPES: Mapping[str, str] = {"intel": "intel-iommu", "amd": "amd-iommu", "virtio": "virtio-iommu-pci"}
+
 IOMMU_RULES: tuple[Rule, ...] = (
     Rule(
-        lambda d, c: d.model in ("smmuv3", "virtio") and any(_driver(d, name) is not None for name in _INTEL_ATTRIBUTES),
+        lambda d, c: (
+            d.model in ("smmuv3", "virtio") and any(_driver(d, name) is not None for name in _INTEL_ATTRIBUTES)
+        ),
         "iommu model '{d.model}' doesn't support additional attributes",
         "drop <driver>",
         XmlError,
@@ -130,12 +135,16 @@ IOMMU_RULES: tuple[Rule, ...] = (
     ),
     *(_unknown_attribute(*words) for words in _ATTRIBUTE_WORDS),
 )
-_IOMMU_TYPES = {"intel": "intel-iommu", "amd": "amd-iommu", "virtio": "virtio-iommu-pci"}
 
 
 # -- TPM ---------------------------------------------------------------------------------------
 
-_TPM_TYPES = {"tpm-tis": "tpm-tis", "tpm-crb": "tpm-crb", "tpm-spapr": "tpm-spapr", "spapr-tpm-proxy": "spapr-tpm-proxy"}
+_TPM_TYPES = {
+    "tpm-tis": "tpm-tis",
+    "tpm-crb": "tpm-crb",
+    "tpm-spapr": "tpm-spapr",
+    "spapr-tpm-proxy": "spapr-tpm-proxy",
+}
 
 
 def _tpm_device(d: Any, c: Context) -> str:
@@ -207,9 +216,9 @@ TPM_RULES: tuple[Rule, ...] = (
         "version='2.0'",
     ),
     Rule(
-        lambda d, c: d.model == "spapr-tpm-proxy"
-        and _arch(c).startswith("ppc64")
-        and not isinstance(d.backend, PassthroughTpm),
+        lambda d, c: (
+            d.model == "spapr-tpm-proxy" and _arch(c).startswith("ppc64") and not isinstance(d.backend, PassthroughTpm)
+        ),
         "TPM Proxy model {d.model} requires 'Passthrough' backend",
         "<backend type='passthrough'>",
     ),
@@ -231,7 +240,12 @@ SHMEM_RULES: tuple[Rule, ...] = (
         XmlError,
         From.DOMAIN,
     ),
-    Rule(lambda d, c: "/" in d.name, "shmem name cannot include '/' character", "it is below /dev/shm", origin=From.DOMAIN),
+    Rule(
+        lambda d, c: "/" in d.name,
+        "shmem name cannot include '/' character",
+        "it is below /dev/shm",
+        origin=From.DOMAIN,
+    ),
     Rule(lambda d, c: d.name == ".", "shmem name cannot be equal to '.'", origin=From.DOMAIN),
     Rule(lambda d, c: d.name == "..", "shmem name cannot be equal to '..'", origin=From.DOMAIN),
     Rule(
@@ -327,7 +341,6 @@ PANIC_RULES: tuple[Rule, ...] = (
 )
 
 MEMBALLOON_RULES: tuple[Rule, ...] = (
-    *virtio_only(lambda d: d.model in _VIRTIO),
     Rule(
         lambda d, c: d.model == "xen",
         "Memory balloon device type '{d.model}' is not supported by this version of qemu",
