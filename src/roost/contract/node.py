@@ -93,6 +93,47 @@ class Node(Interface):
         """The <sysinfo> document of the host."""
         raise NotImplementedError
 
+
+class Processors(Interface):
+    """What processors are called, and how they compare. Documents are <cpu> as text."""
+
     @optional
-    async def cpu_model_names(self, arch: str, flags: int) -> Sequence[str]:
+    def model_names(self, arch: str, flags: int) -> Sequence[str]:
+        """Models that documents may name, the oldest first."""
+        raise NotImplementedError
+
+    @optional
+    def compare(self, document: str, flags: int) -> int:
+        """With the host: one of COMPARE_INCOMPATIBLE, COMPARE_IDENTICAL, COMPARE_SUPERSET."""
+        raise NotImplementedError
+
+    @optional
+    def baseline(self, documents: Sequence[str], flags: int) -> str:
+        """The <cpu> that runs on all of them."""
+        raise NotImplementedError
+
+    @optional
+    async def compare_hypervisor(
+        self,
+        emulator: str | None,
+        arch: str | None,
+        machine: str | None,
+        virt_type: str | None,
+        document: str,
+        flags: int,
+    ) -> int:
+        """With what an emulator gives its guests."""
+        raise NotImplementedError
+
+    @optional
+    async def baseline_hypervisor(
+        self,
+        emulator: str | None,
+        arch: str | None,
+        machine: str | None,
+        virt_type: str | None,
+        documents: Sequence[str],
+        flags: int,
+    ) -> str:
+        """The <cpu> that runs on all of them under an emulator."""
         raise NotImplementedError

@@ -42,8 +42,8 @@ class QemuDriver:
         store = Store(paths.config, paths.status, host.node.boot_id())
         bus = EventBus()
         cache = CapabilitiesCache(paths.cache, host.processes, account)
+        self._context = context = Context(paths, config, host, table, store, bus, cache, account)
         firmware = FirmwareStore(descriptor_directories(privileged=privileged))
-        self._context = context = Context(paths, config, host, table, store, bus, cache, firmware, account)
         documents = CapabilityDocuments(cache, host, account, firmware)
         self._supervisor = Supervisor(context)
         launcher = Launcher(context, self._supervisor)
@@ -80,7 +80,6 @@ class QemuDriver:
     async def start(self) -> None:
         """Definitions, running guests, autostart."""
         self._context.host.ownership.directory(self._context.paths.state)
-        self._context.host.ownership.directory(self._context.paths.nvram)
         self._recovery.load_definitions()
         await self._recovery.reconnect()
         await self._recovery.autostart()
@@ -98,7 +97,6 @@ class QemuDriver:
                 guest.monitor.close()
             if guest.process is not None:
                 guest.process.release()
-            guest.resources.let_go()
             guest.log.close()
 
     @property

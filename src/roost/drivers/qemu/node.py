@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from roost.constants import connect as C
 from roost.constants import node as N
 from roost.contract import flags as F
 from roost.contract.node import Node, NodeInfo
-from roost.drivers.qemu.capabilities import documents
+from roost.drivers.qemu.capabilities import CapabilityDocuments
 from roost.drivers.qemu.context import Context
-from roost.drivers.qemu.facts import virt_types
 from roost.errors import From, InvalidArg
 
 #: Driver features by number (VIR_DRV_FEATURE_*): typed parameter strings, migratable XML, the order of network updates.
@@ -21,8 +21,9 @@ _MAX_VCPUS = {None: 16, "qemu": 16, "kvm": 255}
 class QemuNode(Node):
     """contract.Node."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, documents: CapabilityDocuments) -> None:
         self._context = context
+        self._documents = documents
         self._facts = context.host.node
 
     async def version(self) -> int:
@@ -32,32 +33,17 @@ class QemuNode(Node):
         return self._facts.hostname()
 
     async def capabilities(self) -> str:
-        cache = self._context.capabilities
-        guests = [await cache.for_arch(arch) for arch in cache.architectures()]
-        return documents.capabilities(self._facts, guests, self._context.account)
+        return await self._documents.host()
 
     async def domain_capabilities(
         self, emulator: str | None, arch: str | None, machine: str | None, virt_type: str | None, flags: int
     ) -> str:
-        F.check(flags, 0, "qemuConnectGetDomainCapabilities", From.QEMU)
-        cache = self._context.capabilities
-        caps = await (cache.get(emulator) if emulator else cache.for_arch(arch))
-        if arch is not None and arch != caps.arch:
-            raise InvalidArg(
-                f"architecture from emulator '{caps.arch}' doesn't match given architecture '{arch}'", domain=From.QEMU
-            )
-        served = virt_types(caps)
-        chosen = virt_type or ("kvm" if "kvm" in served else "qemu")
-        if chosen not in served:
-            raise InvalidArg(
-                f"the accel '{chosen}' is not supported by '{caps.binary}' on this host",
-                domain=From.QEMU,
-                hint=f"it serves: {', '.join(sorted(served))}",
-            )
-        found = caps.machine(machine)
-        if found is None:
-            raise InvalidArg(f"the machine '{machine}' is not supported by emulator '{caps.binary}'", domain=From.QEMU)
-        return documents.domain_capabilities(caps, found, chosen)
+        known = C.GET_DOMAIN_CAPABILITIES_DISABLE_DEPRECATED_FEATURES | C.GET_DOMAIN_CAPABILITIES_EXPAND_CPU_FEATURES
+        F.check(flags, known, "qemuConnectGetDomainCapabilities", From.QEMU)
+        choice = await self._documents.choose(emulator, arch, machine, virt_type)
+        # No x86 feature is deprecated; the emulators that have such features tell no host model.
+        expand_features = bool(flags & C.GET_DOMAIN_CAPABILITIES_EXPAND_CPU_FEATURES)
+        return await self._documents.domain(choice, expand_features=expand_features)
 
     def supports_feature(self, feature: int) -> bool:
         return feature in _FEATURES
@@ -111,13 +97,3 @@ class QemuNode(Node):
 
     def security_model(self) -> tuple[str, str]:
         return "none", "0"
-
-    async def cpu_model_names(self, arch: str, flags: int) -> Sequence[str]:
-        F.check(flags, 0, "virConnectGetCPUModelNames", From.QEMU)
-        caps = await self._context.capabilities.for_arch(arch)
-        return sorted(model.name for model in caps.cpu_models if not _is_special(model.name))
-
-
-def _is_special(name: str) -> bool:
-    """QEMU's names that stand for another model, or for none."""
-    return name in ("base", "host", "max") or name[-3:-1] == "-v"

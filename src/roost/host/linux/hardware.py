@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from roost.host.api import CellFacts, HostCache, HostControl, HostMonitor
+from roost.host.api import CacheType, CellFacts, HostCache, HostControl, HostMonitor
 from roost.host.linux.cpuid import read_words
 from roost.host.linux.node import parse_ranges
 
-_CACHE_TYPES = {"Unified": "both", "Data": "data", "Instruction": "code"}
+_CACHE_TYPES: Mapping[str, CacheType] = {"Unified": "both", "Data": "data", "Instruction": "code"}
+_CONTROLS: Sequence[tuple[str, CacheType]] = (("", "both"), ("CODE", "code"), ("DATA", "data"))
+_KVM_CHECK_EXTENSION, _KVM_CAP_MAX_VCPUS = 0xAE03, 66
 #: Caches below this level belong to one core and are nobody's business.
 _MINIMUM_CACHE_LEVEL = 3
 
@@ -72,7 +75,7 @@ class LinuxHardware:
         return (os.sysconf("SC_PAGESIZE") // 1024, *sorted(large))
 
     def caches(self) -> Sequence[HostCache]:
-        found: dict[tuple[int, int, str], HostCache] = {}
+        found: dict[tuple[int, int, CacheType], HostCache] = {}
         cpus = self._root / "devices" / "system" / "cpu"
         for cpu in parse_ranges(_read(cpus / "online", "0")):
             for index in (cpus / f"cpu{cpu}" / "cache").glob("index*"):
@@ -90,6 +93,13 @@ class LinuxHardware:
         except OSError:
             return False
 
+    def kvm_max_vcpus(self) -> int:
+        try:
+            with open("/dev/kvm", "rb", buffering=0) as kvm:
+                return fcntl.ioctl(kvm, _KVM_CHECK_EXTENSION, _KVM_CAP_MAX_VCPUS)
+        except OSError:
+            return 0
+
     def sleep_states(self) -> Sequence[str]:
         return _read(self._root / "power" / "state").split()
 
@@ -101,7 +111,7 @@ class LinuxHardware:
 
     def cache_controls(self, cache: HostCache) -> Sequence[HostControl]:
         found = []
-        for name, kind in (("", "both"), ("CODE", "code"), ("DATA", "data")):
+        for name, kind in _CONTROLS:
             info = self._resctrl / f"L{cache.level}{name}"
             ways = int(_read(info / "cbm_mask") or "0", 16).bit_count()
             if ways:
@@ -116,7 +126,7 @@ class LinuxHardware:
         if not _read(info / "num_closids"):
             return None
         return HostControl(
-            _number(info / "bandwidth_gran"), _number(info / "min_bandwidth"), "", _number(info / "num_closids")
+            _number(info / "bandwidth_gran"), _number(info / "min_bandwidth"), None, _number(info / "num_closids")
         )
 
     def monitor(self) -> HostMonitor | None:

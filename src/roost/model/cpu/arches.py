@@ -7,11 +7,20 @@ from roost.model.cpu import x86
 
 #: Every guest architecture that documents may name.
 ARCHES = (
-    "aarch64", "alpha", "armv6l", "armv7b", "armv7l", "cris", "i686", "ia64", "lm32", "loongarch64", "m68k",
-    "microblaze", "microblazeel", "mips", "mips64", "mips64el", "mipsel", "or32", "parisc", "parisc64", "ppc", "ppc64",
+    "alpha", "armv6l", "armv7l", "armv7b", "aarch64", "cris", "i686", "ia64", "lm32", "loongarch64", "m68k",
+    "microblaze", "microblazeel", "mips", "mipsel", "mips64", "mips64el", "or32", "parisc", "parisc64", "ppc", "ppc64",
     "ppc64le", "ppcemb", "riscv32", "riscv64", "s390", "s390x", "sh4", "sh4eb", "sparc", "sparc64", "unicore32",
     "x86_64", "xtensa", "xtensaeb",
 )  # fmt: skip
+
+_WORD_SIZES = {64: ("alpha", "aarch64", "ia64", "loongarch64", "mips64", "mips64el", "parisc64", "ppc64", "ppc64le",
+                    "riscv64", "s390x", "sh4eb", "sparc64", "x86_64"), 31: ("s390",)}  # fmt: skip
+
+
+def word_size(arch: str) -> int:
+    """Bits, as libvirt counts them."""
+    return next((size for size, arches in _WORD_SIZES.items() if arch in arches), 32)
+
 
 _POWER = ("POWER6", "POWER7", "POWER8", "POWER9", "POWER10", "POWERPC_e5500", "POWERPC_e6500")
 #: Processors that are told apart, but not by a list of models.
@@ -33,6 +42,26 @@ def model_names(arch: str) -> tuple[str, ...]:
     if arch in _WITHOUT_MODELS:
         return ()
     raise unsupported(arch)
+
+
+def known_names(arch: str) -> frozenset[str] | None:
+    """Which of an emulator's models may be named; None for all of them."""
+    if arch in _WITHOUT_MODELS:
+        return None
+    try:
+        return frozenset(model_names(arch))
+    except NoSupport:
+        return frozenset()
+
+
+def vendor_of(arch: str, model: str) -> str:
+    """Who makes processors of a model; "" for none in particular."""
+    if is_x86(arch):
+        known = x86.models().get(model)
+        return known.vendor if known is not None else ""
+    if arch in ("ppc64", "ppc64le") and model in _POWER:
+        return "Freescale" if model.startswith("POWERPC_") else "IBM"
+    return ""
 
 
 def unsupported(arch: str | None) -> NoSupport:

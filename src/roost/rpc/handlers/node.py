@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from roost.contract.node import Node, NodeInfo
+from roost.contract.node import Node, NodeInfo, Processors
 from roost.errors import From, InvalidArg, RpcError
 from roost.rpc.routes import Row, Values, fields, one, row
 
@@ -60,9 +60,9 @@ def _cpu_map(session: Session, values: Values) -> Values:
     return bitmap if need_map else b"", online if need_online else 0, present
 
 
-async def _cpu_models(session: Session, values: Values) -> Values:
+def _cpu_models(session: Session, values: Values) -> Values:
     arch, need_results, flags = values
-    names = await session.backend.get(Node).cpu_model_names(arch, flags)
+    names = session.backend.get(Processors).model_names(arch, flags)
     return names if need_results else (), len(names)
 
 
@@ -74,6 +74,10 @@ ROWS = (
     row("CONNECT_GET_MAX_VCPUS", Node, "max_vcpus", one),
     row("CONNECT_GET_SYSINFO", Node, "sysinfo", one),
     Row("CONNECT_GET_CPU_MODEL_NAMES", _cpu_models, fields),
+    row("CONNECT_COMPARE_CPU", Processors, "compare", one),
+    row("CONNECT_BASELINE_CPU", Processors, "baseline", one),
+    row("CONNECT_COMPARE_HYPERVISOR_CPU", Processors, "compare_hypervisor", one),
+    row("CONNECT_BASELINE_HYPERVISOR_CPU", Processors, "baseline_hypervisor", one),
     row("NODE_GET_INFO", Node, "info", _node_info),
     row("NODE_GET_FREE_MEMORY", Node, "free_memory", one),
     row("NODE_GET_CELLS_FREE_MEMORY", Node, "cells_free_memory", one, _cells),

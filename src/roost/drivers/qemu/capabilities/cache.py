@@ -15,15 +15,17 @@ from pathlib import Path
 import msgspec
 
 import roost
-from roost.drivers.qemu.capabilities.probe import probe
+from roost.drivers.qemu.capabilities.probe import EDITION, probe
 from roost.drivers.qemu.capabilities.record import Capabilities
 from roost.engine.files import write_atomically
 from roost.errors import ConfigUnsupported, From, InvalidArg, SystemCallError
 from roost.host.api import Account, Processes
+from roost.model.cpu.arches import ARCHES
 
 #: libvirt's architecture names whose QEMU is called otherwise.
-_BINARY_NAMES = {"i686": "i386", "armv7l": "arm", "armv6l": "arm", "ppc64le": "ppc64", "or32": "or1k"}
-_KNOWN_ARCHS = ("i686", "x86_64", "aarch64", "armv7l", "ppc64", "s390x", "riscv64", "mips64")
+_BINARY_NAMES = {"i686": "i386", "armv7l": "arm", "armv6l": "arm"}
+#: Another binary that runs guests of an architecture.
+_SUBSTITUTES = {"ppc64le": "ppc64", "ppc64": "ppc64le"}
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -35,16 +37,19 @@ class _Entry(msgspec.Struct, frozen=True):
 
 def find_emulator(arch: str) -> str | None:
     """The path of the binary that emulates `arch` (libvirt's name)."""
+    own = os.uname().machine
     names = [f"qemu-system-{_BINARY_NAMES.get(arch, arch)}"]
+    if own == "aarch64" and arch == "armv7l":
+        # Only that one can run them under KVM.
+        names.insert(0, "qemu-system-aarch64")
     if arch == "i686":
         names.append("qemu-system-x86_64")
-    if arch == os.uname().machine:
-        names.append("qemu-kvm")
-    for name in names:
-        found = shutil.which(name) or shutil.which(name, path="/usr/libexec")
-        if found:
-            return found
-    return None
+    if arch in _SUBSTITUTES:
+        names.append(f"qemu-system-{_SUBSTITUTES[arch]}")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None and (arch == own or (own, arch) == ("x86_64", "i686")):
+        found = shutil.which("/usr/libexec/qemu-kvm")
+    return found
 
 
 class CapabilitiesCache:
@@ -56,6 +61,11 @@ class CapabilitiesCache:
         self._account = account
         self._known: dict[str, _Entry] = {}
         self._probes: dict[str, asyncio.Lock] = {}
+
+    def known(self, binary: str) -> Capabilities | None:
+        """The capabilities when they are at hand and the binary is still the same. Raises as `get` does."""
+        entry = self._known.get(binary)
+        return entry.capabilities if entry is not None and entry.key == self._key(binary) else None
 
     async def get(self, binary: str) -> Capabilities:
         """The capabilities of a binary, probed at most once. Raises SystemCallError, InternalError."""
@@ -85,14 +95,10 @@ class CapabilitiesCache:
             )
         return await self.get(binary)
 
-    def architectures(self) -> list[str]:
-        """libvirt's names of those there is an emulator of their own for on this host, the host's own first."""
-        own = os.uname().machine
-        return [own] * (find_emulator(own) is not None) + [
-            arch
-            for arch in _KNOWN_ARCHS
-            if arch != own and shutil.which(f"qemu-system-{_BINARY_NAMES.get(arch, arch)}")
-        ]
+    def architectures(self) -> dict[str, str]:
+        """libvirt's names of those there is an emulator for on this host, each with its path."""
+        found = ((arch, find_emulator(arch)) for arch in ARCHES)
+        return {arch: binary for arch, binary in found if binary is not None}
 
     def _key(self, binary: str) -> str:
         try:
@@ -105,7 +111,7 @@ class CapabilitiesCache:
         if not os.access(binary, os.X_OK):
             raise ConfigUnsupported(f"QEMU binary {binary} is not executable", domain=From.QEMU)
         user = self._account.uid if self._account else os.geteuid()
-        return f"{roost.__version__} {status.st_mtime_ns} {status.st_size} {user} {_kvm_access()}"
+        return f"{roost.__version__} {EDITION} {status.st_mtime_ns} {status.st_size} {user} {_kvm_access()}"
 
     def _path(self, binary: str) -> Path:
         return self._directory / f"{hashlib.sha256(binary.encode()).hexdigest()}.json"

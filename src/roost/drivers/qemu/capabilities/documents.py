@@ -1,250 +1,252 @@
-"""<capabilities> and <domainCapabilities>, from what was probed. Dry.
-
-A first form: everything in it is true, and what is not known yet (the host's
-CPU as libvirt's model names, the enums of later devices) is left out.
-"""
+"""Capability documents on demand: made once, kept as text for as long as nothing they tell of has changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from xml.sax.saxutils import escape
+import asyncio
+import functools
+import os
+import shutil
+import time
+from collections.abc import Hashable
+from typing import NamedTuple, get_args
 
+from roost.drivers.qemu.capabilities.cache import CapabilitiesCache
+from roost.drivers.qemu.capabilities.domain_document import (
+    FALLBACK_LOADERS,
+    Setting,
+    domain_capabilities,
+    encrypted_guests,
+)
+from roost.drivers.qemu.capabilities.host_document import capabilities
+from roost.drivers.qemu.capabilities.processors import GuestProcessors, host_processor, make_of_host
 from roost.drivers.qemu.capabilities.record import Capabilities, MachineType
-from roost.host.api import Account, NodeFacts
+from roost.drivers.qemu.firmware import FirmwareStore
+from roost.errors import ConfigUnsupported, From, InvalidArg, RoostError
+from roost.host.api import Account, Command, Host
+from roost.model.cpu.arches import ARCHES
+from roost.model.cpu.document import Processor
+from roost.model.domain.domain import DomainType
 
-_WORD_SIZE = {"x86_64": 64, "aarch64": 64, "ppc64": 64, "ppc64le": 64, "s390x": 64, "riscv64": 64}
-_MIGRATION_TRANSPORTS = ("tcp", "rdma")
-
-#: Features of a guest, by architecture.
-_FEATURES = {
-    "i686": ("<pae/>", "<nonpae/>", "<acpi default='on' toggle='yes'/>", "<apic default='on' toggle='no'/>"),
-    "x86_64": ("<acpi default='on' toggle='yes'/>", "<apic default='on' toggle='no'/>"),
-}
-_COMMON_FEATURES = ("<cpuselection/>", "<deviceboot/>", "<disksnapshot default='on' toggle='no'/>")
-
-#: CPU models of QEMU that stand for another or for none, and so are no models of a guest.
-_NO_MODELS = ("base", "host", "max")
-
-
-def _quoted(value: str) -> str:
-    return "'" + escape(value, {"'": "&apos;"}) + "'"
-
-
-class Writer:
-    """Indented lines of XML."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self._depth = 0
-
-    def line(self, text: str) -> None:
-        self.lines.append("  " * self._depth + text if text else "")
-
-    def open(self, text: str) -> None:
-        self.line(text)
-        self._depth += 1
-
-    def close(self, tag: str) -> None:
-        self._depth -= 1
-        self.line(f"</{tag}>")
-
-    def text(self, tag: str, value: object) -> None:
-        self.line(f"<{tag}>{escape(str(value))}</{tag}>")
-
-    def enum(self, name: str, values: Iterable[str]) -> None:
-        self.open(f"<enum name='{name}'>")
-        for value in values:
-            self.text("value", value)
-        self.close("enum")
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines) + "\n"
+#: Architectures that one emulator may serve besides its own.
+_FAMILIES = (
+    ("x86_64", "i686"),
+    ("ppc", "ppc64", "ppc64le"),
+    ("armv6l", "armv7b", "armv7l", "aarch64"),
+    ("s390", "s390x"),
+)
+_VFIO = "/dev/vfio/vfio"
+_SWTPM = ("swtpm", "swtpm_setup", "swtpm_ioctl")
+_TPM_VERSIONS = ("1.2", "2.0")
+#: Seconds for which what was seen of the surroundings holds. Looking costs as much as all the rest of an answer.
+_GLANCE = 1.0
 
 
-# -- <capabilities> ----------------------------------------------------------------------------
+class Choice(NamedTuple):
+    """What a client asks about, with what it left open filled in."""
+
+    caps: Capabilities
+    arch: str
+    virt_type: str
+    machine: MachineType
 
 
-def capabilities(node: NodeFacts, guests: Sequence[Capabilities], account: Account | None) -> str:
-    """The host, and each emulator on it."""
-    out = Writer()
-    out.open("<capabilities>")
-    out.line("")
-    out.open("<host>")
-    out.text("uuid", node.uuid())
-    _host_cpu(out, node)
-    out.line("<power_management/>")
-    out.open("<migration_features>")
-    out.line("<live/>")
-    out.open("<uri_transports>")
-    for transport in _MIGRATION_TRANSPORTS:
-        out.text("uri_transport", transport)
-    out.close("uri_transports")
-    out.close("migration_features")
-    _host_topology(out, node)
-    out.open("<secmodel>")
-    out.text("model", "none")
-    out.text("doi", 0)
-    out.close("secmodel")
-    if account is not None:
-        out.open("<secmodel>")
-        out.text("model", "dac")
-        out.text("doi", 0)
-        for kind in ("kvm", "qemu"):
-            out.line(f"<baselabel type='{kind}'>+{account.uid}:+{account.gid}</baselabel>")
-        out.close("secmodel")
-    out.close("host")
-    out.line("")
-    for guest in guests:
-        _guest(out, guest)
-        out.line("")
-    out.close("capabilities")
-    return str(out)
+class _Surroundings(NamedTuple):
+    """What documents depend on besides the emulator: directories of programs, descriptors of firmware, the IOMMU."""
+
+    programs: tuple[tuple[str, int], ...]
+    firmware: tuple[tuple[str, int, int], ...]
+    iommu: bool
 
 
-def _host_cpu(out: Writer, node: NodeFacts) -> None:
-    identity, info = node.cpu_identity(), node.info()
-    out.open("<cpu>")
-    out.text("arch", node.machine())
-    vendor = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel", "HygonGenuine": "Hygon"}.get(
-        identity.get("vendor_id", "")
-    )
-    if vendor:
-        out.text("vendor", vendor)
-    family, model, stepping = (identity.get(key) for key in ("cpu family", "model", "stepping"))
-    if family and model and stepping:
-        out.line(f"<signature family={_quoted(family)} model={_quoted(model)} stepping={_quoted(stepping)}/>")
-    out.line(f"<topology sockets='{info.sockets}' dies='1' cores='{info.cores}' threads='{info.threads}'/>")
-    out.close("cpu")
+class _Kept(NamedTuple):
+    """A text, and what it was made of."""
+
+    made_of: Hashable
+    text: str
 
 
-def _host_topology(out: Writer, node: NodeFacts) -> None:
-    cells, places = node.cells_memory(), node.topology()
-    out.open("<topology>")
-    out.open(f"<cells num='{len(cells)}'>")
-    for number, memory in enumerate(cells):
-        out.open(f"<cell id='{number}'>")
-        out.line(f"<memory unit='KiB'>{memory['MemTotal']}</memory>")
-        # One cell has them all; which of several has which is part of the full document.
-        if len(cells) == 1:
-            out.open(f"<cpus num='{len(places)}'>")
-            for place in places:
-                out.line(
-                    f"<cpu id='{place.cpu}' socket_id='{place.socket}' die_id='{place.die}' "
-                    f"core_id='{place.core}' siblings={_quoted(place.siblings)}/>"
-                )
-            out.close("cpus")
-        out.close("cell")
-    out.close("cells")
-    out.close("topology")
+class CapabilityDocuments:
+    """The two documents, and the processors that they tell of."""
+
+    def __init__(self, cache: CapabilitiesCache, host: Host, account: Account | None, firmware: FirmwareStore) -> None:
+        self._cache = cache
+        self._host = host
+        self._account = account
+        self._firmware = firmware
+        self._seen: tuple[float, _Surroundings] | None = None
+        self._emulators: tuple[Hashable, dict[str, str]] = (None, {})
+        self._host_text: _Kept | None = None
+        self._texts: dict[Hashable, _Kept] = {}
+        self._processors: dict[tuple[str, str], tuple[Capabilities, GuestProcessors]] = {}
+        self._tpm: tuple[Hashable, tuple[str, ...] | None] = (None, None)
+
+    def _look(self) -> _Surroundings:
+        now = time.monotonic()
+        if self._seen is None or now - self._seen[0] > _GLANCE:
+            programs = tuple(_modified(directory) for directory in os.get_exec_path())
+            self._seen = now, _Surroundings(programs, self._firmware.stamp(), self._host.hardware.has_iommu())
+        return self._seen[1]
+
+    # -- <capabilities> ------------------------------------------------------------------------
+
+    async def host(self) -> str:
+        """The host, and each emulator on it; emulators that cannot be asked are left out."""
+        guests: list[tuple[str, Capabilities]] = []
+        emulators = self._find_emulators()
+        answers = await self._ask(list(dict.fromkeys(emulators.values())))
+        for arch, binary in emulators.items():
+            if binary in answers:
+                guests.append((arch, answers[binary]))
+        hardware = self._host.hardware
+        made_of = (tuple(map(id, answers.values())), tuple(emulators), tuple(hardware.cells()), self._look().iommu)
+        if self._host_text is None or self._host_text.made_of != made_of:
+            text = capabilities(self._host.node, hardware, guests, self._account)
+            self._host_text = _Kept(made_of, text)
+        return self._host_text.text
+
+    def _find_emulators(self) -> dict[str, str]:
+        """Looked for again when a directory of the path has changed."""
+        programs = self._look().programs
+        if self._emulators[0] != programs:
+            self._emulators = programs, self._cache.architectures()
+        return self._emulators[1]
+
+    async def _ask(self, binaries: list[str]) -> dict[str, Capabilities]:
+        found: dict[str, Capabilities] = {}
+        missing = []
+        for binary in binaries:
+            known = self._cache.known(binary)
+            if known is not None:
+                found[binary] = known
+            else:
+                missing.append(binary)
+        # Each probe is a process of its own; a few at a time keep every processor busy.
+        limit = asyncio.Semaphore(os.cpu_count() or 1)
+
+        async def ask(binary: str) -> Capabilities | None:
+            async with limit:
+                try:
+                    return await self._cache.get(binary)
+                except RoostError:
+                    return None
+
+        asked = await asyncio.gather(*map(ask, missing))
+        found |= {binary: caps for binary, caps in zip(missing, asked, strict=True) if caps is not None}
+        return {binary: found[binary] for binary in binaries if binary in found}
+
+    # -- <domainCapabilities> ------------------------------------------------------------------
+
+    async def choose(
+        self, emulator: str | None, arch: str | None, machine: str | None, virt_type: str | None
+    ) -> Choice:
+        """Raises InvalidArg for what the emulator does not serve, ConfigUnsupported without an emulator."""
+        if virt_type is not None and virt_type not in get_args(DomainType):
+            raise InvalidArg(f"unknown virttype: {virt_type}", domain=From.QEMU, hint="use qemu or kvm")
+        if arch is not None and arch not in ARCHES:
+            hint = f"one of {', '.join(ARCHES)}"
+            raise InvalidArg(f"unknown architecture: {arch}", domain=From.QEMU, hint=hint)
+        wanted = arch or self._host.node.machine()
+        binary = emulator or self._find_emulators().get(wanted)
+        if binary is None:
+            raise ConfigUnsupported(
+                f"unable to find any emulator to serve '{wanted}' architecture",
+                domain=From.QEMU,
+                hint="install the package with its qemu-system binary",
+            )
+        caps = self._cache.known(binary) or await self._cache.get(binary)
+        if not _serves(caps.arch, wanted):
+            raise InvalidArg(
+                f"architecture from emulator '{caps.arch}' doesn't match given architecture '{wanted}'",
+                domain=From.QEMU,
+            )
+        kind = virt_type or ("kvm" if "kvm" in caps.accelerators else "qemu")
+        if kind != "qemu" and kind not in caps.accelerators:
+            raise InvalidArg(
+                f"the accel '{'kvm' if kind == 'kvm' else 'tcg'}' is not supported by '{binary}' on this host",
+                domain=From.QEMU,
+                hint="use virttype qemu",
+            )
+        found = caps.machine(machine)
+        if found is None:
+            raise InvalidArg(
+                f"the machine '{machine}' is not supported by emulator '{binary}'",
+                domain=From.QEMU,
+                hint="virsh capabilities lists those that are",
+            )
+        return Choice(caps, wanted, kind, found)
+
+    async def domain(self, choice: Choice, *, expand_features: bool = False) -> str:
+        """What a guest so chosen may have."""
+        caps, arch, virt_type, machine = choice
+        key = (caps.binary, arch, virt_type, machine.name, expand_features)
+        seen = self._look()
+        tpm = await self._tpm_versions()
+        kept = self._texts.get(key)
+        made_of = (id(caps), seen.firmware, seen.iommu, tpm)
+        if kept is not None and kept.made_of == made_of:
+            return kept.text
+        text = domain_capabilities(self._setting(choice, tpm)._replace(expand_features=expand_features))
+        self._texts[key] = _Kept(made_of, text)
+        return text
+
+    def _setting(self, choice: Choice, tpm: tuple[str, ...] | None) -> Setting:
+        hardware, descriptors = self._host.hardware, self._firmware.descriptors()
+        images = {*FALLBACK_LOADERS, *(each.image for each in descriptors)}
+        return Setting(
+            choice.caps,
+            choice.arch,
+            choice.machine,
+            choice.virt_type,
+            self.processors(choice.caps, choice.virt_type),
+            descriptors=descriptors,
+            loaders=frozenset(filter(os.path.exists, images)),
+            vfio=hardware.has_iommu() and os.path.exists(_VFIO),
+            swtpm=tpm,
+            encrypted_guests=encrypted_guests(hardware.cpuid()),
+            max_vcpus=hardware.kvm_max_vcpus(),
+        )
+
+    def processors(self, caps: Capabilities, virt_type: str) -> GuestProcessors:
+        """What <cpu> can be for guests of an emulator."""
+        key = caps.binary, virt_type
+        known = self._processors.get(key)
+        if known is None or known[0] is not caps:
+            made = GuestProcessors(caps, virt_type, make_of_host(self._host.hardware.cpuid()))
+            known = self._processors[key] = caps, made
+        return known[1]
+
+    @functools.cached_property
+    def host_processor(self) -> Processor:
+        """The host's own."""
+        return host_processor(make_of_host(self._host.hardware.cpuid()), arch=self._host.node.machine())
+
+    async def _tpm_versions(self) -> tuple[str, ...] | None:
+        """Those that swtpm emulates, asked again when it has changed; None when it is not there."""
+        programs = self._look().programs
+        if self._tpm[0] != programs:
+            self._tpm = programs, await self._ask_swtpm()
+        return self._tpm[1]
+
+    async def _ask_swtpm(self) -> tuple[str, ...] | None:
+        paths = [shutil.which(name) for name in _SWTPM]
+        if paths[1] is None or None in paths:
+            return None
+        output = os.memfd_create("swtpm-capabilities")
+        try:
+            command = Command([paths[1], "--print-capabilities"], dict(os.environ), output, lives_on=False)
+            await self._host.processes.spawn(command).wait()
+            told = os.pread(output, 65536, 0)
+        finally:
+            os.close(output)
+        return tuple(version for version in _TPM_VERSIONS if f'"tpm-{version}"'.encode() in told)
 
 
-def _guest(out: Writer, caps: Capabilities) -> None:
-    out.open("<guest>")
-    out.text("os_type", "hvm")
-    out.open(f"<arch name={_quoted(caps.arch)}>")
-    out.text("wordsize", _WORD_SIZE.get(caps.arch, 32))
-    out.text("emulator", caps.binary)
-    for machine in caps.machines:
-        deprecated = " deprecated='yes'" if machine.deprecated else ""
-        out.line(f"<machine maxCpus='{machine.max_cpus}'{deprecated}>{escape(machine.name)}</machine>")
-        if machine.alias:
-            canonical = _quoted(machine.name)
-            out.line(f"<machine canonical={canonical} maxCpus='{machine.max_cpus}'>{escape(machine.alias)}</machine>")
-    if "tcg" in caps.accelerators:
-        out.line("<domain type='qemu'/>")
-    if "kvm" in caps.accelerators:
-        out.line("<domain type='kvm'/>")
-    out.close("arch")
-    out.open("<features>")
-    for feature in (*_FEATURES.get(caps.arch, ()), *_COMMON_FEATURES):
-        out.line(feature)
-    out.close("features")
-    out.close("guest")
+def _serves(emulated: str, arch: str) -> bool:
+    return emulated == arch or any(emulated in family and arch in family for family in _FAMILIES)
 
 
-# -- <domainCapabilities> ----------------------------------------------------------------------
-
-#: (element, (enum, ((value, what QEMU must have: any of), ...)), ...): a value without a condition is always there.
-_Choice = tuple[str, tuple[str, ...]]
-_DEVICES: tuple[tuple[str, tuple[tuple[str, tuple[_Choice, ...]], ...]], ...] = (
-    ("disk", (
-        ("diskDevice", (("disk", ()), ("cdrom", ()), ("floppy", ()), ("lun", ()))),
-        ("bus", (
-            ("ide", ("ide-hd",)), ("fdc", ("floppy",)), ("scsi", ("scsi-hd",)),
-            ("virtio", ("virtio-blk-pci", "virtio-blk-device")), ("usb", ("usb-storage",)), ("sata", ("ich9-ahci",)),
-        )),
-        ("model", (
-            ("virtio", ("virtio-blk-pci",)), ("virtio-transitional", ("virtio-blk-pci-transitional",)),
-            ("virtio-non-transitional", ("virtio-blk-pci-non-transitional",)),
-        )),
-    )),
-    ("graphics", (("type", (("vnc", ("option:vnc",)),)),)),
-    ("video", (
-        ("modelType", (
-            ("vga", ("VGA",)), ("cirrus", ("cirrus-vga",)), ("vmvga", ("vmware-svga",)), ("qxl", ("qxl-vga",)),
-            ("virtio", ("virtio-vga", "virtio-gpu-pci")), ("none", ()), ("bochs", ("bochs-display",)),
-            ("ramfb", ("ramfb",)),
-        )),
-    )),
-    ("rng", (
-        ("model", (
-            ("virtio", ("virtio-rng-pci",)), ("virtio-transitional", ("virtio-rng-pci-transitional",)),
-            ("virtio-non-transitional", ("virtio-rng-pci-non-transitional",)),
-        )),
-        ("backendModel", (("random", ("rng-random",)), ("egd", ("rng-egd",)), ("builtin", ("rng-builtin",)))),
-    )),
-)  # fmt: skip
-
-
-#: Devices of libvirt's document that this driver does not serve.
-_NOT_YET = ("hostdev", "filesystem", "tpm", "redirdev")
-
-
-def domain_capabilities(caps: Capabilities, machine: MachineType, virt_type: str) -> str:
-    """What a guest of that machine may have."""
-    out = Writer()
-    out.open("<domainCapabilities>")
-    out.text("path", caps.binary)
-    out.text("domain", virt_type)
-    out.text("machine", machine.name)
-    out.text("arch", caps.arch)
-    out.line(f"<vcpu max='{machine.max_cpus}'/>")
-    out.line(f"<iothreads supported={_yes_no(caps.has('iothread'))}/>")
-    _cpu_modes(out, caps, virt_type)
-    for element, enums in _DEVICES:
-        if element == _DEVICES[0][0]:
-            out.open("<devices>")
-        out.open(f"<{element} supported='yes'>")
-        for name, choices in enums:
-            out.enum(name, (value for value, needed in choices if not needed or any(map(caps.has, needed))))
-        out.close(element)
-    for element in _NOT_YET:
-        out.line(f"<{element} supported='no'/>")
-    out.close("devices")
-    out.open("<features>")
-    out.line("<gic supported='no'/>")
-    out.line(f"<vmcoreinfo supported={_yes_no(caps.has('vmcoreinfo'))}/>")
-    out.line(f"<genid supported={_yes_no(caps.has('vmgenid'))}/>")
-    out.line(f"<backingStoreInput supported={_yes_no(caps.has('command:blockdev-add'))}/>")
-    out.line("<backup supported='no'/>")
-    out.close("features")
-    out.close("domainCapabilities")
-    return str(out)
-
-
-def _yes_no(value: bool) -> str:
-    return "'yes'" if value else "'no'"
-
-
-def _cpu_modes(out: Writer, caps: Capabilities, virt_type: str) -> None:
-    out.open("<cpu>")
-    out.line(f"<mode name='host-passthrough' supported={_yes_no(virt_type == 'kvm')}/>")
-    out.line(f"<mode name='maximum' supported={_yes_no(any(model.name == 'max' for model in caps.cpu_models))}/>")
-    out.line("<mode name='host-model' supported='no'/>")
-    models = [model for model in caps.cpu_models if model.name not in _NO_MODELS and model.name[-3:-1] != "-v"]
-    out.open(f"<mode name='custom' supported={_yes_no(bool(models))}>")
-    for model in sorted(models, key=lambda model: model.name, reverse=True):
-        usable = "unknown" if model.unavailable is None else "no" if model.unavailable else "yes"
-        out.line(f"<model usable='{usable}'>{escape(model.name)}</model>")
-    out.close("mode")
-    out.close("cpu")
+def _modified(path: str) -> tuple[str, int]:
+    try:
+        return path, os.stat(path).st_mtime_ns
+    except OSError:
+        return path, 0

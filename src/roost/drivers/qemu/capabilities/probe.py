@@ -8,13 +8,22 @@ import hashlib
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from roost.drivers.qemu.capabilities.record import Capabilities, CpuModel, MachineType
+from roost.drivers.qemu.capabilities.record import (
+    Capabilities,
+    CpuModel,
+    GicVersion,
+    HostModel,
+    MachineType,
+    SevFacts,
+    SgxFacts,
+)
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
+from roost.drivers.qemu.qmp.messages import VersionInfo
 from roost.errors import From, InternalError, RoostError
 from roost.host.api import Account, Command, Processes
 
@@ -64,19 +73,44 @@ _PROPERTY_TYPES = (
     "memory-backend-memfd",
 )
 
-_QUERIES: tuple[tuple[str, Mapping[str, Any] | None], ...] = (
+#: What is thrown away of answers kept on disk when more is asked than before.
+EDITION = 2
+
+Question = tuple[str, Mapping[str, Any] | None]
+
+#: Asked of every binary, and answered by it.
+_NEEDED: tuple[Question, ...] = (
     ("query-target", None),
     ("query-kvm", None),
     ("query-machines", None),
-    ("query-cpu-definitions", None),
     ("qom-list-types", {"abstract": False}),
     ("query-command-line-options", None),
     ("query-qmp-schema", None),
+)
+#: Asked of every binary; many do not know what is meant.
+_PROCESSORS: tuple[Question, ...] = (
+    ("query-cpu-definitions", None),
+    *(
+        ("query-cpu-model-expansion", {"type": kind, "model": {"name": name, "props": {"migratable": migratable}}})
+        for name, kind, migratable in (
+            ("max", "static", True),
+            ("max", "static", False),
+            ("host", "static", True),
+            ("host", "static", False),
+            ("host", "full", False),
+        )
+    ),
+)
+_OPTIONAL: tuple[Question, ...] = (
+    ("query-sev-capabilities", None),
+    ("query-sgx-capabilities", None),
+    ("query-gic-capabilities", None),
     *(("device-list-properties", {"typename": name}) for name in _PROPERTY_TYPES),
 )
+_PREFIX_HYPERV = "hv-"
 
 
-def _argv(binary: str, monitor: int) -> list[str]:
+def _argv(binary: str, monitor: int, accelerators: str) -> list[str]:
     return [
         binary,
         "-S",
@@ -84,7 +118,7 @@ def _argv(binary: str, monitor: int) -> list[str]:
         "-nodefaults",
         "-nographic",
         "-machine",
-        "none,accel=kvm:tcg",
+        f"none,accel={accelerators}",
         "-chardev",
         f"socket,id=monitor,fd={monitor}",
         "-mon",
@@ -96,15 +130,27 @@ def _argv(binary: str, monitor: int) -> list[str]:
 
 async def probe(binary: str, processes: Processes, account: Account | None) -> Capabilities:
     """Start `binary` without a machine and ask. Raises InternalError with its own words."""
+    version, answers = await _ask(binary, "kvm:tcg", (*_NEEDED, *_PROCESSORS, *_OPTIONAL), processes, account)
+    caps = _record(binary, version, answers)
+    if "kvm" in caps.accelerators and "tcg" in caps.accelerators:
+        # What a processor can have depends on who provides it, and one process has one accelerator.
+        _, emulated = await _ask(binary, "tcg", _PROCESSORS, processes, account)
+        models, host_models = _processors(emulated, kvm=False)
+        caps = msgspec.structs.replace(caps, tcg_models=models, host_models={**caps.host_models, **host_models})
+    return caps
+
+
+async def _ask(
+    binary: str, accelerators: str, questions: Sequence[Question], processes: Processes, account: Account | None
+) -> tuple[VersionInfo, list[Any]]:
     ours, theirs = socket.socketpair()
     output = os.memfd_create("qemu-probe")
     try:
         with theirs:
             monitor = theirs.fileno()
+            argv = _argv(binary, monitor, accelerators)
             # A daemon that is killed now must not leave it behind: nobody would ever find it again.
-            process = processes.spawn(
-                Command(_argv(binary, monitor), dict(os.environ), output, (monitor,), account, lives_on=False)
-            )
+            process = processes.spawn(Command(argv, dict(os.environ), output, (monitor,), account, lives_on=False))
     except BaseException:
         ours.close()
         os.close(output)
@@ -113,9 +159,11 @@ async def probe(binary: str, processes: Processes, account: Account | None) -> C
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
             greeting = await client.negotiate(PROBE_TIMEOUT)
-            answers = await client.batch(_QUERIES, deadline=PROBE_TIMEOUT)
-            version = greeting.version
-            return _record(binary, version.qemu.major, version.qemu.minor, version.qemu.micro, version.package, answers)
+            answers = await client.batch(questions, deadline=PROBE_TIMEOUT)
+            for question, answer in zip(questions, answers, strict=True):
+                if isinstance(answer, QmpCommandError) and question in _NEEDED:
+                    raise answer
+            return greeting.version, answers
     except (RoostError, TimeoutError, msgspec.ValidationError, KeyError) as error:
         words = os.pread(output, 4096, 0).decode("utf-8", "replace").strip()
         raise InternalError(
@@ -131,36 +179,94 @@ async def probe(binary: str, processes: Processes, account: Account | None) -> C
         os.close(output)
 
 
-def _record(binary: str, major: int, minor: int, micro: int, package: str, answers: list[Any]) -> Capabilities:
-    needed = answers[: -len(_PROPERTY_TYPES)]
-    for answer in needed:
-        if isinstance(answer, QmpCommandError) and answer.command != "query-cpu-definitions":
-            raise answer
-    target, kvm, machines, cpus, types, options, schema = needed
+def _record(binary: str, version: VersionInfo, answers: list[Any]) -> Capabilities:
+    needed, rest = answers[: len(_NEEDED)], answers[len(_NEEDED) :]
+    processors, (sev, sgx, gic, *listed) = rest[: len(_PROCESSORS)], rest[len(_PROCESSORS) :]
+    target, kvm, machines, types, options, schema = needed
     accelerators = (("kvm",) if kvm["enabled"] else ()) + (
         ("tcg",) if any(entry["name"] == "tcg-accel" for entry in types) else ()
     )
     arch = target["arch"]
     properties = {
         name: frozenset(entry["name"] for entry in answer)
-        for name, answer in zip(_PROPERTY_TYPES, answers[-len(_PROPERTY_TYPES) :], strict=True)
+        for name, answer in zip(_PROPERTY_TYPES, listed, strict=True)
         if not isinstance(answer, QmpCommandError)
     }
+    models, host_models = _processors(processors, kvm=kvm["enabled"])
     return Capabilities(
         binary=binary,
         arch=ARCH_NAMES.get(arch, arch),
-        version=(major, minor, micro),
-        package=package,
+        version=(version.qemu.major, version.qemu.minor, version.qemu.micro),
+        package=version.package,
         accelerators=accelerators,
         machines=tuple(_machine(entry) for entry in machines if entry["name"] != "none"),
-        cpu_models=() if isinstance(cpus, QmpCommandError) else tuple(_cpu(entry) for entry in cpus),
+        cpu_models=models,
         types=frozenset(entry["name"] for entry in types),
         properties=properties,
         options=frozenset(_options(options)),
         commands=frozenset(entry["name"] for entry in schema if entry["meta-type"] == "command"),
         events=frozenset(entry["name"] for entry in schema if entry["meta-type"] == "event"),
         schema=hashlib.sha256(msgspec.json.encode(schema)).hexdigest(),
+        displays=frozenset(_members(schema, "query-display-options", "type")),
+        host_models=host_models,
+        sev=_sev(sev),
+        sgx=_sgx(sgx),
+        gic=() if isinstance(gic, QmpCommandError) else tuple(GicVersion(**entry) for entry in gic),
     )
+
+
+def _processors(answers: list[Any], *, kvm: bool) -> tuple[tuple[CpuModel, ...], dict[str, HostModel]]:
+    """The models, and the best processor by domain type."""
+    definitions, *expansions = answers
+    migratable, other, full = (*expansions[:2], None) if not kvm else expansions[2:]
+    models = () if isinstance(definitions, QmpCommandError) else tuple(_cpu(entry) for entry in definitions)
+    if isinstance(migratable, QmpCommandError) or isinstance(other, QmpCommandError):
+        return models, {}
+    return models, {"kvm" if kvm else "qemu": _host_model(migratable, other, full)}
+
+
+def _host_model(migratable: dict[str, Any], other: dict[str, Any], full: Any) -> HostModel:
+    props, unbound = migratable["model"]["props"], other["model"]["props"]
+    switches = {name: value for name, value in props.items() if isinstance(value, bool)}
+    on = frozenset(name for name, value in switches.items() if value)
+    unmigratable = frozenset(name for name in switches if unbound.get(name) is True) - on
+    hyperv = None
+    if isinstance(full, dict):
+        told = full["model"]["props"]
+        hyperv = frozenset(name for name, value in told.items() if name.startswith(_PREFIX_HYPERV) and value is True)
+    return HostModel(
+        on=on,
+        unmigratable=unmigratable,
+        off=frozenset(switches) - on - unmigratable,
+        vendor=props.get("vendor", ""),
+        family=props.get("family", 0),
+        model=props.get("model", 0),
+        stepping=props.get("stepping", 0),
+        hyperv=hyperv,
+    )
+
+
+def _sev(answer: Any) -> SevFacts | None:
+    if isinstance(answer, QmpCommandError):
+        return None
+    return SevFacts(answer["cbitpos"], answer["reduced-phys-bits"], answer.get("cpu0-id", ""))
+
+
+def _sgx(answer: Any) -> SgxFacts | None:
+    if isinstance(answer, QmpCommandError) or not answer.get("sgx"):
+        return None
+    sections = tuple((entry["node"], entry["size"]) for entry in answer.get("sections", ()))
+    return SgxFacts(answer["flc"], answer["sgx1"], answer["sgx2"], sections)
+
+
+def _members(schema: list[dict[str, Any]], command: str, member: str) -> Iterator[str]:
+    """The values of an enum: `member` of what `command` answers."""
+    entries = {entry["name"]: entry for entry in schema}
+    result = entries[entries[command]["ret-type"]] if command in entries else {}
+    for each in result.get("members", ()):
+        if each["name"] == member:
+            enum = entries[each["type"]]
+            yield from enum.get("values", ())
 
 
 def _machine(entry: dict[str, Any]) -> MachineType:

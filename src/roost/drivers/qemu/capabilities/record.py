@@ -5,7 +5,15 @@ from __future__ import annotations
 import msgspec
 
 #: Prefixes of `Capabilities.has` and where they look.
-_NAMESPACES = {"command": "commands", "event": "events", "option": "options", "audiodev": "audio_drivers"}
+_NAMESPACES = {
+    "command": "commands",
+    "event": "events",
+    "option": "options",
+    "audiodev": "audio_drivers",
+    "display": "displays",
+}
+
+_PREFERRED_MACHINES = dict.fromkeys(("armv6l", "armv7l", "aarch64"), "integratorcp")
 
 
 class MachineType(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,6 +42,48 @@ class CpuModel(msgspec.Struct, frozen=True, omit_defaults=True):
     deprecated: bool = False
 
 
+class HostModel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The best processor that QEMU gives a guest here, as it describes it itself; names are QEMU's.
+
+    on: features it has. unmigratable: further ones, given only to guests that stay. off: features it has not.
+    hyperv: enlightenments it can have, None when QEMU does not tell.
+    """
+
+    on: frozenset[str]
+    unmigratable: frozenset[str]
+    off: frozenset[str]
+    vendor: str
+    family: int
+    model: int
+    stepping: int
+    hyperv: frozenset[str] | None = None
+
+
+class SevFacts(msgspec.Struct, frozen=True):
+    """What AMD's encrypted guests need."""
+
+    cbitpos: int
+    reduced_phys_bits: int
+    cpu0_id: str = ""
+
+
+class SgxFacts(msgspec.Struct, frozen=True):
+    """Intel's enclaves. sections: (NUMA node, bytes)."""
+
+    flc: bool
+    sgx1: bool
+    sgx2: bool
+    sections: tuple[tuple[int, int], ...] = ()
+
+
+class GicVersion(msgspec.Struct, frozen=True):
+    """An interrupt controller of ARM, and who can provide it."""
+
+    version: int
+    emulated: bool
+    kernel: bool
+
+
 class Capabilities(msgspec.Struct, frozen=True):
     """What one binary can do.
 
@@ -60,6 +110,15 @@ class Capabilities(msgspec.Struct, frozen=True):
     schema: str
     #: What -audiodev takes; none of QMP's answers tells before 8.0.
     audio_drivers: frozenset[str] = frozenset(("none", "wav"))
+    #: What -display takes.
+    displays: frozenset[str] = frozenset()
+    #: Models under emulation, where `cpu_models` are those under KVM.
+    tcg_models: tuple[CpuModel, ...] = ()
+    #: By domain type, "kvm" or "qemu".
+    host_models: dict[str, HostModel] = {}
+    sev: SevFacts | None = None
+    sgx: SgxFacts | None = None
+    gic: tuple[GicVersion, ...] = ()
 
     @property
     def version_number(self) -> int:
@@ -72,7 +131,7 @@ class Capabilities(msgspec.Struct, frozen=True):
 
         name: `virtio-blk-pci` a type, `virtio-blk-pci.queue-size` a property,
         `command:blockdev-add`, `event:BALLOON_CHANGE`, `option:sandbox`,
-        `option:sandbox.spawn`, `audiodev:none`.
+        `option:sandbox.spawn`, `audiodev:none`, `display:sdl`.
         """
         kind, colon, rest = name.partition(":")
         if colon:
@@ -81,9 +140,19 @@ class Capabilities(msgspec.Struct, frozen=True):
         # A type's own name may have a dot in it, so the whole name comes first.
         return name in self.types or (bool(dot) and prop in self.properties.get(device, ()))
 
+    def models_of(self, virt_type: str) -> tuple[CpuModel, ...]:
+        """The processor models for guests of a domain type."""
+        return self.tcg_models if virt_type == "qemu" and "kvm" in self.accelerators else self.cpu_models
+
+    @property
+    def default_machine(self) -> MachineType | None:
+        """The one meant when none is named: QEMU's default, libvirt's where QEMU has none, or else the first."""
+        preferred = _PREFERRED_MACHINES.get(self.arch)
+        by_rank = sorted(self.machines, key=lambda each: (not each.is_default, each.name != preferred))
+        return by_rank[0] if by_rank else None
+
     def machine(self, name: str | None) -> MachineType | None:
         """By name or alias; None asks for the default."""
-        for machine in self.machines:
-            if machine.is_default if name is None else name in (machine.name, machine.alias):
-                return machine
-        return None
+        if name is None:
+            return self.default_machine
+        return next((each for each in self.machines if name in (each.name, each.alias)), None)

@@ -1,20 +1,18 @@
-"""The record of capabilities, its cache, and the documents made of it."""
+"""The record of capabilities and its cache."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
-from roost.drivers.qemu.capabilities import Capabilities, CapabilitiesCache, documents
+from roost.drivers.qemu.capabilities import Capabilities, CapabilitiesCache
 from roost.drivers.qemu.capabilities.record import CpuModel, MachineType
 from roost.drivers.qemu.facts import machine_facts
 from roost.errors import ConfigUnsupported, InternalError, InvalidArg, SystemCallError
-from roost.host.api import Account
-from roost.host.fake import FakeNode
 from roost.host.linux.processes import LinuxProcesses
 
 CAPS = Capabilities(
@@ -55,6 +53,26 @@ def test_machines_by_name_alias_and_default() -> None:
     assert CAPS.version_number == 7002022
 
 
+@pytest.mark.parametrize(
+    ("arch", "names", "expected"),
+    [
+        ("aarch64", ("virt", "integratorcp"), "integratorcp"),
+        ("riscv64", ("spike", "virt"), "spike"),
+        ("x86_64", (), None),
+    ],
+)
+def test_the_machine_meant_where_qemu_has_no_default(arch: str, names: tuple[str, ...], expected: str | None) -> None:
+    caps = replace(CAPS, arch=arch, machines=tuple(MachineType(name) for name in names))
+    assert (caps.default_machine.name if caps.default_machine else None) == expected
+
+
+def test_models_by_domain_type() -> None:
+    both = replace(CAPS, accelerators=("kvm", "tcg"), tcg_models=(CpuModel("486"),))
+    assert both.models_of("kvm") is both.cpu_models
+    assert both.models_of("qemu") == (CpuModel("486"),)
+    assert CAPS.models_of("qemu") is CAPS.cpu_models
+
+
 def test_the_models_facts() -> None:
     facts = machine_facts(CAPS)
     assert facts.virt_types == {"qemu"}
@@ -62,33 +80,6 @@ def test_the_models_facts() -> None:
     machine = facts.machine("pc")
     assert machine is not None
     assert machine.default_cpu == "qemu64"
-
-
-def test_the_host_document() -> None:
-    root = ElementTree.fromstring(documents.capabilities(FakeNode(), [CAPS], Account("q", 107, 108)))
-    assert root.findtext("host/uuid") == FakeNode().uuid()
-    assert root.findtext("host/secmodel[2]/baselabel") == "+107:+108"
-    arch = root.find("guest/arch")
-    assert arch is not None
-    assert arch.findtext("emulator") == CAPS.binary
-    machines = [(each.text, each.attrib) for each in arch.findall("machine")]
-    assert machines == [
-        ("pc-1", {"maxCpus": "255"}),
-        ("pc", {"canonical": "pc-1", "maxCpus": "255"}),
-        ("old", {"maxCpus": "1", "deprecated": "yes"}),
-    ]
-    assert [each.get("type") for each in arch.findall("domain")] == ["qemu"]
-
-
-def test_the_guests_document() -> None:
-    machine = CAPS.machine("pc")
-    assert machine is not None
-    root = ElementTree.fromstring(documents.domain_capabilities(CAPS, machine, "qemu"))
-    assert root.findtext("machine") == "pc-1"
-    models = {each.text: each.get("usable") for each in root.findall("cpu/mode/model")}
-    assert models == {"EPYC": "no", "486": "yes"}
-    types = [each.text for each in root.findall("devices/video/enum/value")]
-    assert types == ["vga", "none"]
 
 
 def test_what_cannot_be_probed(tmp_path: Path) -> None:
