@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor, Statistics
 from roost.contract.interface import Backend
+from roost.contract.translation import Translation
 from roost.contract.node import Node, Processors
 from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig
@@ -21,6 +22,7 @@ from roost.drivers.qemu.processors import QemuProcessors
 from roost.drivers.qemu.recovery import Recovery
 from roost.drivers.qemu.statistics import QemuStatistics
 from roost.drivers.qemu.supervisor import Supervisor
+from roost.drivers.qemu.translation import QemuTranslation
 from roost.engine.bus import EventBus
 from roost.engine.store import Store
 from roost.engine.table import DomainTable
@@ -42,22 +44,24 @@ class QemuDriver:
         store = Store(paths.config, paths.status, host.node.boot_id())
         bus = EventBus()
         cache = CapabilitiesCache(paths.cache, host.processes, account)
-        self._context = context = Context(paths, config, host, table, store, bus, cache, account)
         firmware = FirmwareStore(descriptor_directories(privileged=privileged))
+        self._context = context = Context(paths, config, host, table, store, bus, cache, firmware, account)
         documents = CapabilityDocuments(cache, host, account, firmware)
         self._supervisor = Supervisor(context)
         launcher = Launcher(context, self._supervisor)
         self._recovery = Recovery(context, self._supervisor, launcher)
         self._privileged = privileged
+        domains = QemuDomains(context, launcher)
         interfaces = {
             Node: QemuNode(context, documents),
             Processors: QemuProcessors(documents, host.node),
-            Domains: QemuDomains(context, launcher),
+            Domains: domains,
             Lifecycle: QemuLifecycle(context, self._supervisor, launcher),
             Inspection: QemuInspection(table),
             Statistics: QemuStatistics(context),
             Consoles: QemuConsoles(context),
             Monitor: QemuMonitor(context),
+            Translation: QemuTranslation(context, domains.prepare),
         }
         uri = "qemu:///system" if privileged else "qemu:///session"
         self._backend = Backend("QEMU", uri, From.QEMU, interfaces, bus)
@@ -80,6 +84,7 @@ class QemuDriver:
     async def start(self) -> None:
         """Definitions, running guests, autostart."""
         self._context.host.ownership.directory(self._context.paths.state)
+        self._context.host.ownership.directory(self._context.paths.nvram)
         self._recovery.load_definitions()
         await self._recovery.reconnect()
         await self._recovery.autostart()
@@ -97,6 +102,7 @@ class QemuDriver:
                 guest.monitor.close()
             if guest.process is not None:
                 guest.process.release()
+            guest.resources.let_go()
             guest.log.close()
 
     @property
