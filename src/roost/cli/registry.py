@@ -36,6 +36,7 @@ GROUPS = (
             "consoles": "console domdisplay ttyconsole vncdisplay",
             "vcpus": "vcpucount",
             "qemu": "qemu-monitor-command",
+            "native": "domxml-from-native domxml-to-native",
         },
     ),
     Group(

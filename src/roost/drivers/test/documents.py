@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from roost.model.domain import Domain
 from roost.model.domain.clock import Clock
-from roost.model.domain.general import Vcpu
+from roost.model.domain.processors import Vcpu
 
 
 def complete(document: Domain) -> Domain:

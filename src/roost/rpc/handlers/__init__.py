@@ -21,6 +21,7 @@ from roost.rpc.handlers import (
     monitor,
     node,
     statistics,
+    translation,
 )
 from roost.rpc.routes import Row
 
@@ -36,6 +37,7 @@ MAIN: Mapping[Program, Iterable[Row]] = {
         *statistics.ROWS,
         *consoles.ROWS,
         *events.ROWS,
+        *translation.ROWS,
     ),
     QEMU: monitor.ROWS,
     LXC: (),

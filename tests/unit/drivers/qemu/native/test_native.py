@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 
 import pytest
@@ -122,7 +123,5 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS | st.text(max_size=30), max_size=12))
 def test_nonsense_is_refused_or_read(words: list[str]) -> None:
-    try:
-        native.parse("qemu-system-x86_64 " + " ".join(words))
-    except RoostError as error:
-        assert error.message
+    with contextlib.suppress(RoostError):
+        assert native.parse("qemu-system-x86_64 " + " ".join(words)).name
