@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from roost.errors import RoostError
-from roost.model import interface, network, nodedev
-from support import storage_documents
+from roost.model import interface, network, nodedev, nwfilter
+from support import moment_documents, storage_documents
 from support.peer import Peer, libvirt_result
 
 ROOT = Path(__file__).parents[1] / "golden" / "documents"
@@ -104,6 +104,28 @@ def work(conn, name, xml):
     return shown[0].XMLDesc()
 """
 
+_NWFILTER = """
+def work(conn, name, xml):
+    filter = conn.nwfilterDefineXML(xml)
+    try:
+        return filter.XMLDesc()
+    finally:
+        filter.undefine()
+"""
+
+# An interface that is not there, and a filter without rules: nothing changes on the host.
+_BINDING = """
+filter = conn.nwfilterDefineXML(f"<filter name='roost-{os.getpid()}'/>")
+atexit.register(filter.undefine)
+
+def work(conn, name, xml):
+    binding = conn.nwfilterBindingCreateXML(xml.replace("roost-filter", filter.name()))
+    try:
+        return binding.XMLDesc().replace(filter.name(), "roost-filter")
+    finally:
+        binding.delete()
+"""
+
 
 class Kind(NamedTuple):
     """A type of document.
@@ -143,7 +165,17 @@ KINDS: dict[str, Kind] = {
         lambda text: nodedev.format(nodedev.parse(text)),
         _NODEDEV,
     ),
-} | {kind: Kind(*row) for kind, row in storage_documents.ROWS.items()}
+    "nwfilter": Kind(
+        lambda text: nwfilter.format(nwfilter.complete(nwfilter.parse(text), entropy=_zeros)),
+        lambda text: nwfilter.format(nwfilter.parse(text)),
+        _NWFILTER,
+    ),
+    "nwfilterbinding": Kind(
+        lambda text: nwfilter.format_binding(nwfilter.complete_binding(nwfilter.parse_binding(text))),
+        lambda text: nwfilter.format_binding(nwfilter.parse_binding(text)),
+        _BINDING,
+    ),
+} | {kind: Kind(*row) for kind, row in (storage_documents.ROWS | moment_documents.ROWS).items()}
 
 
 class Case(NamedTuple):

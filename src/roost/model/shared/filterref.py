@@ -27,7 +27,7 @@ class FilterRef(Record):
 
 def complete_parameters(parameters: tuple[FilterParameter, ...]) -> tuple[FilterParameter, ...]:
     """As libvirt keeps them: those it cannot read are forgotten, the others sorted by name."""
-    known = [p for p in parameters if NAME.match(p.name or "-") and _VALUE.match(p.value or "")]
+    known = [p for p in parameters if p.name is not None and NAME.match(p.name) and _VALUE.match(p.value or "")]
     return tuple(sorted(known, key=lambda parameter: parameter.name or ""))
 
 
