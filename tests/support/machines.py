@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import tempfile
 from pathlib import Path
 
 import msgspec
 
-from roost.drivers.qemu.capabilities import Capabilities
+from roost.drivers.qemu.capabilities import Capabilities, CapabilitiesCache
 from roost.drivers.qemu.facts import machine_facts
+from roost.host.linux.processes import LinuxProcesses
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.firmware import FirmwareDescriptor
 
@@ -33,3 +36,16 @@ def facts(arch: str = "x86_64", *virt_types: str) -> MachineFacts:
     """What the model's rules know of that emulator. virt_types: those it serves, when not just those recorded."""
     known = machine_facts(capabilities(arch))
     return msgspec.structs.replace(known, virt_types=frozenset(virt_types)) if virt_types else known
+
+
+async def record() -> None:
+    """Ask the emulators installed here, and keep their answers."""
+    with tempfile.TemporaryDirectory() as directory:
+        cache = CapabilitiesCache(Path(directory), LinuxProcesses())
+        for path in sorted(RECORDED.glob("*.json")):
+            answer = msgspec.json.encode(await cache.for_arch(path.stem), order="sorted")
+            path.write_bytes(msgspec.json.format(answer, indent=1) + b"\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
