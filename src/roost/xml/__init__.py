@@ -6,6 +6,7 @@ May enter: what holds for every document type.
 """
 
 from roost.xml.document import format_document, parse_document, parse_member
+from roost.xml.json import from_json, json_schema, to_json
 from roost.xml.record import (
     Bytes,
     Child,
@@ -37,6 +38,6 @@ from roost.xml.values import Choice, Hex, Integer, Pattern, Size, Switch, Value
 __all__ = [
     "Bytes", "Child", "Choice", "Complaint", "Flag", "Hex", "Hex2", "Hex4", "Int", "Integer", "KiB", "Long", "Mac",
     "OnOff", "Pattern", "Port", "Positive", "PrettyKiB", "RawXml", "Record", "Size", "Switch", "Text", "UInt",
-    "ULong", "Uuid", "Value", "YesNo", "at", "format_document", "inline", "parse_document", "parse_member",
-    "tag_of",
+    "ULong", "Uuid", "Value", "YesNo", "at", "format_document", "from_json", "inline", "json_schema",
+    "parse_document", "parse_member", "tag_of", "to_json",
 ]  # fmt: skip

@@ -34,7 +34,9 @@ class RecordMeta(msgspec.StructMeta):
 
     def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any) -> Any:
         # Frozen records are built from the leaves up and cannot form cycles: the garbage collector need not see them.
-        config |= {"frozen": True, "kw_only": True, "omit_defaults": True, "gc": False}
+        config |= {
+            "frozen": True, "kw_only": True, "omit_defaults": True, "gc": False, "forbid_unknown_fields": True
+        }  # fmt: skip
         return super().__new__(mcls, name, bases, namespace, **config)
 
 

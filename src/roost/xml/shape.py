@@ -32,6 +32,7 @@ class Field:
         "kind",
         "members",
         "name",
+        "nullable",
         "path",
         "record",
         "required",
@@ -41,6 +42,8 @@ class Field:
 
     def __init__(self, name: str, at: At, default: Any, required: bool) -> None:
         self.name, self.at, self.default, self.required = name, at, default, required
+        #: Whether None is one of its values.
+        self.nullable = False
         #: Elements to step through below the record's own, and the attribute at the end ("" for text).
         self.path: tuple[str, ...] = ()
         self.attribute = ""
@@ -179,6 +182,8 @@ def _resolve(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
     at = next((note for note in notes if isinstance(note, At)), None) or At()
     value = next((note for note in notes if isinstance(note, Value)), None)
     field = Field(info.name, at, None if info.required else info.default, info.required)
+    field.nullable = type(None) in types_
+    types_ = [t for t in types_ if t is not type(None)]
     if len(types_) == 1 and get_origin(types_[0]) is tuple:
         types_, inner = _flatten(get_args(types_[0])[0])
         value = next((note for note in inner if isinstance(note, Value)), value)
@@ -211,13 +216,15 @@ def _flatten(hint: Any) -> tuple[list[Any], list[Any]]:
         types_, notes = _flatten(get_args(hint)[0])
         return types_, [*notes, *hint.__metadata__]
     if origin in (Union, types.UnionType):
-        parts = [_flatten(part) for part in get_args(hint) if part is not type(None)]
+        parts = [_flatten(part) for part in get_args(hint)]
         return [t for part in parts for t in part[0]], [n for part in parts for n in part[1]]
     return [hint], []
 
 
 def _literal(types_: list[Any]) -> Value:
     names = [name for t in types_ if get_origin(t) is Literal for name in get_args(t)]
+    if not names and types_ != [str]:
+        raise TypeError(f"a field of {types_} needs a Value that says how it is written")
     return Choice(*names) if names else TEXT
 
 

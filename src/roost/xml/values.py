@@ -8,9 +8,18 @@ the compiled parser needs one dictionary look-up for the common case.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+
+@functools.cache
+def _writer(formatted: str) -> Callable[[Any], str]:
+    """A function that writes a value, as what the source text `formatted` says, without escapes."""
+    names = {"escape": str, "pretty": pretty}
+    writer: Callable[[Any], str] = eval(f"lambda v: f{formatted!r}", names)
+    return writer
 
 
 class Value:
@@ -37,6 +46,13 @@ class Value:
     def schema(self) -> dict[str, Any]:
         """The value's JSON Schema."""
         return {"type": "string"}
+
+    def allows(self, value: Any) -> bool:
+        """Whether a document can hold the value: reading what is written of it gives it back."""
+        try:
+            return bool(self.parse(_writer(self.formatted)(value)) == value)
+        except ValueError:
+            return False
 
     def nearest(self, text: str) -> str:
         """The allowed text most like `text`, or ""."""
@@ -118,6 +134,9 @@ class Integer(Value):
         if not self.minimum <= number <= self.maximum:
             raise ValueError(text)
         return number
+
+    def allows(self, value: Any) -> bool:
+        return bool(self.minimum <= value <= self.maximum)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
@@ -219,6 +238,9 @@ class UuidText(Pattern):
     def __init__(self) -> None:
         super().__init__(r"(?:[ -]*[0-9a-fA-F]){32}[ -]*", "a UUID such as 6c4ce3c0-44fb-4de0-9b51-1b2e9cfa3e8f")
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+
     def normal(self, text: str) -> str:
         digits = text.replace("-", "").replace(" ", "").lower()
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
@@ -229,6 +251,9 @@ class MacText(Pattern):
 
     def __init__(self) -> None:
         super().__init__(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}", "a MAC address such as 52:54:00:12:34:56")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$"}
 
     def normal(self, text: str) -> str:
         return ":".join(part.zfill(2).lower() for part in text.split(":"))

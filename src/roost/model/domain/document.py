@@ -1,10 +1,7 @@
-"""Domain documents in and out: XML as libvirt writes it, and JSON of the same records."""
+"""Domain documents in and out: XML as libvirt writes it."""
 
 from __future__ import annotations
 
-import msgspec
-
-from roost.errors import From, XmlError
 from roost.model.domain.devices import Devices
 from roost.model.domain.domain import Domain
 from roost.xml import Record, format_document, parse_document, parse_member
@@ -33,16 +30,3 @@ def parse_device(xml: str | bytes, *, validate: bool = False, live: bool = False
 def format_device(device: Record, tag: str, *, secure: bool = True, indent: int = 0) -> str:
     """One device's document. tag: the element's name, `disk`."""
     return format_document(device, tag, secure=secure, indent=indent)
-
-
-def to_json(domain: Domain) -> bytes:
-    """The domain as JSON; fields that hold their default are left out."""
-    return msgspec.json.encode(domain)
-
-
-def from_json(data: bytes | str) -> Domain:
-    """The inverse of `to_json`. Raises XmlError (code 27) naming the wrong field's path."""
-    try:
-        return msgspec.json.decode(data, type=Domain)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise XmlError(f"Invalid JSON document: {error}", domain=From.DOMAIN) from None

@@ -136,7 +136,7 @@ class ScsiGeneric(Capability, tag="scsi_generic"):
 class RemovableMedia(SubCapability, tag="removable"):
     """What is in the drive; sizes in bytes."""
 
-    media_available: Annotated[int | None, at("media_available")] = None
+    media_available: Annotated[UInt | None, at("media_available")] = None
     media_size: Annotated[ULong, number("media_size", "removable media size")]
     media_label: Annotated[str | None, at("media_label")] = None
     logical_block_size: Annotated[ULong | None, at("logical_block_size")] = None

@@ -105,7 +105,7 @@ class Names(Value):
         self.expected = "one of " + ", ".join(names)
 
     def schema(self) -> dict[str, Any]:
-        return {"enum": list(self.names)}
+        return {"type": "string", "examples": list(self.names)}
 
 
 def _every(formats: list[Formats | None]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from roost.errors import RoostError, XmlDetail, XmlError, XmlInvalidSchema
-from roost.model.domain import Domain, format, format_device, from_json, parse, parse_device, to_json
+from roost.model.domain import Domain, format, format_device, parse, parse_device
 from roost.model.domain.devices.disk import BlockSource, Disk, FileSource
 from roost.model.domain.devices.graphics import VncGraphics
 
@@ -31,12 +31,6 @@ def test_formatting_loses_nothing(path: Path, live: bool) -> None:
 def test_formatting_is_stable(path: Path) -> None:
     text = format(parse(path.read_text(), live=True))
     assert format(parse(text, live=True)) == text
-
-
-@golden
-def test_json_loses_nothing(path: Path) -> None:
-    domain = parse(path.read_text(), live=True)
-    assert from_json(to_json(domain)) == domain
 
 
 @golden
@@ -142,7 +136,8 @@ QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 def test_the_qemu_namespace_goes_by_uri(xml: str, args: tuple[str, ...] | None) -> None:
     rest = "<name>a</name><os><type>hvm</type></os></domain>"
     domain = parse(xml.replace("<domain", "<domain type='qemu'", 1) + rest)
-    assert (domain.qemu_commandline and domain.qemu_commandline.args) == args
+    commandline = domain.qemu_commandline
+    assert (commandline and tuple(arg.value for arg in commandline.args)) == args
     assert (f"xmlns:qemu='{QEMU}'" in format(domain)) == bool(args)
 
 
@@ -211,12 +206,6 @@ def test_mutated_documents_raise_only_our_errors(data: bytes, live: bool, valida
 def test_random_text_raises_only_our_errors(text: str | bytes) -> None:
     with pytest.raises(RoostError):
         parse(text)
-
-
-@given(st.one_of(st.binary(max_size=60), st.text(max_size=60)))
-def test_bad_json_raises_only_our_errors(data: bytes | str) -> None:
-    with pytest.raises(XmlError):
-        from_json(data)
 
 
 @given(st.text())
