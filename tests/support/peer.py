@@ -140,6 +140,10 @@ class Peer:
         no_kvm = self.root / "kvm"
         no_kvm.touch(mode=0)
         binds += f"if test -e /dev/kvm; then mount --bind {no_kvm} /dev/kvm; fi; "
+        # Huge pages that guests may name, without taking any of the machine's.
+        for size in ("2M", "1G"):
+            pages = f"/run/libvirt/huge{size}"
+            binds += f"mkdir -p {pages}; mount -t hugetlbfs -o pagesize={size} none {pages} || true; "
         # The shell is the first process of the namespace: it reaps the guests, which libvirtd would take for alive.
         script = f"set -e; {binds}/usr/sbin/libvirtd -p /run/libvirt/libvirtd.pid & wait"
         command = [
