@@ -77,7 +77,7 @@ def _forward(forward: Forward) -> Forward:
         managed=managed,
         nats=nats,
         interfaces=interfaces,
-        addresses=() if interfaces else forward.addresses,
+        addresses=() if interfaces else tuple(replace(item, multifunction=None) for item in forward.addresses),
     )
 
 

@@ -9,7 +9,7 @@ from roost.model.network.addresses import NetworkIp, NetworkRoute
 from roost.model.network.dns import Dns, DnsDomain
 from roost.model.shared.bandwidth import Bandwidth
 from roost.model.shared.ip import Ipv4
-from roost.model.shared.pci import PciLocation
+from roost.model.shared.pci import ReadPciLocation
 from roost.model.shared.switches import Lenient
 from roost.model.shared.virtualport import VirtualPort
 from roost.model.shared.vlan import Vlan
@@ -70,7 +70,7 @@ class ForwardInterface(Record):
     connections: Annotated[UInt | None, at("@connections", live=True)] = None
 
 
-class ForwardAddress(PciLocation):
+class ForwardAddress(ReadPciLocation):
     """A virtual function of the host that guests may have."""
 
     type: Annotated[

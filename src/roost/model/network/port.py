@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from roost.errors import From, InternalError, XmlError
 from roost.model.network.network import HostdevDriver, MacTableManager
 from roost.model.shared.bandwidth import Bandwidth, check_bandwidth, complete_bandwidth
-from roost.model.shared.pci import PciLocation, check_pci_location
+from roost.model.shared.pci import ReadPciLocation, check_pci_location
 from roost.model.shared.virtualport import VirtualPort, check_virtualport, complete_virtualport
 from roost.model.shared.vlan import Vlan, check_vlan, complete_vlan
 from roost.xml import Child, Complaint, Mac, Record, Uuid, YesNo, at
@@ -52,7 +52,7 @@ class HostdevPlug(Plug, tag="hostdev-pci"):
     driver: Annotated[
         HostdevDriver | None, at("driver/@name", wrong=_wrong("Missing network port driver name"))
     ] = None  # fmt: skip
-    address: Annotated[PciLocation, at("address", missing=_wrong("Missing network port PCI address"))]
+    address: Annotated[ReadPciLocation, at("address", missing=_wrong("Missing network port PCI address"))]
 
 
 AnyPlug = BridgePlug | NetworkPlug | DirectPlug | HostdevPlug
@@ -86,13 +86,16 @@ def complete_port(port: NetworkPort) -> NetworkPort:
     check_virtualport(port.virtualport)
     check_bandwidth(port.bandwidth, floor=True, class_id=True)
     check_vlan(port.vlan)
-    if isinstance(port.plug, HostdevPlug):
-        check_pci_location(port.plug.address)
+    plug = port.plug
+    if isinstance(plug, HostdevPlug):
+        check_pci_location(plug.address)
+        plug = replace(plug, address=replace(plug.address, multifunction=None))
     return replace(
         port,
         virtualport=complete_virtualport(port.virtualport),
         bandwidth=complete_bandwidth(port.bandwidth),
         vlan=complete_vlan(port.vlan),
+        plug=plug,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from roost.errors import From, XmlError
-from roost.xml import Hex, Record
+from roost.xml import Hex, OnOff, Record
 
 PciDomain = Annotated[int, Hex(4, 0xFFFFFFFF)]
 PciBus = Annotated[int, Hex(2, 0xFF)]
@@ -25,6 +25,12 @@ class PciLocation(Record):
         return f"{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function:x}"
 
 
+class ReadPciLocation(PciLocation):
+    """The same where libvirt reads one thing more, and forgets it."""
+
+    multifunction: OnOff | None = None
+
+
 def check_pci_location(location: PciLocation) -> None:
     """Raises for places that do not exist; the one of zeros stands for none."""
     for name, limit, quote in (("bus", 0xFF, "'"), ("slot", 0x1F, "'"), ("function", 7, "")):
@@ -40,4 +46,4 @@ def check_pci_location(location: PciLocation) -> None:
         )
 
 
-__all__ = ["PciBus", "PciDomain", "PciFunction", "PciLocation", "PciSlot", "check_pci_location"]
+__all__ = ["PciBus", "PciDomain", "PciFunction", "PciLocation", "PciSlot", "ReadPciLocation", "check_pci_location"]
