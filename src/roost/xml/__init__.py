@@ -5,7 +5,7 @@ and schema are derived. Parsers and writers are compiled on first use.
 May enter: what holds for every document type.
 """
 
-from roost.xml.document import format_document, parse_document, parse_member
+from roost.xml.document import Problem, find_problems, format_document, parse_document, parse_member, root_of
 from roost.xml.json import from_json, json_schema, to_json
 from roost.xml.record import (
     Bytes,
@@ -37,7 +37,7 @@ from roost.xml.values import Choice, Hex, Integer, Pattern, Size, Switch, Value
 
 __all__ = [
     "Bytes", "Child", "Choice", "Complaint", "Flag", "Hex", "Hex2", "Hex4", "Int", "Integer", "KiB", "Long", "Mac",
-    "OnOff", "Pattern", "Port", "Positive", "PrettyKiB", "RawXml", "Record", "Size", "Switch", "Text", "UInt",
-    "ULong", "Uuid", "Value", "YesNo", "at", "format_document", "from_json", "inline", "json_schema",
-    "parse_document", "parse_member", "tag_of", "to_json",
+    "OnOff", "Pattern", "Port", "Positive", "PrettyKiB", "Problem", "RawXml", "Record", "Size", "Switch", "Text",
+    "UInt", "ULong", "Uuid", "Value", "YesNo", "at", "find_problems", "format_document", "from_json", "inline",
+    "json_schema", "parse_document", "parse_member", "root_of", "tag_of", "to_json",
 ]  # fmt: skip

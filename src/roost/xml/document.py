@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
-from roost.errors import From, XmlDetail, XmlError
+from roost.errors import From, RoostError, XmlDetail, XmlError, XmlInvalidSchema
 from roost.xml.decode import READERS, WRONG
 from roost.xml.encode import OPEN, WRITERS
-from roost.xml.faults import Inspector
+from roost.xml.faults import Hint, Inspector
 from roost.xml.names import canonical_names
 from roost.xml.record import Record
 from roost.xml.shape import RAW, RECORD, RECORDS, VALUE, VALUES, Field, records_below, shape_of
@@ -87,8 +87,8 @@ def parse_document(
     such as `(domain_definition)`. origin: whose error it is when the text is no
     XML. live: keep what is known of a running guest only. validate: refuse
     elements and attributes that no field declares.
-    Raises RoostError: XmlDetail for text that is not XML, XmlError and others
-    for wrong values, XmlInvalidSchema under `validate`.
+    Raises RoostError: XmlDetail for text that is not XML; XmlError and others
+    for wrong values, or, under `validate`, XmlInvalidSchema.
     """
     data = to_bytes(text)
     events = _events(data, cls, name, origin)
@@ -100,8 +100,16 @@ def parse_document(
     try:
         record: R = _record(cls, _merge(cls, data, events), live)
     except WRONG:
-        raise _inspector(data, cls, name).raise_wrong_value(cls) from None
+        raise _wrong_value(_inspector(data, cls, name), cls, validate=validate) from None
     return record
+
+
+def _wrong_value(inspector: Inspector, cls: type[Record], *, validate: bool) -> RoostError:
+    """The error about the first wrong value: the schema's, where the document is held to it."""
+    try:
+        return inspector.raise_wrong_value(cls)
+    except RoostError as error:
+        return XmlInvalidSchema(error.detail, hint=error.hint, domain=From.XML) if validate else error
 
 
 def _events(data: bytes, cls: type[Record], name: str, origin: int, lines: list[int] | None = None) -> list[Event]:
@@ -150,6 +158,41 @@ def _inspector(data: bytes, cls: type[Record], name: str, *, wrapped: bool = Fal
         document, root = root, Node("", {})
         root.children.append(document)
     return Inspector(root)
+
+
+def root_of(text: str | bytes, *, name: str) -> str:
+    """The name of a document's root element. Raises XmlDetail for text that is not XML."""
+    return str(read(to_bytes(text), name)[0][0])
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a document: line, path of the element or attribute, what it is, what would be right.
+
+    right is "" where nothing in particular would be.
+    """
+
+    line: int
+    path: str
+    what: str
+    right: str
+
+
+def find_problems(text: str | bytes, cls: type[Record], tag: str, *, name: str) -> list[Problem]:
+    """All unknown names, wrong values and missing ones of a document, by line; tag, name: as for `parse_document`.
+
+    Raises XmlDetail for text that is not XML.
+    """
+    data = to_bytes(text)
+    inspector = _inspector(data, cls, name)
+    found = inspector.top.node.tag
+    if found != tag:
+        return [Problem(1, f"/{found}", f"expecting root element of '{tag}', not '{found}'", "")]
+    problems = []
+    for error in (*inspector.unknown_names(cls), *inspector.wrong_values(cls)):
+        hint = error.hint
+        assert isinstance(hint, Hint)
+        problems.append(Problem(hint.line, hint.path, error.message.removesuffix(f"; {hint}"), hint.right))
+    return sorted(problems, key=lambda problem: problem.line)
 
 
 def parse_member(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from roost.errors import From, InternalError, InvalidArg, NumericOverflow, RoostError, XmlError, XmlInvalidSchema
 from roost.xml.record import Complaint, Record
@@ -44,6 +44,19 @@ class _Place:
         return places
 
 
+class Hint(str):
+    """Where something is wrong and what would be right, as the hint of an error has it."""
+
+    line: int
+    path: str
+    right: str
+
+    def __new__(cls, line: int, path: str, right: str = "", word: str = "expected") -> Hint:
+        hint = super().__new__(cls, f"line {line}, {path}" + (f": {word} {right}" if right else ""))
+        hint.line, hint.path, hint.right = line, path, right
+        return hint
+
+
 class Inspector:
     """Inspects one document. root: its tree; one without a name stands around the document."""
 
@@ -55,33 +68,42 @@ class Inspector:
 
     def raise_wrong_value(self, cls: type[Record]) -> RoostError:
         """Raises the error for the first wrong or missing value; returns one if all look right."""
-        self._values(cls, self.top)
+        for error in self.wrong_values(cls):
+            raise error
         return InternalError(f"the parser of {cls.__name__} refused a document in which nothing is wrong")
 
     def refuse_unknown(self, cls: type[Record]) -> None:
         """Raises XmlInvalidSchema for the first element or attribute that no field declares."""
-        self._names(cls, self.top)
+        for error in self.unknown_names(cls):
+            raise error
+
+    def wrong_values(self, cls: type[Record]) -> Iterator[RoostError]:
+        """The error for each wrong or missing value, in the order of the declarations."""
+        return self._values(cls, self.top)
+
+    def unknown_names(self, cls: type[Record]) -> Iterator[RoostError]:
+        """XmlInvalidSchema for each element and attribute that no field declares."""
+        return self._names(cls, self.top)
 
     # -- wrong values
 
-    def _values(self, cls: type[Record], place: _Place) -> None:
+    def _values(self, cls: type[Record], place: _Place) -> Iterator[RoostError]:
         shape = shape_of(cls)
         if shape.strangers:
-            self._strangers(shape.strangers, shape.root.child_names(), place)
+            yield from self._strangers(shape.strangers, shape.root.child_names(), place)
         for field in shape.fields:
             if field.at.inline:
-                self._union(field, place)
+                yield from self._union(field, place)
             else:
-                self._field(field, place)
+                yield from self._field(field, place)
 
-    def _strangers(self, complaint: Complaint, known: set[str], place: _Place) -> None:
+    def _strangers(self, complaint: Complaint, known: set[str], place: _Place) -> Iterator[RoostError]:
         for kid in place.node.children:
             if kid.tag not in known:
-                nearest = difflib.get_close_matches(kid.tag, known, 1, 0.6)
-                right = f"one of {', '.join(sorted(known))}" + (f"; the nearest is {nearest[0]!r}" if nearest else "")
-                raise complaint.about(kid.tag, self._hint(place.every([kid.tag])[0], "", right), self.name)
+                right = f"one of {_known(kid.tag, known)}"
+                yield complaint.about(kid.tag, self._hint(place.every([kid.tag])[0], "", right), self.name)
 
-    def _field(self, field: Field, start: _Place) -> None:
+    def _field(self, field: Field, start: _Place) -> Iterator[RoostError]:
         many = field.kind in (VALUES, RECORDS)
         place: _Place | None = start
         for step in field.path[:-1] if many or field.kind == RECORD else field.path:
@@ -93,11 +115,11 @@ class Inspector:
             if field.at.only_with:
                 found = [item for item in found[:1] if field.at.only_with in item.node.attributes]
             if field.at.once and len(found) > 1:
-                raise field.at.once.about("", self._hint(found[1], "", "one"), self.name)
+                yield field.at.once.about("", self._hint(found[1], "", "one"), self.name)
             for item in found if many or field.at.merged else found[:1]:
-                self._item(field, item)
+                yield from self._item(field, item)
             if field.required and not found:
-                raise self._missing(field, start)
+                yield self._missing(field, start)
             return
         text = None
         if place:
@@ -105,27 +127,28 @@ class Inspector:
             text = field.at.bare if text is None else text
         if text is None or text in field.at.unset:
             if field.required or (field.at.needed and place and text is None):
-                raise self._missing(field, place or start)
+                yield self._missing(field, place or start)
             return
         assert place is not None
-        self._text(field, place, text)
+        yield from self._text(field, place, text)
 
-    def _item(self, field: Field, place: _Place) -> None:
+    def _item(self, field: Field, place: _Place) -> Iterator[RoostError]:
         if field.kind == VALUES:
             text = place.node.attributes.get(field.attribute) if field.attribute else place.node.text
             if text is None:
-                raise self._missing(field, place)
-            self._text(field, place, text)
+                yield self._missing(field, place)
+            else:
+                yield from self._text(field, place, text)
         elif field.record:
-            self._values(field.record, place)
+            yield from self._values(field.record, place)
         else:
-            self._union(field, place)
+            yield from self._union(field, place)
 
-    def _union(self, field: Field, place: _Place) -> None:
+    def _union(self, field: Field, place: _Place) -> Iterator[RoostError]:
         tag = place.node.tag if field.by_element else place.node.attributes.get(field.tag_field, field.at.default_tag)
         if tag is None:
             if field.required or not field.at.inline:
-                raise self._error(
+                yield self._error(
                     field, "missing", XmlError(
                         f"Missing required attribute '{field.tag_field}' in element '{place.node.tag}'",
                         domain=From.XML, hint=self._hint(place, field.tag_field, _one_of(field)),
@@ -133,15 +156,16 @@ class Inspector:
                 )  # fmt: skip
             return
         if tag not in field.members:
-            raise self._error(
+            yield self._error(
                 field, "wrong", XmlError(
                     f"Invalid value for attribute '{field.tag_field}' in element '{place.node.tag}': '{tag}'.",
                     domain=From.XML, hint=self._hint(place, field.tag_field, _one_of(field)),
                 ), place, field.tag_field, tag, _one_of(field),
             )  # fmt: skip
-        self._values(field.members[tag], place)
+            return
+        yield from self._values(field.members[tag], place)
 
-    def _text(self, field: Field, place: _Place, text: str) -> None:
+    def _text(self, field: Field, place: _Place, text: str) -> Iterator[RoostError]:
         value = field.value
         try:
             if isinstance(value, Size):
@@ -151,17 +175,17 @@ class Inspector:
         except KeyError:
             unit = place.node.attributes.get("unit", "")
             hint = self._hint(place, "unit", "a unit such as KiB, MiB or GiB")
-            raise InvalidArg(f"unknown suffix '{unit}'", domain=From.NONE, hint=hint) from None
+            yield InvalidArg(f"unknown suffix '{unit}'", domain=From.NONE, hint=hint)
         except TooLarge:
             size = f"{text}{place.node.attributes.get('unit', '')}"
             hint = self._hint(place, field.attribute, "")
-            raise NumericOverflow(f"value too large: {size}", domain=From.NONE, hint=hint) from None
+            yield NumericOverflow(f"value too large: {size}", domain=From.NONE, hint=hint)
         except ValueError:
             nearest = value.nearest(text)
             right = f"{value.expected}; the nearest is {nearest!r}" if nearest else value.expected
-            raise self._error(
+            yield self._error(
                 field, "wrong", self._wrong(field, place, text, right), place, field.attribute, text, right
-            ) from None  # fmt: skip
+            )  # fmt: skip
 
     def _wrong(self, field: Field, place: _Place, text: str, right: str) -> RoostError:
         hint = self._hint(place, field.attribute, right)
@@ -199,14 +223,13 @@ class Inspector:
         hint = self._hint(place, attribute, right)
         return complaint.about(text, hint, self.name, attribute) if complaint else usual
 
-    def _hint(self, place: _Place, attribute: str, right: str) -> str:
+    def _hint(self, place: _Place, attribute: str, right: str, word: str = "expected") -> Hint:
         path = f"{place.path}/@{attribute}" if attribute else place.path
-        where = f"line {place.node.line}, {path}"
-        return f"{where}: expected {right}" if right else where
+        return Hint(place.node.line, path, right, word)
 
     # -- unknown names
 
-    def _names(self, cls: type[Record], place: _Place, others: Sequence[Element] = ()) -> None:
+    def _names(self, cls: type[Record], place: _Place, others: Sequence[Element] = ()) -> Iterator[RoostError]:
         """Checks a record's element. others: what the fields of another record say of the same element."""
         levels = [(cls, shape_of(cls).root)]
         attributes = set()
@@ -220,9 +243,9 @@ class Inspector:
             if member:
                 levels.append((member, shape_of(member).root))
                 inlines.extend(shape_of(member).inlines())
-        self._element([*(root for _, root in levels), *others], place, attributes)
+        yield from self._element([*(root for _, root in levels), *others], place, attributes)
 
-    def _element(self, elements: list[Element], place: _Place, attributes: set[str]) -> None:
+    def _element(self, elements: list[Element], place: _Place, attributes: set[str]) -> Iterator[RoostError]:
         """Checks the element at `place`, which `elements` describe together."""
         for element in elements:
             attributes.update(field.attribute for field in element.attributes)
@@ -230,24 +253,25 @@ class Inspector:
             attributes.update(field.value.unit for field in sized if field.value.unit)
         for name in place.node.attributes:
             if name not in attributes and not name.startswith("xmlns"):
-                known = ", ".join(sorted(attributes)) or "none"
-                raise XmlInvalidSchema(
+                yield XmlInvalidSchema(
                     f"Invalid attribute {name} for element {place.node.tag}",
-                    domain=From.XML, hint=f"{self._hint(place, name, '')}: known are {known}",
+                    domain=From.XML, hint=self._hint(place, name, _known(name, attributes), "known are"),
                 )  # fmt: skip
         for tag in {kid.tag: None for kid in place.node.children}:
             groups = [c for e in elements for c in e.children if isinstance(c, Element) and c.name == tag]
             fields = [c for e in elements for c in e.children if isinstance(c, Field) and c.path and tag in c.names()]
             if not groups and not fields:
-                known = ", ".join(sorted(set().union(*(e.child_names() for e in elements)))) or "none"
-                raise XmlInvalidSchema(
-                    f"Element {place.node.tag} has extra content: {tag}",
-                    domain=From.XML, hint=f"{self._hint(place.every([tag])[0], '', '')}: known are {known}",
-                )  # fmt: skip
+                known = _known(tag, set().union(*(e.child_names() for e in elements)))
+                for stranger in place.every([tag]):
+                    yield XmlInvalidSchema(
+                        f"Element {place.node.tag} has extra content: {tag}",
+                        domain=From.XML, hint=self._hint(stranger, "", known, "known are"),
+                    )  # fmt: skip
+                continue
             for inner in place.every([tag]):
-                self._inside(fields, groups, inner)
+                yield from self._inside(fields, groups, inner)
 
-    def _inside(self, fields: list[Field], groups: list[Element], inner: _Place) -> None:
+    def _inside(self, fields: list[Field], groups: list[Element], inner: _Place) -> Iterator[RoostError]:
         if any(group.raw for group in groups):
             return
         attributes = {field.attribute for field in fields if field.kind == VALUES}
@@ -255,10 +279,16 @@ class Inspector:
             if field.kind in (RECORD, RECORDS):
                 member = field.record or field.member(inner.node.tag, inner.node.attributes)
                 if member:
-                    self._names(member, inner, groups)
+                    yield from self._names(member, inner, groups)
                 return
-        self._element(groups, inner, attributes)
+        yield from self._element(groups, inner, attributes)
 
 
 def _one_of(field: Field) -> str:
     return "one of " + ", ".join(field.members)
+
+
+def _known(name: str, known: set[str]) -> str:
+    """The names that would be right, and which of them `name` resembles."""
+    nearest = difflib.get_close_matches(name, known, 1, 0.6)
+    return (", ".join(sorted(known)) or "none") + (f"; the nearest is {nearest[0]!r}" if nearest else "")
