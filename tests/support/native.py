@@ -29,8 +29,8 @@ _LEFT_OUT: tuple[tuple[Callable[[Option], bool], str], ...] = (
         "libvirtd names a path in its own directory, we pass a descriptor",
     ),
     (
-        lambda o: o[0] == "-object" and '"masterKey0"' in o[1],
-        "libvirtd makes a key for secrets whether there are any or not",
+        lambda o: o[0] == "-object" and re.search(r'"qom-type": ?"secret"', o[1]) is not None,
+        "libvirtd encrypts secrets with a key of its own, we pass them by descriptor",
     ),
     (
         lambda o: o[0] == "-rtc" and re.match(r"base=\d{4}-", o[1]) is not None,

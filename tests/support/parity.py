@@ -131,19 +131,25 @@ def cases(*wanted: str) -> list[Case]:
 def completed(xml: str) -> Domain:
     """The document as we keep it, with zeros for what is random, on a host without KVM, as the peer's is."""
     document = parse(xml)
-    arch = document.os.arch or "x86_64"
-    return complete(document, machines.facts(arch, "qemu"), entropy=bytes)
+    return complete(document, machines.facts(emulated(document), "qemu"), entropy=bytes)
+
+
+def emulated(document: Domain) -> str:
+    """The architecture of the emulator that would run it."""
+    named = (document.devices.emulator or "").rpartition("/qemu-system-")[2].replace("i386", "i686")
+    return named if named in machines.ARCHES else document.os.arch or "x86_64"
 
 
 def our_args(document: Domain) -> list[str]:
     """Our command line for a completed document, as of `native.comparable`."""
-    caps = machines.capabilities(document.os.arch or "x86_64")
+    caps = machines.capabilities(emulated(document))
     if document.os.firmware is not None:
         nvram = f"/var/lib/libvirt/qemu/nvram/{document.name}_VARS.fd"
         document = with_firmware(document, machines.firmwares(), nvram=nvram)
     # libvirt's own directory for the sockets of a domain that does not run.
     channels = Path(f"/var/lib/libvirt/qemu/channel/target/domain--1-{document.name[:20]}")
-    return native.comparable(plan.argv(make_live(document, -1, channels), caps, plan.Grants()).argv)
+    grants = plan.Grants(directory=f"/var/lib/libvirt/qemu/domain--1-{document.name[:20]}")
+    return native.comparable(plan.argv(make_live(document, -1, channels), caps, grants).argv)
 
 
 def replaced(lines: Iterable[str], pairs: Iterable[tuple[list[str], list[str]]]) -> list[str]:

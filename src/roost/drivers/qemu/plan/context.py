@@ -164,7 +164,7 @@ def virtio_options(options: VirtioOptions | None) -> Props:
 
 
 #: Device names that are second names of QEMU's types, which is what its lists tell.
-_TYPE_NAMES = {"ahci": "ich9-ahci", "lsi": "lsi53c895a"}
+_TYPE_NAMES = {"ahci": "ich9-ahci", "lsi": "lsi53c895a", "dc-390": "dc390"}
 _TRANSPORTS: dict[type, str] = {PciAddress: "pci", VirtioMmioAddress: "device", CcwAddress: "ccw"}
 #: PCI controllers that are part of the board, whose buses the document cannot name.
 _BUILTIN_PCI = {"pci-root": "pci.0", "pcie-root": "pcie.0"}

@@ -9,7 +9,7 @@ from roost.drivers.qemu.plan.blocks import blockdevs, top_node
 from roost.drivers.qemu.plan.context import Context, alias_of
 from roost.drivers.qemu.plan.images import CACHE_MODES, Image, all_images, cache_of, path_of
 from roost.drivers.qemu.plan.iothreads import iothread_props
-from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device, option
+from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device, escape, option
 from roost.drivers.qemu.plan.resources import File, HostDevice, Need, Opened, ReservationsHelper, Secret
 from roost.drivers.qemu.plan.secrets import MANAGED_SOCKET
 from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg
@@ -18,11 +18,13 @@ from roost.model.domain.devices.disk import (
     BlockSource,
     DirSource,
     Disk,
+    DiskDriver,
     NetworkSource,
     NvmeSource,
     VhostUserSource,
     VhostVdpaSource,
 )
+from roost.model.domain.diskname import disk_index
 
 
 def _drive_address(disk: Disk) -> DriveAddress:
@@ -58,15 +60,13 @@ def _scsi(disk: Disk, ctx: Context) -> Props:
     controller = ctx.controller("scsi", address.controller)
     name = alias_of(controller)
     props: Props = {"driver": ctx.driver(_SCSI_DRIVERS.get(disk.device, "scsi-hd"), f"scsi {disk.device}")}
-    place = f"{address.controller}-{address.bus}-{address.target}-{address.unit}"
     if controller.model in _PARALLEL_SCSI:
-        place = f"{address.controller}-{address.bus}-{address.unit}"
         props |= {"bus": f"{name}.{address.bus}", "scsi-id": address.unit}
     else:
         props |= {"bus": f"{name}.0", "channel": address.bus, "scsi-id": address.target, "lun": address.unit}
     if disk.device != "lun":
         # The identification page of the guest's disk, which it may have stored.
-        props["device_id"] = disk.serial or f"drive-scsi{place}"
+        props["device_id"] = disk.serial or f"drive-{alias_of(disk)}"
     return props
 
 
@@ -187,10 +187,32 @@ def frontend(disk: Disk, ctx: Context) -> Piece:
 
 def pieces(disk: Disk, ctx: Context) -> Iterator[Piece]:
     """Everything of one disk, in the order it must be made."""
+    if disk.target.bus == "sd":
+        yield _card(disk)
+        return
     if isinstance(disk.source, VhostUserSource):
         yield _chardev(disk, disk.source)
     yield from blockdevs(disk, ctx)
     yield frontend(disk, ctx)
+
+
+def _card(disk: Disk) -> Piece:
+    """A card in the board's own reader, which takes no block node."""
+    driver = disk.driver or DiskDriver()
+    words = [
+        f"file={escape(path_of(disk.source) or '')}",
+        f"format={driver.type or 'raw'}",
+        "if=sd",
+        f"index={disk_index(disk.target.dev)}",
+    ]
+    if disk.readonly:
+        words.append("readonly=on")
+    words.extend(
+        f"{name}={value}"
+        for name, value in (("cache", cache_of(disk)), ("discard", driver.discard), ("aio", driver.io))
+        if value is not None
+    )
+    return option("-drive", ",".join(words))
 
 
 def _chardev_name(disk: Disk) -> str:

@@ -74,9 +74,18 @@ def _nbd(source: NetworkSource, auth: Auth | None, keys: Keys) -> Props:
     }
 
 
+#: How much Gluster's client logs, of 0 to 9.
+_GLUSTER_DEBUG = 4
+
+
 def _gluster(source: NetworkSource, auth: Auth | None, keys: Keys) -> Props:
     volume, path = _split(source)
-    return {"volume": volume, "path": path, "server": [_socket_address(host) for host in source.hosts]}
+    return {
+        "volume": volume,
+        "path": path,
+        "server": [_socket_address(host) for host in source.hosts],
+        "debug": _GLUSTER_DEBUG,
+    }
 
 
 def _rbd(source: NetworkSource, auth: Auth | None, keys: Keys) -> Props:

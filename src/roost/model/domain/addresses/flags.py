@@ -153,6 +153,8 @@ def _mark(kind: str, device: Any) -> int:
     if kind == "controller":
         return _controller(device)
     if kind == "filesystem":
+        if device.driver is not None and device.driver.type in ("loop", "nbd", "ploop"):
+            return _NOT_PCI
         return _VIRTIO.get(device.model, _PCIE)
     if kind == "interface" and device.type == "hostdev":
         return _PCIE if hasattr(device.source.device, "slot") else _NOT_PCI

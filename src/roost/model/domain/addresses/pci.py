@@ -15,6 +15,7 @@ from roost.model.domain.addresses import chipsets
 from roost.model.domain.addresses.buses import BUS_KINDS, Bus, Buses
 from roost.model.domain.addresses.flags import CONVENTIONAL, EXPRESS, PCI_DEVICE, USB2_MODELS, connect_flags
 from roost.model.domain.addresses.place import Place
+from roost.model.domain.boards import PSERIES_HOST_BRIDGE
 from roost.model.domain.device import CcwAddress, PciAddress, VirtioMmioAddress
 from roost.model.domain.devices.controller import Controller, ControllerTarget
 from roost.model.domain.draft import Draft, describe
@@ -30,7 +31,6 @@ _MODEL_NAMES = {
     "pci-expander-bus": "pxb",
     "pcie-expander-bus": "pxb-pcie",
 }
-_HOST_BRIDGE = "spapr-pci-host-bridge"
 
 #: Fewer devices than this leave one of the 31 slots free after the chipset has taken its own.
 _FEW = 28
@@ -51,6 +51,8 @@ _CONTROLLERS_WITHOUT = frozenset(("pci", "fdc", "ccid"))
 
 def assign_pci(draft: Draft) -> None:
     """Raises XmlError and InternalError for places that are taken, wrong or missing, naming who has them."""
+    if draft.board.pci_root is None and not draft.board.needs_pci:
+        return
     places = _places(draft)
     root = draft.controller("pci", 0)
     indexes = [c.index for c in draft.controllers if c.type == "pci" and c.index is not None]
@@ -111,12 +113,13 @@ def _places(draft: Draft) -> list[Place]:
 def _may_take(kind: str, device: Any) -> bool:
     """Devices that cannot sit on PCI here, and are refused for it."""
     if kind == "controller":
-        return device.type not in _CONTROLLERS_WITHOUT and not (device.type == "usb" and device.model == "none")
+        return device.type not in _CONTROLLERS_WITHOUT and device.model not in ("none", "ncr53c90")
     return (
-        kind == "interface"
+        (kind == "interface" and device.type != "hostdev")
         or (kind == "sound" and device.model not in _SOUND_WITHOUT)
         or (kind == "memballoon" and device.model != "none")
         or (kind == "disk" and device.target.bus == "virtio")
+        or kind == "filesystem"
     )
 
 
@@ -154,7 +157,7 @@ def _assign(draft: Draft, places: list[Place], buses: Buses) -> None:
             place.take(buses)
     by_kind: dict[str, list[Place]] = {}
     for place in places:
-        by_kind.setdefault(place.kind, []).append(place)
+        by_kind.setdefault(_turn(place), []).append(place)
     for kind in _ORDER:
         for place in by_kind.get(kind, ()):
             if kind == "controller":
@@ -167,6 +170,11 @@ def _assign(draft: Draft, places: list[Place], buses: Buses) -> None:
                 )
             elif place.wants:
                 place.take(buses)
+
+
+def _turn(place: Place) -> str:
+    """The class whose turn a device waits for: network cards of the host are host devices."""
+    return "hostdev" if place.kind == "interface" and place.device.type == "hostdev" else place.kind
 
 
 def _is_elsewhere(draft: Draft, place: Place) -> bool:
@@ -232,7 +240,7 @@ def _finish_controllers(draft: Draft) -> None:
         target = _target(draft, controller, bus, slot, function)
         name = controller.model_name or _MODEL_NAMES.get(controller.model or "")
         if draft.board.pci_roots and controller.model == "pci-root" and name is None:
-            name = _HOST_BRIDGE
+            name = PSERIES_HOST_BRIDGE
         if name == "pcie-root-port" and name not in draft.facts.devices and controller.model_name is None:
             name = "ioh3420"
         if target is not controller.target or name is not controller.model_name:

@@ -7,6 +7,7 @@ on a Draft. May enter: defaults, in libvirt's order.
 
 from __future__ import annotations
 
+import difflib
 import secrets
 from collections.abc import Callable
 
@@ -23,7 +24,6 @@ from roost.model.domain.complete import (
     filesystems,
     general,
     hostdevs,
-    interfaces,
     interfaces,
     memory,
     platform,
@@ -68,6 +68,8 @@ def complete(
             domain=From.QEMU,
             hint=f"it emulates {facts.arch}",
         )
+    if machine is None and domain.os.machine:
+        raise _unknown_machine(draft)
     boot.complete_identity(draft)
     general.complete_clock(draft)
     general.complete_lifecycle(draft)
@@ -101,8 +103,20 @@ def complete(
     return completed
 
 
+def _unknown_machine(draft: Draft) -> ConfigUnsupported:
+    facts, name = draft.facts, draft.machine
+    close = difflib.get_close_matches(name, facts.machines, 3, 0.5)
+    return ConfigUnsupported(
+        f"Emulator '{draft.domain.devices.emulator or facts.emulator}' does not support machine type '{name}'",
+        domain=From.QEMU,
+        hint=f"it has {', '.join(close or sorted(facts.machines)[:5])}"
+        + (f"; leave it out for {facts.default_machine}" if facts.default_machine else ""),
+    )
+
+
 def _complete_devices(draft: Draft) -> None:
     """Devices one by one, after those were added that every machine of the kind has."""
+    controllers.forget_foreign(draft)
     controllers.number_controllers(draft)
     small.complete_inputs(draft)
     controllers.add_machine_controllers(draft)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -17,6 +18,17 @@ _STARTPORTS: dict[str | None, int] = dict(_USB_COMPANIONS)
 _VIRTIO_SCSI = frozenset(("virtio-scsi", "virtio-transitional", "virtio-non-transitional"))
 _XHCI_MODELS = frozenset(("qemu-xhci", "nec-xhci"))
 _XHCI_MAX_PORTS = 15
+
+
+#: Fields that mean something for controllers of one type or two, by those types.
+_OWN_FIELDS: Mapping[str, frozenset[str]] = {
+    "usb": frozenset(("ports",)),
+    "virtio-serial": frozenset(("ports", "vectors")),
+    "xenbus": frozenset(("max_grant_frames", "max_event_channels")),
+    "pci": frozenset(("model_name", "target", "pcihole64")),
+    "nvme": frozenset(("serial",)),
+}
+_TYPED_FIELDS = sorted(frozenset().union(*_OWN_FIELDS.values()))
 
 
 def number_controllers(draft: Draft) -> None:
@@ -47,6 +59,21 @@ def _unused(controllers: Iterable[Controller], kind: str) -> int:
     while index in used:
         index += 1
     return index
+
+
+def forget_foreign(draft: Draft) -> None:
+    """Drop from each controller what only controllers of other types have."""
+    for place, controller in enumerate(draft.controllers):
+        kept = _OWN_FIELDS.get(controller.type, frozenset())
+        changes: dict[str, Any] = {
+            name: None for name in _TYPED_FIELDS if name not in kept and getattr(controller, name) is not None
+        }
+        if controller.pcihole64 is not None and controller.model not in ("pci-root", "pcie-root"):
+            changes["pcihole64"] = None
+        if controller.type == "usb" and controller.model == "none" and controller.address is not None:
+            changes["address"] = None
+        if changes:
+            draft.controllers[place] = replace(controller, **changes)
 
 
 def add_machine_controllers(draft: Draft) -> None:
@@ -158,5 +185,5 @@ def reject_duplicates(draft: Draft) -> None:
 
 
 __all__ = [
-    "add_machine_controllers", "complete_controllers", "number_controllers", "reject_duplicates",
+    "add_machine_controllers", "complete_controllers", "forget_foreign", "number_controllers", "reject_duplicates",
 ]  # fmt: skip

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import From, XmlError
+from roost.errors import XmlError
 from roost.model.domain.device import Device, VirtioOptions
 from roost.model.domain.devices.disk import IoThreadMapping
-from roost.xml import Child, Complaint, Hex, Int, Integer, KiB, OnOff, Record, UInt, at
+from roost.xml import Child, Complaint, Hex, Integer, KiB, OnOff, Record, UInt, at
 
 ControllerType = Literal[
     "ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci", "xenbus", "isa", "nvme"
@@ -16,14 +16,18 @@ PciModelName = Literal[
     "pci-bridge", "i82801b11-bridge", "ioh3420", "x3130-upstream", "xio3130-downstream", "pxb", "pxb-pcie",
     "pcie-root-port", "spapr-pci-host-bridge", "pcie-pci-bridge",
 ]  # fmt: skip
-Count = Annotated[int, Integer(0, 2**31 - 1)]
 
 
-_NOT_INTEGER = Complaint(
-    XmlError,
-    "Invalid value for attribute 'index' in element 'controller': '%s'. Expected integer value",
-    domain=From.XML,
-)
+class WholeNumber(Integer):
+    """A C int that is not negative. base: 10, or 0 to read 0x.. and 0.. as well."""
+
+    def __init__(self, base: int = 10) -> None:
+        super().__init__(0, 2**31 - 1, base)
+        self.complaint = " Expected integer value"
+
+
+Count = Annotated[int, WholeNumber()]
+TargetNumber = Annotated[int, WholeNumber(0)]
 
 
 class ControllerDriver(VirtioOptions):
@@ -44,14 +48,14 @@ class ControllerTarget(Record):
     firmware keeps free for them, in KiB.
     """
 
-    chassis_nr: Annotated[Annotated[int, Integer(0, 2**31 - 1, 0)] | None, at("@chassisNr")] = None
-    chassis: Annotated[Annotated[int, Integer(0, 2**31 - 1, 0)] | None, at("@chassis")] = None
+    chassis_nr: Annotated[TargetNumber | None, at("@chassisNr")] = None
+    chassis: Annotated[TargetNumber | None, at("@chassis")] = None
     port: Annotated[Annotated[int, Hex(1, 2**31 - 1)] | None, at("@port")] = None
-    bus_nr: Annotated[Annotated[int, Integer(0, 2**31 - 1, 0)] | None, at("@busNr")] = None
-    index: Annotated[Annotated[int, Integer(0, 2**31 - 1, 0)] | None, at("@index")] = None
+    bus_nr: Annotated[TargetNumber | None, at("@busNr")] = None
+    index: Annotated[TargetNumber | None, at("@index")] = None
     hotplug: OnOff | None = None
     mem_reserve: Annotated[UInt | None, at("@memReserve", unset=("0",))] = None
-    node: Annotated[Int | None, at("node", wrong=Complaint(XmlError, "invalid NUMA node in target"))] = None
+    node: Annotated[Count | None, at("node", wrong=Complaint(XmlError, "invalid NUMA node in target"))] = None
 
 
 class Controller(Device):
@@ -65,7 +69,7 @@ class Controller(Device):
     """
 
     type: ControllerType = "ide"
-    index: Annotated[Count | None, at("@index", wrong=_NOT_INTEGER)] = None
+    index: Annotated[Count | None, at("@index")] = None
     model: str | None = None
     ports: Annotated[Count | None, at("@ports")] = None
     vectors: Annotated[Count | None, at("@vectors")] = None

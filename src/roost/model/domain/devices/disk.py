@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from roost.errors import ConfigUnsupported, From, InternalError, NoTarget, XmlError
 from roost.model.domain.device import BootableDevice, VirtioOptions
@@ -32,6 +32,7 @@ from roost.model.domain.devices.disksource import (
 from roost.xml import (
     Bytes,
     Child,
+    Choice,
     Complaint,
     Flag,
     OnOff,
@@ -90,6 +91,14 @@ class LatencyHistogram(Record):
     bins: Annotated[tuple[LatencyBin, ...], at("bin")] = ()
 
 
+class DriverFormat(Choice):
+    """An image format; `aio` is what Xen called the plain one."""
+
+    def __init__(self) -> None:
+        super().__init__(*get_args(DiskFormat))
+        self.table = {**self.table, "aio": "raw"}
+
+
 class DiskDriver(VirtioOptions):
     """How QEMU serves the disk.
 
@@ -99,7 +108,8 @@ class DiskDriver(VirtioOptions):
 
     name: str | None = None
     type: Annotated[
-        DiskFormat | None, at("@type", wrong=Complaint(ConfigUnsupported, "unknown driver format value '%s'"))
+        Annotated[DiskFormat, DriverFormat()] | None,
+        at("@type", wrong=Complaint(ConfigUnsupported, "unknown driver format value '%s'")),
     ] = None
     cache: Annotated[DiskCache | None, at("@cache", unset=("default",))] = None
     error_policy: DiskErrorPolicy | None = None
@@ -200,7 +210,7 @@ class ThrottleFilter(Record):
 class Transient(Record):
     """What the guest writes is forgotten when it ends. share_backing: others may use the image meanwhile."""
 
-    share_backing: Annotated[YesNo | None, at("@shareBacking")] = None
+    share_backing: Annotated[YesNo | None, at("@shareBacking", unset=("no",))] = None
 
 
 class Disk(BootableDevice):

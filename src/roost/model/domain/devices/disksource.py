@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import ConfigUnsupported, From, RoostError, XmlError
+from roost.errors import ConfigUnsupported, From, InvalidArg, RoostError, XmlError
 from roost.model.domain.device import Reconnect, SourceSeclabel
 from roost.model.shared.pci import PciLocation
 from roost.xml import Bytes, Complaint, Record, Text, UInt, ULong, Uuid, YesNo, at, inline
@@ -163,11 +163,14 @@ class Reservations(Record):
     source: ReservationsSource | None = None
 
 
+_BAD_PORT = Complaint(InvalidArg, "failed to parse port number '%s'", domain=From.NONE)
+
+
 class NetworkDiskHost(Record):
     """A server: name and port, or the path of a unix socket."""
 
     name: str | None = None
-    port: Annotated[UInt | None, at("@port", wrong=_missing("failed to parse port number '%s'"), unset=("0",))] = None
+    port: Annotated[UInt | None, at("@port", wrong=_BAD_PORT, unset=("0",))] = None
     transport: Annotated[
         Literal["unix", "rdma"] | None,
         at("@transport", unset=("tcp",), wrong=_unknown("unknown protocol transport type '%s'")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import ConfigUnsupported, NoSource, XmlError
+from roost.errors import ConfigUnsupported, XmlError
 from roost.model.domain.device import BootableDevice, VirtioOptions
 from roost.model.domain.devices.disksource import DiskFormat
 from roost.model.domain.tuning import IdMap
@@ -19,14 +19,14 @@ class FileMode(Integer):
     """Permission bits, in octal."""
 
     def __init__(self) -> None:
-        super().__init__(0, 0o777, base=8)
+        super().__init__(0, 2**32 - 1, base=8)
         self.formatted = "{v:04o}"
         self.table = {}
         self.expected = "permission bits in octal, such as 0755"
 
     def parse(self, text: str) -> int:
         number = int(text, 8)
-        if not 0 <= number <= self.maximum:
+        if not 0 <= number <= self.maximum or "_" in text:
             raise ValueError(text)
         return number
 
@@ -38,13 +38,6 @@ class RamSize(Size):
 
     def __init__(self) -> None:
         super().__init__(1024, "KiB", "KiB")
-
-
-def _mode(name: str) -> Complaint:
-    return Complaint(XmlError, f"invalid {name}: '%s'")
-
-
-NO_SOURCE = Complaint(NoSource)
 
 
 class FilesystemSource(Record, tag_field="type"):
@@ -61,25 +54,25 @@ class MountSource(FilesystemSource, tag="mount"):
 class BindSource(FilesystemSource, tag="bind"):
     """A directory of the same container."""
 
-    dir: Annotated[str, at("source/@dir", missing=NO_SOURCE)]
+    dir: Annotated[str | None, at("source/@dir")] = None
 
 
 class FsFileSource(FilesystemSource, tag="file"):
     """An image file."""
 
-    file: Annotated[str, at("source/@file", missing=NO_SOURCE)]
+    file: Annotated[str | None, at("source/@file")] = None
 
 
 class FsBlockSource(FilesystemSource, tag="block"):
     """A block device."""
 
-    dev: Annotated[str, at("source/@dev", missing=NO_SOURCE)]
+    dev: Annotated[str | None, at("source/@dev")] = None
 
 
 class TemplateSource(FilesystemSource, tag="template"):
     """A template of OpenVZ, by its name."""
 
-    name: Annotated[str, at("source/@name", missing=NO_SOURCE)]
+    name: Annotated[str | None, at("source/@name")] = None
 
 
 class RamSource(FilesystemSource, tag="ram"):
@@ -147,15 +140,15 @@ class Filesystem(BootableDevice):
     space_soft_limit: bytes.
     """
 
-    source: Annotated[AnyFilesystemSource, inline("mount")] = MountSource()
     access_mode: Annotated[AccessMode | None, at("@accessmode")] = None
     model: Literal["virtio", "virtio-transitional", "virtio-non-transitional"] | None = None
     multidevs: Annotated[Multidevs | None, at("@multidevs", unset=("default",))] = None
-    fmode: Annotated[Annotated[int, FileMode()] | None, at("@fmode", unset=("0",), wrong=_mode("fmode"))] = None
-    dmode: Annotated[Annotated[int, FileMode()] | None, at("@dmode", unset=("0",), wrong=_mode("dmode"))] = None
+    fmode: Annotated[Annotated[int, FileMode()] | None, at("@fmode", unset=("0",))] = None
+    dmode: Annotated[Annotated[int, FileMode()] | None, at("@dmode", unset=("0",))] = None
     driver: FilesystemDriver | None = None
     binary: FilesystemBinary | None = None
     idmap: IdMap | None = None
+    source: Annotated[AnyFilesystemSource, inline("mount")] = MountSource()
     target: Annotated[str | None, at("target/@dir")] = None
     readonly: Flag = False
     space_hard_limit: Annotated[Bytes | None, at("space_hard_limit", order=8)] = None

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from roost.errors import From
-from roost.model.domain.validate.rules import Rule, by_kind
+from roost.model.domain.boards import PSERIES_HOST_BRIDGE
+from roost.model.domain.validate.rules import Context, Rule, by_kind
 
 _TYPES = ("ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci", "xenbus", "isa", "nvme")
 _PCI, _SCSI, _IDE = frozenset(("pci",)), frozenset(("scsi",)), frozenset(("ide",))
@@ -42,6 +43,11 @@ def _scsi_missing(model: str, device: str, name: str) -> Rule:
         "model='virtio-scsi'",
         only=_SCSI,
     )
+
+
+def _host_bridges(controller: Any, context: Context) -> tuple[str, ...]:
+    """What the root of a machine with several of them is called."""
+    return (PSERIES_HOST_BRIDGE,) if controller.model == "pci-root" and context.board.pci_roots else ()
 
 
 def _virtio_scsi_only(attribute: str) -> Rule:
@@ -98,7 +104,7 @@ _RULES: tuple[Rule, ...] = (
         only=_PCI,
     ),
     Rule(
-        lambda d, c: d.model_name not in (None, *PCI_MODEL_NAMES.get(d.model, ())),
+        lambda d, c: d.model_name not in (None, *PCI_MODEL_NAMES.get(d.model, ()), *_host_bridges(d, c)),
         "Option 'modelName' has invalid value for PCI controller with index '{d.index}', model '{d.model}' "
         "and modelName '{d.model_name}'",
         "leave <model> out",
@@ -115,6 +121,18 @@ _RULES: tuple[Rule, ...] = (
     _virtio_scsi_only("cmd_per_lun"),
     _virtio_scsi_only("max_sectors"),
     _virtio_scsi_only("ioeventfd"),
+    Rule(
+        lambda d, c: d.model == "ncr53c90" and d.index != 0,
+        "ncr53c90 can only be used as first SCSI controller",
+        "index='0'",
+        only=_SCSI,
+    ),
+    Rule(
+        lambda d, c: d.model == "ncr53c90",
+        "ncr53c90 SCSI controller is not a built-in for this machine",
+        "model='virtio-scsi'",
+        only=_SCSI,
+    ),
     Rule(
         lambda d, c: d.driver is not None and d.driver.iothread and not c.has_iothread(d.driver.iothread),
         "controller iothread '{d.driver.iothread}' not defined in iothreadid",

@@ -286,6 +286,11 @@ _QEMU: tuple[Rule, ...] = (
         "CHS translation mode can only be set for 'ide' bus not '{d.target.bus}'",
     ),
     Rule(
+        lambda d, c: d.serial and d.target.bus == "sd",
+        "Serial property not supported for drive bus '{d.target.bus}'",
+        error=InternalError,
+    ),
+    Rule(
         lambda d, c: d.device == "cdrom" and d.target.bus in ("virtio", "sd"),
         "disk type of '{d.target.dev}' does not support ejectable media",
         "bus='sata', 'scsi', 'ide' or 'usb'",

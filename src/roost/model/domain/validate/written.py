@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from datetime import datetime
 from typing import Any
 
-from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg, XmlDetail, XmlError
+from roost.errors import ConfigUnsupported, From, InternalError, XmlDetail, XmlError
 from roost.model.domain.devices import Devices
-from roost.model.domain.devices.chardev import CharDevice, TcpChar, UnixChar, VirtioChannel
-from roost.model.domain.devices.graphics import AddressListen
+from roost.model.domain.devices.graphics import AddressListen, AnyGraphics, VncGraphics
 from roost.model.domain.domain import Domain
 from roost.model.domain.validate.resources import check_resources_written
+from roost.model.domain.validate.written_connections import check_connections_written
 from roost.model.domain.validate.written_storage import check_storage_written
 
-_NIC_MODEL = re.compile(r"[A-Za-z0-9_-]+\Z")
 _COMPANIONS = frozenset(("ich9-uhci1", "ich9-uhci2", "ich9-uhci3"))
 _USB_MODELS = frozenset(
     (
@@ -37,6 +36,7 @@ _PCI_MODELS = frozenset(
 )  # fmt: skip
 _MODELS = {
     "usb": _USB_MODELS, "scsi": _SCSI_MODELS, "ide": _IDE_MODELS, "virtio-serial": _SERIAL_MODELS, "pci": _PCI_MODELS,
+    **dict.fromkeys(("fdc", "sata", "ccid", "isa", "xenbus", "nvme"), frozenset()),
 }  # fmt: skip
 _MAX_DEVICES = 1024
 _MAX_PCI_INDEX = 255
@@ -52,14 +52,7 @@ def check_written(domain: Domain) -> None:
     _check_clock(domain)
     check_storage_written(domain)
     _check_controllers(domain)
-    for interface in domain.devices.interfaces:
-        _check_interface(interface)
-    devices = domain.devices
-    for device in (*devices.serials, *devices.parallels, *devices.consoles):
-        _check_chardev(device, needs_path=True)
-    for channel in devices.channels:
-        # A virtio channel may leave the path to the driver.
-        _check_chardev(channel, needs_path=not isinstance(channel.target, VirtioChannel))
+    check_connections_written(domain.devices)
     _check_displays(domain)
     _check_inputs(domain)
 
@@ -74,8 +67,11 @@ def _check_sizes(domain: Domain) -> None:
             )
     for controller in domain.devices.controllers:
         if controller.type == "pci" and (controller.index or 0) > _MAX_PCI_INDEX:
-            raise ConfigUnsupported(
-                f"PCI controller index {controller.index} too high, maximum is {_MAX_PCI_INDEX}", domain=From.DOMAIN
+            raise InternalError(
+                f"a PCI slot is needed to connect a PCI controller model='{controller.model}', but none is available, "
+                "and it cannot be automatically added",
+                domain=From.DOMAIN,
+                hint=f"the highest index is {_MAX_PCI_INDEX}",
             )
 
 
@@ -132,7 +128,9 @@ def _check_controllers(domain: Domain) -> None:
             raise ConfigUnsupported(
                 f"Unknown model type '{controller.model}'",
                 domain=From.DOMAIN,
-                hint=f"a {controller.type} controller is one of {', '.join(sorted(known))}",
+                hint=f"a {controller.type} controller is one of {', '.join(sorted(known))}"
+                if known
+                else "leave it out",
             )
     if any(c.model == "none" for c in usb) and len(usb) > 1:
         raise XmlDetail("Can't add another USB controller: USB is disabled for this domain", domain=From.DOMAIN)
@@ -141,32 +139,9 @@ def _check_controllers(domain: Domain) -> None:
         raise XmlDetail("No master USB controller specified", domain=From.DOMAIN, hint="add one of model='ich9-ehci1'")
 
 
-def _check_interface(interface: Any) -> None:
-    if interface.mac is not None and int(interface.mac[:2], 16) & 1:
-        raise XmlError(
-            f"expected unicast mac address, found multicast '{interface.mac}'",
-            domain=From.DOMAIN,
-            hint="the second digit must be even",
-        )
-    if interface.model is not None and not _NIC_MODEL.match(interface.model):
-        raise InvalidArg("Model name contains invalid characters", domain=From.DOMAIN, hint="for instance virtio")
-
-
-def _check_chardev(device: CharDevice, *, needs_path: bool) -> None:
-    source = device.source
-    missing = None
-    if isinstance(source, TcpChar):
-        missing = "host" if source.host is None else "service" if source.service is None else None
-    elif isinstance(source, UnixChar):
-        missing = "path" if source.path is None and needs_path else None
-        if source.reconnect is not None and source.reconnect.enabled and source.mode != "connect":
-            raise InternalError("chardev reconnect is possible only for connect mode", domain=From.DOMAIN)
-    if missing is not None:
-        raise InternalError(f"Missing source {missing} attribute for char device", domain=From.DOMAIN)
-
-
 def _check_displays(domain: Domain) -> None:
     for graphics in domain.devices.graphics:
+        _check_password(graphics)
         listen, listens = getattr(graphics, "listen", None), getattr(graphics, "listens", ())
         first = listens[0] if listens else None
         if listen and isinstance(first, AddressListen) and first.address and first.address != listen:
@@ -179,7 +154,25 @@ def _check_displays(domain: Domain) -> None:
         raise ConfigUnsupported("Only one primary video device is supported", domain=From.DOMAIN)
 
 
+def _check_password(graphics: AnyGraphics) -> None:
+    until = getattr(graphics, "passwd_valid_to", None)
+    if until is not None:
+        try:
+            datetime.strptime(until, "%Y-%m-%dT%H:%M:%S")
+        except ValueError:
+            raise InternalError(
+                f"cannot parse password validity time '{until}', expect YYYY-MM-DDTHH:MM:SS", domain=From.DOMAIN
+            ) from None
+    if isinstance(graphics, VncGraphics) and graphics.connected not in (None, "keep"):
+        raise ConfigUnsupported("VNC supports connected='keep' only", domain=From.DOMAIN)
+
+
 def _check_inputs(domain: Domain) -> None:
+    for device in domain.devices.inputs:
+        if device.type == "evdev" and (device.source is None or device.source.dev is None):
+            raise XmlError(
+                "Missing evdev path for input device", domain=From.DOMAIN, hint="<source dev='/dev/input/event1'/>"
+            )
     if any(c.type == "usb" and c.model == "none" for c in domain.devices.controllers):
         for device in domain.devices.inputs:
             if device.bus == "usb" or (device.bus is None and device.type not in ("mouse", "keyboard", "evdev")):

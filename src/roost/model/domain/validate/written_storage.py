@@ -18,10 +18,12 @@ from roost.model.domain.devices.disk import (
     VolumeSource,
 )
 from roost.model.domain.devices.disksource import MAY_BE_EMPTY, Cookie
-from roost.model.domain.devices.filesystem import Filesystem, MountSource
+from roost.model.domain.devices.filesystem import Filesystem, FsVolumeSource
 from roost.model.domain.domain import Domain
 from roost.model.shared.pci import check_pci_location
 
+#: All permission bits.
+_MAX_MODE = 0o777
 #: What a cookie's name and value may not contain.
 _NO_COOKIE_VALUE = frozenset(' ",;\\' + "".join(map(chr, range(1, 32))))
 _NO_COOKIE_NAME = _NO_COOKIE_VALUE | frozenset("()<>@:/[]?={}")
@@ -73,8 +75,7 @@ def _sources(disk: Disk) -> Iterator[AnyDiskSource]:
 def check_source_written(source: AnyDiskSource) -> None:
     """Raises for a source that contradicts itself."""
     if isinstance(source, VolumeSource):
-        if (source.pool is None) != (source.volume is None):
-            raise _wrong("'pool' and 'volume' must be specified together for 'pool' type source")
+        _check_volume(source)
     elif isinstance(source, NvmeSource):
         check_pci_location(source.address)
     elif isinstance(source, NetworkSource) and source != NetworkSource():
@@ -86,6 +87,11 @@ def check_source_written(source: AnyDiskSource) -> None:
     reservations = source.reservations
     if reservations is not None and not reservations.managed and reservations.source is None:
         raise _wrong("missing connection type for <reservations/>", "<source type='unix' path='...' mode='client'/>")
+
+
+def _check_volume(source: VolumeSource | FsVolumeSource) -> None:
+    if (source.pool is None) != (source.volume is None):
+        raise _wrong("'pool' and 'volume' must be specified together for 'pool' type source")
 
 
 def _check_network(source: NetworkSource) -> None:
@@ -145,9 +151,14 @@ def _check_encryption(encryption: Encryption) -> None:
 
 
 def _check_filesystem(filesystem: Filesystem) -> None:
-    source = filesystem.source
-    if isinstance(source, MountSource) and source.dir is None and source.socket is None:
+    for name in ("fmode", "dmode"):
+        mode = getattr(filesystem, name) or 0
+        if mode > _MAX_MODE:
+            raise _wrong(f"invalid {name}: '0{mode:o}'", "permission bits, such as 0755")
+    if not filesystem.place and filesystem.type not in ("ram", "volume"):
         raise NoSource(filesystem.target or "", domain=From.DOMAIN, hint="<source dir='...'/>")
+    if isinstance(filesystem.source, FsVolumeSource):
+        _check_volume(filesystem.source)
 
 
 __all__ = ["check_source_written", "check_storage_written"]
