@@ -6,7 +6,7 @@ import secrets
 
 from msgspec.structs import replace
 
-from roost.model.domain.devices.disk import Encryption
+from roost.model.domain.devices.disksource import Encryption
 from roost.model.shared.identity import Entropy, random_uuid
 from roost.model.storage.kinds import KINDS, PoolKind
 from roost.model.storage.paths import tidy_path

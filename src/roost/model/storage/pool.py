@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from roost.errors import ConfigUnsupported, From, XmlError
-from roost.model.domain.devices.disk import AuthSecret
+from roost.model.domain.devices.disksource import AuthSecret
 from roost.model.shared.pci import PciLocation
 from roost.model.storage.kinds import POOL_FORMATS, PoolType
 from roost.model.storage.permissions import Permissions

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from roost.errors import ConfigUnsupported, From, InternalError, NoSupport, RoostError, XmlDetail, XmlError
-from roost.model.domain.devices.disk import AuthSecret, EncryptionSecret
+from roost.model.domain.devices.disksource import AuthSecret, EncryptionSecret
 from roost.model.shared.pci import check_pci_location
 from roost.model.storage.kinds import NETWORK_FILE_SYSTEMS, Formats, PoolKind
 from roost.model.storage.pool import Adapter, Pool, PoolSource

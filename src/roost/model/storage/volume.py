@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from roost.errors import ConfigUnsupported, From, XmlError
-from roost.model.domain.devices.disk import Encryption
+from roost.model.domain.devices.disksource import Encryption
 from roost.model.storage.kinds import VOLUME_FORMATS, VolumeType
 from roost.model.storage.permissions import Permissions
 from roost.model.storage.pool import Extent

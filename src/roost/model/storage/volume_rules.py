@@ -15,7 +15,7 @@ from roost.errors import (
     RoostError,
     XmlError,
 )
-from roost.model.domain.devices.disk import Encryption
+from roost.model.domain.devices.disksource import Encryption
 from roost.model.storage.kinds import PoolKind
 from roost.model.storage.rules import check_format, check_secret_reference
 from roost.model.storage.volume import Volume
