@@ -8,7 +8,7 @@ import msgspec
 
 from roost.constants import domain as D
 from roost.contract.events import DomainEvent
-from roost.drivers.qemu.capabilities import CapabilitiesCache
+from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.firmware import FirmwareStore
 from roost.drivers.qemu.guest import Guest, GuestRecord
@@ -33,6 +33,7 @@ class Context(NamedTuple):
     capabilities: CapabilitiesCache
     firmware: FirmwareStore
     account: Account | None
+    documents: CapabilityDocuments
 
     def publish(self, record: GuestRecord, kind: int, *args: object) -> None:
         """Tell subscribers of a domain's event; args are its fields after the domain."""

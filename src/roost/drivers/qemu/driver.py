@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor, Statistics
 from roost.contract.interface import Backend
-from roost.contract.translation import Translation
 from roost.contract.node import Node, Processors
+from roost.contract.translation import Translation
 from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.console import QemuConsoles
@@ -45,15 +45,15 @@ class QemuDriver:
         bus = EventBus()
         cache = CapabilitiesCache(paths.cache, host.processes, account)
         firmware = FirmwareStore(descriptor_directories(privileged=privileged))
-        self._context = context = Context(paths, config, host, table, store, bus, cache, firmware, account)
         documents = CapabilityDocuments(cache, host, account, firmware)
+        self._context = context = Context(paths, config, host, table, store, bus, cache, firmware, account, documents)
         self._supervisor = Supervisor(context)
         launcher = Launcher(context, self._supervisor)
         self._recovery = Recovery(context, self._supervisor, launcher)
         self._privileged = privileged
         domains = QemuDomains(context, launcher)
         interfaces = {
-            Node: QemuNode(context, documents),
+            Node: QemuNode(context),
             Processors: QemuProcessors(documents, host.node),
             Domains: domains,
             Lifecycle: QemuLifecycle(context, self._supervisor, launcher),

@@ -15,20 +15,18 @@ _POWER = re.compile(r"power\d+")
 def machine_facts(caps: Capabilities) -> MachineFacts:
     """The model's view of one emulator."""
     machines: dict[str, Machine] = {}
-    default = ""
     for each in caps.machines:
         made = Machine(name=each.name, max_cpus=each.max_cpus, default_cpu=_model_name(caps, each.default_cpu))
         machines[each.name] = made
         if each.alias:
             machines[each.alias] = made
-        if each.is_default:
-            default = each.name
+    default = caps.default_machine
     return MachineFacts(
         emulator=caps.binary,
         arch=caps.arch,
         virt_types=virt_types(caps),
         machines=machines,
-        default_machine=default,
+        default_machine=default.name if default is not None else "",
         devices=caps.types,
         protections=frozenset(_protections(caps)),
     )

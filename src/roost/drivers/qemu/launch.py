@@ -26,6 +26,8 @@ from roost.drivers.qemu import live as L
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import DESTROYED, FAILED, Guest, GuestRecord
+from roost.drivers.qemu.guest_cpu import questions as guest_cpu_questions
+from roost.drivers.qemu.guest_cpu import with_answers, with_processor
 from roost.drivers.qemu.log import GuestLog, hint_for
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed, QmpCommandError
 from roost.drivers.qemu.resources import Resources
@@ -69,6 +71,8 @@ class Launcher:
             record.set_state(D.PAUSED, D.PAUSED_STARTING_UP)
             directory = context.paths.guest(id, record.name)
             document = self._with_firmware(record, document, flags)
+            processors = context.documents.processors(caps, document.type)
+            document = with_processor(document, caps, processors, context.host.node.machine())
             record.live = live = L.make_live(document, id, directory)
             monitor_path = context.paths.monitor(id, record.name)
             guest = Guest(Resources(context.host), GuestLog(context.paths.log_file(record.name)), str(monitor_path))
@@ -151,19 +155,30 @@ class Launcher:
         assert monitor is not None
         try:
             await monitor.greeted(GREETING_TIMEOUT)
-            guest.resources.settle()
-            answers = await monitor.batch((*_QUESTIONS, *settings), deadline=GREETING_TIMEOUT)
         except QmpClosed as error:
             raise await self._died(guest, error) from error
+        guest.resources.settle()
+        answers = await self._ask(guest, (*_QUESTIONS, *settings))
         for answer in answers:
             if isinstance(answer, QmpCommandError):
                 raise answer
         _, chardevs, processors = answers[:3]
         guest.vcpus = tuple(entry["thread-id"] for entry in processors)
+        live = with_answers(live, await self._ask(guest, guest_cpu_questions(live, processors[0]["qom-path"])))
         record.live = L.with_channel_states(L.with_terminals(live, chardevs), chardevs)
         account = self.context.account
         if account is not None and self.context.config.dynamic_ownership:
             record.live = L.with_labels(record.live, account.uid, account.gid)
+
+    async def _ask(self, guest: Guest, questions: Sequence[Question]) -> Sequence[Any]:
+        """QEMU's answers, all asked at once."""
+        assert guest.monitor is not None
+        if not questions:
+            return ()
+        try:
+            return await guest.monitor.batch(questions, deadline=GREETING_TIMEOUT)
+        except QmpClosed as error:
+            raise await self._died(guest, error) from error
 
     async def _died(self, guest: Guest, error: QmpClosed) -> RoostError:
         """The error for a QEMU that ended instead of greeting: its own words, and what helps."""

@@ -8,7 +8,6 @@ from roost.constants import connect as C
 from roost.constants import node as N
 from roost.contract import flags as F
 from roost.contract.node import Node, NodeInfo
-from roost.drivers.qemu.capabilities import CapabilityDocuments
 from roost.drivers.qemu.context import Context
 from roost.errors import From, InvalidArg
 
@@ -21,9 +20,9 @@ _MAX_VCPUS = {None: 16, "qemu": 16, "kvm": 255}
 class QemuNode(Node):
     """contract.Node."""
 
-    def __init__(self, context: Context, documents: CapabilityDocuments) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._documents = documents
+        self._documents = context.documents
         self._facts = context.host.node
 
     async def version(self) -> int:

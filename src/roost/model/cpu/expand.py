@@ -142,10 +142,13 @@ def _translated(cpu: Cpu, known: Known | None) -> Cpu:
     return replace(cpu, model=replace(cpu.model, name=found.model), features=made)
 
 
-def refuse_unknown(cpu: Cpu) -> None:
-    """Raises for models and features without a name here, as a domain that has them is refused."""
-    if cpu.mode in (None, "custom") and cpu.model is not None and cpu.model.name is not None:
-        x86.model(cpu.model.name)
+def refuse_unknown_features(cpu: Cpu) -> None:
+    """Raises ConfigUnsupported for a feature that no processor has."""
+    for feature in cpu.features:
+        if not x86.is_feature(feature.name):
+            raise ConfigUnsupported(
+                f"unknown CPU feature: {feature.name}", domain=From.CPU, hint=x86.nearest_feature(feature.name)
+            )
 
 
 # -- after the start ---------------------------------------------------------------------------
@@ -203,6 +206,11 @@ def verify_invariant_tsc(cpu: Cpu, enabled: frozenset[str]) -> None:
 
 
 __all__ = [
-    "as_started", "expand_for_start", "guest_processor", "processor_of", "refuse_unknown", "verify_invariant_tsc",
+    "as_started",
+    "expand_for_start",
+    "guest_processor",
+    "processor_of",
+    "refuse_unknown_features",
+    "verify_invariant_tsc",
     "with_policies",
-]  # fmt: skip
+]

@@ -84,10 +84,15 @@ def is_feature(name: str) -> bool:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint with the names that `name` may have been meant for."""
+    """A hint with the names that `name` may have been meant for, or where to find them."""
     lower = {each.lower(): each for each in known}
     close = [lower[each] for each in difflib.get_close_matches(name.lower(), lower, 3, 0.5)]
-    return f"did you mean {' or '.join(close)}?" if close else "virsh cpu-models lists those there are"
+    return f"did you mean {' or '.join(close)}?" if close else "virsh domcapabilities shows names that are known here"
+
+
+def nearest_feature(name: str) -> str:
+    """A hint with the features that `name` may have been meant for."""
+    return nearest(name, _POSITIONS)
 
 
 def ordered(names: Iterable[str]) -> list[str]:

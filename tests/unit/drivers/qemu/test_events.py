@@ -13,7 +13,7 @@ import pytest
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.contract.events import DomainEvent, MonitorEvent
-from roost.drivers.qemu.capabilities import CapabilitiesCache
+from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.events import HANDLERS
@@ -50,8 +50,10 @@ class Scene:
         store = Store(paths.config, paths.status, host.node.boot_id())
         bus = EventBus()
         cache = CapabilitiesCache(paths.cache, host.processes)
+        firmware = FirmwareStore(())
+        documents = CapabilityDocuments(cache, host, None, firmware)
         self.supervisor = Supervisor(
-            Context(paths, QemuConfig(), host, table, store, bus, cache, FirmwareStore(()), None)
+            Context(paths, QemuConfig(), host, table, store, bus, cache, firmware, None, documents)
         )
         self.record: GuestRecord = table.add("g", bytes(16))
         table.activate(self.record)

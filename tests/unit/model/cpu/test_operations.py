@@ -19,7 +19,7 @@ from roost.model.cpu import x86
 from roost.model.cpu.baseline import baseline, expand, without_host_only
 from roost.model.cpu.compare import compare, features_of
 from roost.model.cpu.document import Processor, format_processor, parse_processor
-from roost.model.cpu.expand import as_started, expand_for_start, refuse_unknown, verify_invariant_tsc
+from roost.model.cpu.expand import as_started, expand_for_start, refuse_unknown_features, verify_invariant_tsc
 from roost.model.domain.cpu import Cpu, CpuFeature, CpuModel
 
 
@@ -262,10 +262,13 @@ def test_removed_features_are_switched_off() -> None:
 
 
 def test_names_are_checked() -> None:
-    refuse_unknown(Cpu(mode="maximum"))
-    refuse_unknown(named("Penryn"))
-    with pytest.raises(InternalError, match="Unknown CPU model Pentium4"):
-        refuse_unknown(named("Pentium4"))
+    refuse_unknown_features(named("Pentium4", feature("disable", "aes")))
+    with pytest.raises(ConfigUnsupported, match="unknown CPU feature: pclmulqdq") as caught:
+        refuse_unknown_features(named("Penryn", feature("require", "pclmulqdq")))
+    assert "pclmuldq" in caught.value.hint
+    with pytest.raises(InternalError, match="Unknown CPU model Penrin") as refused:
+        started(named("Penrin", check="none"))
+    assert "Penryn" in refused.value.hint
 
 
 # -- after it ----------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def test_names_that_are_not_known_come_with_the_nearest() -> None:
     assert "Haswell" in caught.value.hint
     with pytest.raises(InternalError, match="Unknown CPU feature sse5"):
         x86.check_feature("sse5")
-    assert "virsh cpu-models" in x86.nearest("?", ("aes",))
+    assert "virsh domcapabilities" in x86.nearest("?", ("aes",))
 
 
 @pytest.mark.parametrize(

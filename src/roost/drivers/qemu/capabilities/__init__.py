@@ -8,6 +8,7 @@ texts of <capabilities> and <domainCapabilities>, which `host_document` and
 
 from roost.drivers.qemu.capabilities.cache import CapabilitiesCache as CapabilitiesCache
 from roost.drivers.qemu.capabilities.documents import CapabilityDocuments as CapabilityDocuments
+from roost.drivers.qemu.capabilities.processors import GuestProcessors as GuestProcessors
 from roost.drivers.qemu.capabilities.record import Capabilities as Capabilities
 
-__all__ = ["Capabilities", "CapabilitiesCache", "CapabilityDocuments"]
+__all__ = ["Capabilities", "CapabilitiesCache", "CapabilityDocuments", "GuestProcessors"]

@@ -252,14 +252,13 @@ def _modes(setting: Setting) -> tuple[D.CpuMode, ...]:
     caps = setting.caps
     switch = D.Enum(name="maximumMigratable", values=("on", "off"))
     passed = setting.virt_type == "kvm"
-    has_max = any(name.startswith("max-") and name.endswith("-cpu") for name in caps.types)
     return (
         D.CpuMode(
             name="host-passthrough",
             supported=passed,
             enums=(replace(switch, name="hostPassthroughMigratable"),) if passed else (),
         ),
-        D.CpuMode(name="maximum", supported=has_max, enums=(switch,) if has_max else ()),
+        D.CpuMode(name="maximum", supported=caps.has_max_processor, enums=(switch,) if caps.has_max_processor else ()),
         _host_model(setting),
         _custom(setting),
     )

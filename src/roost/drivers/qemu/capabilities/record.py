@@ -140,6 +140,11 @@ class Capabilities(msgspec.Struct, frozen=True):
         # A type's own name may have a dot in it, so the whole name comes first.
         return name in self.types or (bool(dot) and prop in self.properties.get(device, ()))
 
+    @property
+    def has_max_processor(self) -> bool:
+        """Whether a guest can have everything that the emulator can give."""
+        return any(name.startswith("max-") and name.endswith("-cpu") for name in self.types)
+
     def models_of(self, virt_type: str) -> tuple[CpuModel, ...]:
         """The processor models for guests of a domain type."""
         return self.tcg_models if virt_type == "qemu" and "kvm" in self.accelerators else self.cpu_models
