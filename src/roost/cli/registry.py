@@ -60,7 +60,11 @@ GROUPS = (
     Group(
         "Roost itself",
         "roost",
-        {"shell": "cd connect echo exit help pwd quit", "completion": "complete completion"},
+        {
+            "shell": "cd connect echo exit help pwd quit",
+            "completion": "complete completion",
+            "checking": "schema validate",
+        },
     ),
 )
 

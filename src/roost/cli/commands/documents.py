@@ -22,9 +22,14 @@ def _dumpxml(shell: Shell, arguments: Arguments) -> None:
         | constants.XML_MIGRATABLE * arguments.has("migratable")
     )
     domain = shell.domain(arguments)
+    arguments.exclude(("json", "xpath"))
     path = arguments.text("xpath")
     text = shell.xml(domain, flags)
-    if path is None:
+    if arguments.has("json"):
+        from roost.cli.conversion import json_of
+
+        shell.write(json_of(text, "domain"))
+    elif path is None:
         shell.write(text)
     else:
         from roost.cli.xpath import select
@@ -155,6 +160,7 @@ COMMANDS = (
         flag("migratable", "as another, perhaps older, host would take it"),
         Option("xpath", TEXT, "print only the nodes that this XPath expression selects", named_only=True),
         flag("wrap", "put the selected nodes into one element"),
+        flag("json", "as JSON, with the same fields; `define` takes it too"),
     ),
     Command(
         "edit",

@@ -39,6 +39,10 @@ def _define(shell: Shell, arguments: Arguments) -> None:
     path = arguments.required("file")
     document = read_document(path)
     with failing(f"Failed to define domain from {path}"):
+        if document.lstrip().startswith("{"):
+            from roost.cli.conversion import xml_of
+
+            document = xml_of(document, "domain")
         if arguments.has("validate"):
             domain = shell.client.call("DOMAIN_DEFINE_XML_FLAGS", document, constants.DEFINE_VALIDATE)[0]
         else:
@@ -207,7 +211,7 @@ COMMANDS = (
         _define,
         "keep a domain's configuration from an XML file",
         "A new domain is added, one of the same name and UUID is changed. Nothing is started.",
-        Option("file", DATA, "the file with the domain's XML", required=True, completes="files"),
+        Option("file", DATA, "the file with the domain's XML, or its JSON", required=True, completes="files"),
         flag("validate", "refuse what the schema does not know"),
     ),
     Command(
