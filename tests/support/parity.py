@@ -39,6 +39,8 @@ from support.peer import Peer, libvirt_result
 
 ROOT = Path(__file__).parents[1] / "golden" / "parity"
 
+#: Where the peer has huge pages, by their size in KiB; 0 for its default.
+_PAGES = {0: "2M", 2048: "2M", 1048576: "1G"}
 #: code, domain, message
 Refusal = list[Any]
 
@@ -148,7 +150,8 @@ def our_args(document: Domain) -> list[str]:
         document = with_firmware(document, machines.firmwares(), nvram=nvram)
     # libvirt's own directory for the sockets of a domain that does not run.
     channels = Path(f"/var/lib/libvirt/qemu/channel/target/domain--1-{document.name[:20]}")
-    grants = plan.Grants(directory=f"/var/lib/libvirt/qemu/domain--1-{document.name[:20]}")
+    pages = {size: f"/run/libvirt/huge{name}/libvirt/qemu/-1-{document.name[:20]}" for size, name in _PAGES.items()}
+    grants = plan.Grants(directory=f"/var/lib/libvirt/qemu/domain--1-{document.name[:20]}", pages=pages)
     return native.comparable(plan.argv(make_live(document, -1, channels), caps, grants).argv)
 
 

@@ -10,7 +10,8 @@ Choices = tuple[tuple[str, str], ...]
 
 _Q35_USB: Choices = (("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci"), ("ich9-usb-ehci1", "ich9-ehci1"))
 _ANY_USB: Choices = (("piix3-usb-uhci", "piix3-uhci"),)
-_PSERIES_USB: Choices = (("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci"), ("pci-ohci", "pci-ohci"))
+_PPC_USB: Choices = (("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci"), ("pci-ohci", "pci-ohci"))
+_XHCI: Choices = (("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci"))
 _ANY_SCSI: Choices = (("lsi53c895a", "lsilogic"), ("virtio-scsi-pci", "virtio-scsi"))
 _ANY_INTERFACE: Choices = (("rtl8139", "rtl8139"), ("e1000", "e1000"), ("virtio-net-pci", "virtio"))
 _ANY_VIDEO: Choices = (("cirrus-vga", "cirrus"), ("VGA", "vga"))
@@ -29,6 +30,7 @@ class Board(NamedTuple):
     panic: the model of a <panic> without one; panic_implied: the firmware has it anyway.
     serial, serial_model: the target of a <serial> without one, and the model where `serial` is no name of one.
     gic: the guest has a generic interrupt controller.
+    acpi_switch: ACPI is on unless the board is told otherwise. needs_pci: a document without a PCI bus is refused.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Board(NamedTuple):
     serial: str | None = None
     serial_model: str | None = None
     gic: bool = False
+    acpi_switch: bool = False
+    needs_pci: bool = True
 
 
 def _only(model: str) -> Choices:
@@ -58,28 +62,28 @@ def _only(model: str) -> Choices:
     return (("", model),)
 
 
-_PC = Board("pc", ps2=True, serial="isa-serial")
+_PC = Board("pc", ps2=True, serial="isa-serial", acpi_switch=True)
 I440FX = _PC._replace(name="i440fx", pci_root="pci-root", ide=True)
 Q35 = _PC._replace(name="q35", pci_root="pcie-root", usb_choices=_Q35_USB, sata=True)
 ISAPC = _PC._replace(name="isapc", usb=False)
 MICROVM = Board(
     "microvm", transport="virtio-mmio", usb=False, usb_default=(), scsi=_only("virtio-scsi"),
-    interface=_only("virtio"), video=(), serial="isa-serial",
+    interface=_only("virtio"), video=(), serial="isa-serial", acpi_switch=True, needs_pci=False,
 )  # fmt: skip
-_ARM = Board("arm", usb=False, balloon=False, interface=_only("lan9118"))
+_ARM = Board("arm", usb=False, balloon=False, interface=_only("lan9118"), acpi_switch=True)
 ARM_VIRT = _ARM._replace(
-    name="arm-virt", pci_root="pcie-root", interface=_only("virtio"), video=_only("virtio"), serial="system-serial",
-    serial_model="pl011", gic=True,
+    name="arm-virt", usb_default=_XHCI, pci_root="pcie-root", interface=_only("virtio"), video=_only("virtio"),
+    serial="system-serial", serial_model="pl011", gic=True,
 )  # fmt: skip
 VERSATILE = _ARM._replace(name="versatile", pci_root="pci-root", interface=_only("smc91c111"))
-_RISCV = Board("riscv", usb=False)
+_RISCV = Board("riscv", usb=False, needs_pci=False)
 RISCV_VIRT = _RISCV._replace(
     name="riscv-virt", pci_root="pcie-root", interface=_only("virtio"), video=_only("virtio"), serial="system-serial",
     serial_model="16550a",
 )  # fmt: skip
-_PPC = Board("ppc", pci_root="pci-root", usb_inputs=True, video=_only("vga"))
+_PPC = Board("ppc", pci_root="pci-root", usb_inputs=True, video=_only("vga"), usb_default=_PPC_USB)
 PSERIES = _PPC._replace(
-    name="pseries", pci_roots=True, usb_choices=_PSERIES_USB, usb_default=_PSERIES_USB, scsi=_only("ibmvscsi"),
+    name="pseries", pci_roots=True, usb_choices=_PPC_USB, scsi=_only("ibmvscsi"),
     panic="pseries", panic_implied=True, serial="spapr-vio-serial",
 )  # fmt: skip
 S390 = Board(
@@ -89,6 +93,8 @@ S390 = Board(
 _OTHER = Board("other")
 _WITH_PCI = _OTHER._replace(name="other-pci", pci_root="pci-root")
 
+#: The name of a PCI root where there may be several.
+PSERIES_HOST_BRIDGE = "spapr-pci-host-bridge"
 _PC_PREFIXES = ("pc-0.", "pc-1.", "pc-i440", "rhel")
 _ARM_ARCHES = frozenset(("armv6l", "armv7l", "aarch64"))
 _PCI_ARCHES = frozenset(("alpha", "ppc", "ppcemb", "sh4", "sh4eb", "sparc64"))
@@ -130,6 +136,6 @@ def is_x86(arch: str) -> bool:
 
 
 __all__ = [
-    "ARM_VIRT", "I440FX", "ISAPC", "MICROVM", "PSERIES", "Q35", "RISCV_VIRT", "S390", "VERSATILE", "Board", "Choices",
-    "board_of", "is_i440fx", "is_q35", "is_x86",
+    "ARM_VIRT", "I440FX", "ISAPC", "MICROVM", "PSERIES", "PSERIES_HOST_BRIDGE", "Q35", "RISCV_VIRT", "S390",
+    "VERSATILE", "Board", "Choices", "board_of", "is_i440fx", "is_q35", "is_x86",
 ]  # fmt: skip

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roost.drivers.qemu.plan import confidential, firmware, platform
-from roost.drivers.qemu.plan.context import Context
+from roost.drivers.qemu.plan.context import Context, alias_of
+from roost.drivers.qemu.plan.numa import has_hmat
 from roost.drivers.qemu.plan.pieces import Piece, on_off, option
 from roost.errors import ConfigUnsupported, From
+from roost.model.domain.boards import board_of
+from roost.model.domain.devices.memory import Nvdimm, SgxEpc
 from roost.model.domain.features import Features
 
-_X86 = frozenset(("x86_64", "i686"))
 _IRQCHIPS = {"qemu": "split", "kvm": "on"}
 #: Domain type to QEMU's accelerator.
 _ACCELERATORS = {"qemu": "tcg", "kvm": "kvm", "hvf": "hvf"}
 
+#: Properties of boards by the feature they are.
+_SWITCHES = (
+    ("htm", "cap-htm"), ("nested_hv", "cap-nested-hv"), ("ccf_assist", "cap-ccf-assist"), ("cfpc", "cap-cfpc"),
+    ("sbbc", "cap-sbbc"), ("ibs", "cap-ibs"), ("ras", "ras"), ("ps2", "i8042"), ("aia", "aia"),
+    ("virtualization", "virtualization"),
+)  # fmt: skip
+
 
 def ram_id(ctx: Context) -> str | None:
     """The id of the object that backs the board's memory; None when it takes none, or NUMA cells bring it."""
-    cpu = ctx.domain.cpu
-    if cpu is not None and cpu.numa:
+    if ctx.domain.cells:
         return None
     machine = ctx.caps.machine(ctx.machine)
     return machine.default_ram_id if machine is not None else None
@@ -34,6 +42,26 @@ def _feature_words(features: Features) -> Iterator[str]:
         yield f"gic-version={features.gic.version}"
     if features.ioapic is not None:
         yield f"kernel_irqchip={_IRQCHIPS[features.ioapic]}"
+    if features.hpt_resizing is not None:
+        yield f"resize-hpt={features.hpt_resizing}"
+    if features.hpt_maxpagesize is not None:
+        yield f"cap-hpt-max-page-size={features.hpt_maxpagesize}k"
+    for field, word in _SWITCHES:
+        value = getattr(features, field)
+        if value is not None:
+            yield f"{word}={value if isinstance(value, str) else on_off(value)}"
+
+
+def _memory_words(ctx: Context) -> Iterator[str]:
+    """What the board must know of memory that is no plain one."""
+    domain = ctx.domain
+    if domain.cpu is not None and has_hmat(domain.cpu.numa):
+        yield "hmat=on"
+    if any(isinstance(each, Nvdimm) for each in domain.devices.memories):
+        yield "nvdimm=on"
+    enclaves = (each for each in domain.devices.memories if isinstance(each, SgxEpc))
+    for number, each in enumerate(enclaves):
+        yield f"sgx-epc.{number}.memdev=mem{alias_of(each)},sgx-epc.{number}.node={each.node or 0}"
 
 
 def _machine(ctx: Context) -> Piece:
@@ -42,6 +70,7 @@ def _machine(ctx: Context) -> Piece:
     words = [ctx.machine, "usb=off", *confidential.keywrap_words(ctx)]
     if domain.features is not None:
         words.extend(_feature_words(domain.features))
+    words.extend(_memory_words(ctx))
     words.extend(platform.iommu_words(ctx))
     words.append(f"dump-guest-core={on_off(bool(domain.dump_core))}")
     backing = domain.memory_backing
@@ -55,7 +84,7 @@ def _machine(ctx: Context) -> Piece:
     if os.bios_useserial:
         words.append("graphics=off")
     # Properties, not -no-acpi and -no-hpet, which newer QEMUs have no more.
-    if os.arch in _X86 and not (domain.features is not None and domain.features.acpi):
+    if board_of(os.arch or "", ctx.machine).acpi_switch and not (domain.features is not None and domain.features.acpi):
         words.append("acpi=off")
     if domain.clock is not None:
         words.extend(

@@ -142,9 +142,11 @@ def assign_usb(draft: Draft) -> None:
     count = len(devices) + len(draft.hubs)
     if not count:
         return
-    if any(c.type == "usb" and c.model == "none" for c in draft.controllers):
+    if all(c.type != "usb" or c.model == "none" for c in draft.controllers):
         raise ConfigUnsupported(
-            "USB is disabled for this domain, but USB devices are present in the domain XML", domain=From.QEMU
+            "USB is disabled for this domain, but USB devices are present in the domain XML",
+            domain=From.QEMU,
+            hint="add <controller type='usb' model='qemu-xhci'/>",
         )
     available = sum(map(_port_count, draft.controllers)) + _HUB_PORTS * len(draft.hubs)
     if count > available:

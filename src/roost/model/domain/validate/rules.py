@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from roost.errors import ConfigUnsupported, From, RoostError
-from roost.model.domain.boards import is_i440fx, is_q35, is_x86
+from roost.model.domain.boards import Board, board_of, is_i440fx, is_q35, is_x86
 from roost.model.domain.domain import Domain
 from roost.model.domain.facts import Machine, MachineFacts
 
@@ -19,6 +19,11 @@ class Context(msgspec.Struct, frozen=True):
     domain: Domain
     facts: MachineFacts
     machine: Machine | None
+
+    @property
+    def board(self) -> Board:
+        """The family of the machine."""
+        return board_of(self.domain.os.arch or "", self.domain.os.machine or "")
 
     @property
     def is_i440fx(self) -> bool:
