@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from roost.errors import From, XmlError
 from roost.model.shared.ip import Family
 from roost.model.shared.link import Link
-from roost.xml import Complaint, Flag, Int, Integer, OnOff, Record, UInt, YesNo, at, inline
+from roost.xml import Complaint, Flag, Int, Integer, Record, Switch, UInt, YesNo, at, inline
 
 BondMode = Literal[
     "balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb",
@@ -101,8 +101,20 @@ class BridgeMember(Record):
     kind: Annotated[Ethernet | Bond | VlanInterface, inline(wrong=_UNSUPPORTED)]
 
 
+class Stp(Switch):
+    """Whether a bridge looks for loops; libvirt takes what it cannot read for nothing said."""
+
+    complete = False
+
+    def __init__(self) -> None:
+        super().__init__("on", "off")
+
+    def parse(self, text: str) -> bool | None:
+        return self.table.get(text)
+
+
 class BridgeSettings(Record):
-    stp: Annotated[OnOff | None, at("@stp", wrong=_wrong("bridge interface stp should be on or off got %s"))] = None
+    stp: Annotated[bool | None, Stp()] = None
     delay: str | None = None
     members: Annotated[tuple[BridgeMember, ...], at("interface", opened=True)] = ()
 

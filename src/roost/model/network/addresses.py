@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from roost.errors import From, SystemCallError, XmlError
 from roost.model.shared.ip import Family, Ip
+from roost.model.shared.switches import EMPTY
 from roost.xml import Complaint, Pattern, Positive, Record, UInt, ULong, YesNo, at
 
 
@@ -66,25 +67,25 @@ class Bootp(Record):
 class Dhcp(Record):
     ranges: Annotated[tuple[DhcpRange, ...], at("range")] = ()
     hosts: Annotated[tuple[DhcpHost, ...], at("host")] = ()
-    bootp: Bootp | None = None
+    bootp: Annotated[Bootp | None, at("bootp", only_with="file")] = None
 
 
 class NetworkIp(Record):
     """An address of the bridge, and with it a network around."""
 
     family: Annotated[
-        Family | None, at("@family", wrong=_wrong("Unrecognized family '%s' in network '%n'"))
+        Family | None, at("@family", unset=EMPTY, wrong=_wrong("Unrecognized family '%s' in network '%n'"))
     ] = None  # fmt: skip
     address: Annotated[
-        Ip, at("@address", wrong=_wrong("Invalid address '%s' in network '%n'"),
+        Ip, at("@address", unset=EMPTY, wrong=_wrong("Invalid address '%s' in network '%n'"),
                missing=_wrong("Missing required address attribute in network '%n'")),
     ]  # fmt: skip
     netmask: Annotated[
-        Ip | None, at("@netmask", wrong=_wrong("Invalid netmask '%s' in network '%n'"))
+        Ip | None, at("@netmask", unset=EMPTY, wrong=_wrong("Invalid netmask '%s' in network '%n'"))
     ] = None  # fmt: skip
     prefix: Annotated[UInt | None, at("@prefix", unset=("0",))] = None
     local_ptr: Annotated[YesNo | None, at("@localPtr")] = None
-    tftp_root: Annotated[str | None, at("tftp/@root")] = None
+    tftp_root: Annotated[str | None, at("tftp/@root", unset=EMPTY)] = None
     dhcp: Dhcp | None = None
 
 

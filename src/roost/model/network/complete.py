@@ -52,7 +52,7 @@ def complete(
     return replace(
         network,
         uuid=network.uuid or random_uuid(entropy),
-        forward=_forward(network.forward) if network.forward else None,
+        forward=_forward(network.forward) if network.forward and network.mode != "none" else None,
         bridge=_bridge(network, bridge),
         mac=mac,
         dns=_dns(network.dns) if network.dns else None,

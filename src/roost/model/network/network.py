@@ -10,12 +10,12 @@ from roost.model.network.dns import Dns, DnsDomain
 from roost.model.shared.bandwidth import Bandwidth
 from roost.model.shared.ip import Ipv4
 from roost.model.shared.pci import ReadPciLocation
-from roost.model.shared.switches import Lenient
+from roost.model.shared.switches import EMPTY, Lenient
 from roost.model.shared.virtualport import VirtualPort
 from roost.model.shared.vlan import Vlan
 from roost.xml import Child, Complaint, Integer, Mac, RawXml, Record, Switch, UInt, ULong, Uuid, YesNo, at
 
-ForwardMode = Literal["nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev"]
+ForwardMode = Literal["nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev", "none"]
 MacTableManager = Literal["kernel", "libvirt"]
 HostdevDriver = Literal["kvm", "vfio"]
 
@@ -90,15 +90,19 @@ class PhysicalFunction(Record):
 class Forward(Record):
     """Where the network leads. An isolated network has none."""
 
-    dev: str | None = None
+    dev: Annotated[str | None, at("@dev", unset=EMPTY)] = None
     mode: Annotated[
         ForwardMode,
-        at("@mode", wrong=Complaint(ConfigUnsupported, "unknown forwarding type '%s'", domain=From.NETWORK)),
+        at(
+            "@mode",
+            unset=EMPTY,
+            wrong=Complaint(ConfigUnsupported, "unknown forwarding type '%s'", domain=From.NETWORK),
+        ),
     ] = "nat"
     managed: Annotated[bool | None, Lenient()] = None
     driver: Annotated[
         HostdevDriver | None,
-        at("driver/@name", wrong=Complaint(
+        at("driver/@name", unset=EMPTY, wrong=Complaint(
             ConfigUnsupported, "Unknown forward <driver name='%s'/> in network %n", domain=From.NETWORK)),
     ] = None  # fmt: skip
     nats: Annotated[tuple[Nat, ...], at("nat")] = ()
@@ -122,20 +126,22 @@ class Stp(Switch):
 class Bridge(Record):
     """The bridge that guests are plugged into. delay: seconds until a new port forwards."""
 
-    name: str | None = None
-    zone: str | None = None
-    stp: Annotated[bool | None, Stp()] = None
-    delay: Annotated[ULong | None, at("@delay", wrong=_wrong("Invalid delay value in network '%n'"))] = None
+    name: Annotated[str | None, at("@name", unset=EMPTY)] = None
+    zone: Annotated[str | None, at("@zone", unset=EMPTY)] = None
+    stp: Annotated[bool | None, Stp(), at("@stp", unset=EMPTY)] = None
+    delay: Annotated[ULong | None, at("@delay", unset=EMPTY, wrong=_wrong("Invalid delay value in network '%n'"))] = (
+        None
+    )
     mac_table_manager: Annotated[
         MacTableManager | None,
-        at("@macTableManager", wrong=_wrong("Invalid macTableManager setting '%s' in network '%n'")),
+        at("@macTableManager", unset=EMPTY, wrong=_wrong("Invalid macTableManager setting '%s' in network '%n'")),
     ] = None
 
 
 class PortGroup(Record):
     """Settings for the guests that ask for them by this name."""
 
-    name: Annotated[str, at("@name", missing=_wrong("Missing required name attribute in portgroup"))]
+    name: Annotated[str, at("@name", unset=EMPTY, missing=_wrong("Missing required name attribute in portgroup"))]
     default: Annotated[bool | None, Lenient()] = None
     trust_guest_rx_filters: Annotated[YesNo | None, at("@trustGuestRxFilters")] = None
     vlan: Annotated[Vlan | None, at("vlan", keep_empty=True)] = None
@@ -161,7 +167,7 @@ class Network(Record):
 
     connections: Annotated[UInt | None, at("@connections", live=True)] = None
     ipv6: Annotated[
-        YesNo | None, at("@ipv6", unset=("no",), wrong=_wrong("Invalid ipv6 setting '%s' in network '%n'"))
+        YesNo | None, at("@ipv6", unset=("no", ""), wrong=_wrong("Invalid ipv6 setting '%s' in network '%n'"))
     ] = None  # fmt: skip
     trust_guest_rx_filters: Annotated[YesNo | None, at("@trustGuestRxFilters")] = None
     name: Annotated[str, at("name", missing=Complaint(NoName, domain=From.NETWORK))]
@@ -174,10 +180,10 @@ class Network(Record):
     forward: Annotated[Forward | None, at("forward", keep_empty=True)] = None
     bridge: Bridge | None = None
     mtu: Annotated[
-        UInt | None, at("mtu/@size", unset=("0",), wrong=_wrong("Invalid mtu size '%s' in network '%n'"))
+        UInt | None, at("mtu/@size", unset=("0", ""), wrong=_wrong("Invalid mtu size '%s' in network '%n'"))
     ] = None  # fmt: skip
     mac: Annotated[
-        Mac | None, at("mac/@address", wrong=_wrong("Invalid bridge mac address '%s' in network '%n'"))
+        Mac | None, at("mac/@address", unset=EMPTY, wrong=_wrong("Invalid bridge mac address '%s' in network '%n'"))
     ] = None  # fmt: skip
     domain: Annotated[DnsDomain | None, at("domain", only_with="name")] = None
     dns: Dns | None = None

@@ -9,7 +9,7 @@ from roost.model.nodedev.capability import Capability, SubCapability
 from roost.model.nodedev.declare import complaint, number
 from roost.model.nodedev.pci import HexId
 from roost.model.shared.link import Link
-from roost.xml import Int, Record, UInt, ULong, Uuid, at
+from roost.xml import Int, Record, Switch, UInt, ULong, Uuid, at
 
 #: What an interface can do by itself, in libvirt's order.
 NetFeature = Literal[
@@ -133,10 +133,22 @@ class ScsiGeneric(Capability, tag="scsi_generic"):
     char: Annotated[str, at("char")]
 
 
+class Present(Switch):
+    """1 or 0: only 1 means that there is something."""
+
+    complete = False
+
+    def __init__(self) -> None:
+        super().__init__("1", "0")
+
+    def parse(self, text: str) -> bool:
+        return text == "1"
+
+
 class RemovableMedia(SubCapability, tag="removable"):
     """What is in the drive; sizes in bytes."""
 
-    media_available: Annotated[UInt | None, at("media_available")] = None
+    media_available: Annotated[bool | None, Present(), at("media_available")] = None
     media_size: Annotated[ULong, number("media_size", "removable media size")]
     media_label: Annotated[str | None, at("media_label")] = None
     logical_block_size: Annotated[ULong | None, at("logical_block_size")] = None

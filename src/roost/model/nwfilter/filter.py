@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg, RoostError, XmlError
 from roost.model.nwfilter.protocols import AnyMatch
 from roost.model.shared.filterref import FilterParameter
+from roost.model.shared.switches import EMPTY
 from roost.xml import Complaint, Int, Integer, Record, Switch, Uuid, at
 
 MIN_PRIORITY, MAX_PRIORITY = -1000, 1000
@@ -80,10 +81,10 @@ AnyEntry = Rule | Include
 class Filter(Record):
     """A named list of rules. chain: where it is looked at, and `priority` before or after which others."""
 
-    name: Annotated[str, at("@name", missing=_complaint("filter has no name"))]
-    chain: str | None = None
+    name: Annotated[str, at("@name", unset=EMPTY, missing=_complaint("filter has no name"))]
+    chain: Annotated[str | None, at("@chain", unset=EMPTY)] = None
     priority: Annotated[
-        Int | None, at("@priority", wrong=_complaint("Could not parse chain priority '%s'", InvalidArg))
+        Int | None, at("@priority", unset=EMPTY, wrong=_complaint("Could not parse chain priority '%s'", InvalidArg))
     ] = None  # fmt: skip
     uuid: Annotated[Uuid | None, at("uuid", wrong=_complaint("malformed uuid element", XmlError))] = None
     entries: tuple[AnyEntry, ...] = ()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from roost.errors import From, InternalError
-from roost.model.shared.ip import bits_of, format_ip, netmask_bits, parse_ip, version_of
+from roost.model.shared.ip import bits_of, format_ip, netmask_bits, parse_ip_of
 from roost.xml import Complaint, Value
 
 _VARIABLE = re.compile(r"\$([a-zA-Z0-9_]*)(?:\[\s*(@?)\s*([0-9]{1,9})\s*\].*)?\Z", re.DOTALL)
@@ -121,10 +121,7 @@ class MatchIp(MatchValue):
         self.expected = "an IPv6 address such as fd00::1" if version == 6 else "an IPv4 address such as 10.1.2.3"
 
     def literal(self, text: str) -> str:
-        shown = format_ip(parse_ip(text))
-        if self.version not in (0, version_of(shown)):
-            raise ValueError(text)
-        return shown
+        return format_ip(parse_ip_of(text, self.version or None))
 
 
 class MatchIpMask(MatchIp):

@@ -15,6 +15,10 @@ def _number(what: str) -> Complaint:
     return Complaint(ConfigUnsupported, text, domain=From.NONE)
 
 
+def _once(tag: str) -> Complaint:
+    return Complaint(XmlDetail, f"Only one child <{tag}> element allowed", domain=From.NONE)
+
+
 class Rate(Record):
     """Kilobytes a second, and kilobytes for a burst."""
 
@@ -30,8 +34,8 @@ class Bandwidth(Record):
     class_id: Annotated[
         UInt | None, at("@classID", wrong=Complaint(InternalError, "Unable to parse class id '%s'", domain=From.NONE))
     ] = None  # fmt: skip
-    inbound: Annotated[Rate | None, at("inbound", keep_empty=True)] = None
-    outbound: Annotated[Rate | None, at("outbound", keep_empty=True)] = None
+    inbound: Annotated[Rate | None, at("inbound", keep_empty=True, once=_once("inbound"))] = None
+    outbound: Annotated[Rate | None, at("outbound", keep_empty=True, once=_once("outbound"))] = None
 
 
 def check_bandwidth(bandwidth: Bandwidth | None, *, floor: bool = False, class_id: bool = False) -> None:

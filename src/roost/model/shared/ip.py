@@ -36,6 +36,16 @@ def parse_ip(text: str) -> Address:
     return IPv4Address(number)
 
 
+def parse_ip_of(text: str, version: int | None) -> Address:
+    """The same for an address of one version, 4 or 6, unless that is None."""
+    address = parse_ip(text)
+    if version == 4 and isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    if version not in (None, address.version):
+        raise ValueError(text)
+    return address
+
+
 def _c_number(text: str) -> int:
     if text[:2].lower() == "0x":
         return int(text, 16)
@@ -69,10 +79,7 @@ class IpText(Value):
         self.expected = f"an IP address such as {example}"
 
     def parse(self, text: str) -> str:
-        address = parse_ip(text)
-        if self.version not in (None, address.version):
-            raise ValueError(text)
-        return format_ip(address)
+        return format_ip(parse_ip_of(text, self.version))
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "format": f"ipv{self.version}"} if self.version else {"type": "string"}
@@ -130,5 +137,5 @@ def masked(address: str, prefix: int) -> int:
 
 __all__ = [
     "Address", "Family", "Ip", "IpText", "Ipv4", "Ipv6", "bits_of", "format_ip", "masked", "natural_prefix",
-    "netmask_bits", "parse_ip", "prefix_of", "version_of",
+    "netmask_bits", "parse_ip", "parse_ip_of", "prefix_of", "version_of",
 ]  # fmt: skip

@@ -1,8 +1,11 @@
-"""Switches that forgive what they cannot read."""
+"""What stands for nothing: empty texts, and switches that forgive what they cannot read."""
 
 from __future__ import annotations
 
 from roost.xml import Switch
+
+#: Texts that count as missing, where libvirt makes no difference.
+EMPTY = ("",)
 
 
 class Lenient(Switch):
@@ -18,4 +21,4 @@ class Lenient(Switch):
         return True if text.lower() == "yes" else None
 
 
-__all__ = ["Lenient"]
+__all__ = ["EMPTY", "Lenient"]
