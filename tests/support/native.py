@@ -19,7 +19,12 @@ _DEFAULTS = frozenset(("hpet=on",))
 
 def is_interface(option: Option) -> bool:
     """Whether an option belongs to a network interface."""
-    return option[0] == "-netdev" or (option[0] == "-device" and '"netdev"' in option[1])
+    flag, value = option
+    return (
+        flag == "-netdev"
+        or (flag == "-device" and '"netdev"' in value)
+        or (flag == "-chardev" and "id=charnet" in value)
+    )
 
 
 #: What is left out of every comparison: on which options, and why. Interfaces are compared with running guests.
@@ -46,6 +51,8 @@ def options(words: Sequence[str]) -> list[Option]:
     remaining = iter(words)
     for word in remaining:
         value = "" if word in _BARE else next(remaining, "")
+        # The files that back memory are in a directory of the driver's at libvirtd, in the guest's own here.
+        value = re.sub(r"/qemu/ram/(-1-[^/]*)/", r"/qemu/domain-\1/", value)
         if value.startswith("{"):
             value = json.dumps(json.loads(value), sort_keys=True)
         found.append((word, value))

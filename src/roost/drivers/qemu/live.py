@@ -10,6 +10,7 @@ import msgspec
 
 from roost.model.domain import Domain
 from roost.model.domain.aliases import assign_aliases
+from roost.model.domain.alignment import align_memory
 from roost.model.domain.devices.chardev import Channel, CharDevice, PtyChar, UnixChar, VirtioChannel
 from roost.model.domain.devices.disk import Disk, FileSource
 from roost.model.domain.devices.graphics import AddressListen, AnyGraphics, SpiceGraphics, VncGraphics
@@ -21,7 +22,7 @@ _replace = msgspec.structs.replace
 
 def make_live(config: Domain, id: int, channel_directory: Path) -> Domain:
     """The document a domain starts with: its id, aliases for all devices, sockets for channels that name none."""
-    live = assign_aliases(config)
+    live = assign_aliases(align_memory(config))
     devices = live.devices
     channels = tuple(_with_socket(channel, channel_directory) for channel in devices.channels)
     return _replace(live, id=id, devices=_replace(devices, channels=channels, disks=_with_indexes(devices.disks)))

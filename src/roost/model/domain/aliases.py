@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from roost.errors import From, InternalError
 from roost.model.domain.boards import is_i440fx, is_q35
-from roost.model.domain.device import DriveAddress, is_generated_alias
+from roost.model.domain.device import DimmAddress, DriveAddress, is_generated_alias
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.hostdev import Hostdev
 from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.memory import AnyMemory, Dimm, MemoryDevice, Nvdimm, SgxEpc, VirtioMem, VirtioPmem
 from roost.model.domain.diskname import disk_index
 from roost.model.domain.domain import Domain
 
@@ -28,6 +29,10 @@ _NUMBERED = (
 #: Where a device with an alias of its own uses up no number.
 _COUNTED = (("interfaces", "net"), ("filesystems", "fs"), ("hostdevs", "hostdev"), ("rngs", "rng"))
 _SINGLE = (("memballoon", "balloon0"), ("vsock", "vsock0"), ("nvram", "nvram"), ("pstore", "pstore0"))
+
+_MEMORIES: dict[type[MemoryDevice], str] = {
+    Dimm: "dimm", Nvdimm: "nvdimm", VirtioPmem: "virtiopmem", VirtioMem: "virtiomem", SgxEpc: "epc",
+}  # fmt: skip
 
 
 def assign_aliases(domain: Domain) -> Domain:
@@ -52,6 +57,8 @@ def assign_aliases(domain: Domain) -> Domain:
             changes[field] = replace(device, alias=alias)
     if any(interface.type == "hostdev" for interface in devices.interfaces):
         changes |= _host_devices(devices.interfaces, devices.hostdevs)
+    if devices.memories:
+        changes["memories"] = _memories(devices.memories)
     changes["disks"] = _each(devices.disks, lambda disk: disk_alias(disk, devices.controllers))
     changes["controllers"] = _each(devices.controllers, lambda c: controller_alias(c, machine))
     if devices.consoles and devices.serials:
@@ -79,6 +86,19 @@ def _count(listed: tuple[Any, ...], word: str) -> tuple[Any, ...]:
     return tuple(
         device if device.alias is not None else replace(device, alias=f"{word}{next(numbers)}") for device in listed
     )
+
+
+def _memories(listed: tuple[AnyMemory, ...]) -> tuple[AnyMemory, ...]:
+    """Modules by their slot, others counted by model."""
+    numbers = {word: itertools.count() for word in _MEMORIES.values()}
+    named: list[AnyMemory] = []
+    for device in listed:
+        if device.alias is None:
+            word = _MEMORIES[type(device)]
+            slot = device.address.slot if isinstance(device.address, DimmAddress) else next(numbers[word])
+            device = replace(device, alias=f"{word}{slot}")
+        named.append(device)
+    return tuple(named)
 
 
 def _host_devices(interfaces: tuple[Interface, ...], hostdevs: tuple[Hostdev, ...]) -> dict[str, Any]:

@@ -19,6 +19,25 @@ class Apic(Record):
     eoi: OnOff | None = None
 
 
+class Stimer(Record):
+    """Timers that interrupt; direct: without a message."""
+
+    strangers: ClassVar[Complaint] = Complaint(ConfigUnsupported, "unsupported Hyper-V stimer feature: %s")
+
+    state: OnOff
+    direct: Annotated[OnOff | None, at("direct/@state", needed=True)] = None
+
+
+class TlbFlush(Record):
+    """Flushing other processors' buffers. direct: from nested guests; extended: single addresses."""
+
+    strangers: ClassVar[Complaint] = Complaint(ConfigUnsupported, "unsupported Hyper-V tlbflush feature: %s")
+
+    state: OnOff
+    direct: Annotated[OnOff | None, at("direct/@state", needed=True)] = None
+    extended: Annotated[OnOff | None, at("extended/@state", needed=True)] = None
+
+
 class Hyperv(Record):
     """Enlightenments for Windows; mode 'passthrough' takes all that the host has."""
 
@@ -32,16 +51,13 @@ class Hyperv(Record):
     vpindex: Annotated[OnOff | None, at("vpindex/@state", needed=True)] = None
     runtime: Annotated[OnOff | None, at("runtime/@state", needed=True)] = None
     synic: Annotated[OnOff | None, at("synic/@state", needed=True)] = None
-    stimer: Annotated[OnOff | None, at("stimer/@state", needed=True)] = None
-    stimer_direct: Annotated[OnOff | None, at("stimer/direct/@state", needed=True)] = None
+    stimer: Stimer | None = None
     reset: Annotated[OnOff | None, at("reset/@state", needed=True)] = None
     vendor_id: Annotated[OnOff | None, at("vendor_id/@state", needed=True)] = None
     vendor_id_value: Annotated[str | None, at("vendor_id/@value")] = None
     frequencies: Annotated[OnOff | None, at("frequencies/@state", needed=True)] = None
     reenlightenment: Annotated[OnOff | None, at("reenlightenment/@state", needed=True)] = None
-    tlbflush: Annotated[OnOff | None, at("tlbflush/@state", needed=True)] = None
-    tlbflush_direct: Annotated[OnOff | None, at("tlbflush/direct/@state", needed=True)] = None
-    tlbflush_extended: Annotated[OnOff | None, at("tlbflush/extended/@state", needed=True)] = None
+    tlbflush: TlbFlush | None = None
     ipi: Annotated[OnOff | None, at("ipi/@state", needed=True)] = None
     evmcs: Annotated[OnOff | None, at("evmcs/@state", needed=True)] = None
     avic: Annotated[OnOff | None, at("avic/@state", needed=True)] = None
@@ -117,4 +133,4 @@ class Features(Record):
     virtualization: Annotated[OnOff | None, at("virtualization/@state", bare="on")] = None
 
 
-__all__ = ["Apic", "Features", "Gic", "Hyperv", "Kvm", "Xen"]
+__all__ = ["Apic", "Features", "Gic", "Hyperv", "Kvm", "Stimer", "TlbFlush", "Xen"]

@@ -14,6 +14,11 @@ class Machine(Protocol):
         ...
 
     @property
+    def numa_memory(self) -> bool:
+        """Whether the board itself can divide its memory among NUMA nodes."""
+        ...
+
+    @property
     def default_ram_id(self) -> str | None:
         """The id of the board's memory backend (`pc.ram`); None: the board takes no backend."""
         ...

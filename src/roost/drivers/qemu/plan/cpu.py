@@ -29,6 +29,23 @@ _FEATURE_STATES = {"force": "on", "require": "on", "disable": "off", "forbid": "
 _DEFAULT_MODELS = {"i686": "qemu32", "x86_64": "qemu64"}
 _HOST_MODES = {"host-passthrough": "host", "maximum": "max"}
 
+
+def _stimer(hyperv: Hyperv) -> str:
+    assert hyperv.stimer is not None
+    if not hyperv.stimer.state:
+        return ""
+    return "hv-stimer=on" + (",hv-stimer-direct=on" if hyperv.stimer.direct else "")
+
+
+def _tlbflush(hyperv: Hyperv) -> str:
+    flush = hyperv.tlbflush
+    assert flush is not None
+    if not flush.state:
+        return ""
+    words = ("hv-tlbflush-direct=on" if flush.direct else "", "hv-tlbflush-ext=on" if flush.extended else "")
+    return ",".join(("hv-tlbflush=on", *filter(None, words)))
+
+
 #: Hyper-V enlightenments and how they are written when on.
 _HYPERV: tuple[tuple[str, Callable[[Hyperv], str]], ...] = (
     ("relaxed", lambda _: "hv-relaxed=on"),
@@ -37,16 +54,17 @@ _HYPERV: tuple[tuple[str, Callable[[Hyperv], str]], ...] = (
     ("vpindex", lambda _: "hv-vpindex=on"),
     ("runtime", lambda _: "hv-runtime=on"),
     ("synic", lambda _: "hv-synic=on"),
-    ("stimer", lambda _: "hv-stimer=on"),
-    ("stimer_direct", lambda _: "hv-stimer-direct=on"),
+    ("stimer", _stimer),
     ("reset", lambda _: "hv-reset=on"),
     ("vendor_id", lambda hyperv: f"hv-vendor-id={escape(hyperv.vendor_id_value or '')}"),
     ("frequencies", lambda _: "hv-frequencies=on"),
     ("reenlightenment", lambda _: "hv-reenlightenment=on"),
-    ("tlbflush", lambda _: "hv-tlbflush=on"),
+    ("tlbflush", _tlbflush),
     ("ipi", lambda _: "hv-ipi=on"),
     ("evmcs", lambda _: "hv-evmcs=on"),
     ("avic", lambda _: "hv-avic=on"),
+    ("emsr_bitmap", lambda _: "hv-emsr-bitmap=on"),
+    ("xmm_input", lambda _: "hv-xmm-input=on"),
 )
 
 
@@ -88,8 +106,9 @@ def _hyperv(hyperv: Hyperv) -> Iterator[str]:
     if hyperv.mode == "passthrough":
         yield "hv-passthrough=on"
     for field, word in _HYPERV:
-        if getattr(hyperv, field):
-            yield word(hyperv)
+        written = word(hyperv) if getattr(hyperv, field) else ""
+        if written:
+            yield written
 
 
 def _kvm(kvm: Kvm) -> Iterator[str]:

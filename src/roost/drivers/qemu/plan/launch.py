@@ -23,6 +23,7 @@ from roost.drivers.qemu.plan import (
     interfaces,
     machine,
     memory,
+    numa,
     platform,
     redirdev,
     secrets,
@@ -46,6 +47,7 @@ from roost.drivers.qemu.plan.resources import (
     Need,
     Needs,
     Opened,
+    PageDirectory,
     Passt,
     Port,
     ReservationsHelper,
@@ -77,6 +79,7 @@ _SECTIONS: tuple[Callable[[Context], Iterator[Piece]], ...] = (
     memory.section,
     cpu.smp_section,
     memory.iothreads_section,
+    numa.section,
     firmware.identity_section,
     general.display_section,
     general.monitor_section,
@@ -84,7 +87,9 @@ _SECTIONS: tuple[Callable[[Context], Iterator[Piece]], ...] = (
     machine.power_section,
     firmware.boot_section,
     platform.iommu_section,
+    memory.globals_section,
     controllers.section,
+    memory.devices_section,
     small.hubs_section,
     controllers.ccid_section,
     secrets.reservations_section,
@@ -133,6 +138,7 @@ _NEEDS: tuple[Callable[[Context], Iterable[Need]], ...] = (
     redirdev.needs,
     hostdevs.needs,
     small.needs,
+    memory.needs,
 )
 
 
@@ -152,6 +158,7 @@ _LISTED: dict[type[Need], str] = {
     Secret: "secrets",
     VirtioFs: "virtiofs",
     ReservationsHelper: "reservations",
+    PageDirectory: "pages",
 }
 
 

@@ -204,8 +204,15 @@ class ReservationsHelper(NamedTuple):
     socket: str
 
 
+class PageDirectory(NamedTuple):
+    """A directory of the guest's own where files are made of huge pages of `size` KiB; 0: of the host's default."""
+
+    size: int
+
+
 Need = (
-    Secret
+    PageDirectory
+    | Secret
     | VirtioFs
     | ReservationsHelper
     | Tap
@@ -238,6 +245,7 @@ class Needs(NamedTuple):
     secrets: tuple[Secret, ...] = ()
     virtiofs: tuple[VirtioFs, ...] = ()
     reservations: tuple[ReservationsHelper, ...] = ()
+    pages: tuple[PageDirectory, ...] = ()
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,7 +262,8 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     now: seconds since 1970, and utc_offset: seconds local time is ahead of UTC,
     for clocks that count from the moment of the start. chardev_certificates,
     spice_certificates, nbd_certificates: directories. secrets: values by object, for a guest that runs already.
-    volumes: what volumes are, by pool and name.
+    volumes: what volumes are, by pool and name. pages: directories by page size, and default_page: the host's, in KiB.
+    nodes: those of the host that were found best for the guest.
     """
 
     monitor: int | None = None
@@ -268,7 +277,10 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     tpm_socket: str | None = None
     host_smbios: SmbiosSysinfo | None = None
     chardev_certificates: str = "/etc/pki/qemu"
-    spice_certificates: str = "/etc/pki/libvirt-spice"
+    spice_certificates: str = "/etc/pki/qemu"
     nbd_certificates: str = "/etc/pki/qemu"
     secrets: Mapping[str, bytes] = {}
     volumes: Mapping[tuple[str, str], AnyDiskSource] = {}
+    pages: Mapping[int, str] = {}
+    default_page: int = 2048
+    nodes: str | None = None

@@ -10,10 +10,7 @@ from roost.model.domain.draft import Draft
 from roost.model.domain.features import Features, Gic, Hyperv
 
 #: Fields of Hyperv that count only while another is on.
-_DETAILS = (
-    ("spinlocks_retries", "spinlocks"), ("stimer_direct", "stimer"), ("vendor_id_value", "vendor_id"),
-    ("tlbflush_direct", "tlbflush"), ("tlbflush_extended", "tlbflush"),
-)  # fmt: skip
+_DETAILS = (("spinlocks_retries", "spinlocks"), ("vendor_id_value", "vendor_id"))
 
 
 def complete_features(draft: Draft) -> None:
@@ -34,10 +31,13 @@ def complete_features(draft: Draft) -> None:
 
 
 def _hyperv(hyperv: Hyperv) -> Hyperv:
-    dropped: dict[str, None] = {field: None for field, of in _DETAILS if not getattr(hyperv, of)}
-    if hyperv.stimer_direct is False:
-        dropped["stimer_direct"] = None
-    return replace(hyperv, **dropped)
+    changes: dict[str, Any] = {field: None for field, of in _DETAILS if not getattr(hyperv, of)}
+    stimer, flush = hyperv.stimer, hyperv.tlbflush
+    if stimer is not None and not (stimer.state and stimer.direct):
+        changes["stimer"] = replace(stimer, direct=None)
+    if flush is not None and not flush.state:
+        changes["tlbflush"] = replace(flush, direct=None, extended=None)
+    return replace(hyperv, **changes)
 
 
 __all__ = ["complete_features"]

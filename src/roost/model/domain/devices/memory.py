@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import InternalError, XmlError
+from roost.errors import From, InternalError, XmlError
 from roost.model.domain.cpuset import BAD_LIST, CpuList
 from roost.model.domain.device import Device, VirtioOptions
 from roost.xml import Complaint, Flag, Hex, Integer, KiB, Uuid, YesNo, at
 
 _BAD_NODE = Complaint(XmlError, "invalid value of memory device node")
+_BAD_SIZE = Complaint(XmlError, "Invalid value '%s' for element or attribute './size'", domain=From.XML)
+_NO_SIZE = Complaint(XmlError, "missing element or attribute './size'", domain=From.XML)
 _Base = Annotated[int, Hex(1, 2**64 - 1)]
 
 
@@ -25,7 +27,7 @@ class Dimm(MemoryDevice, tag="dimm"):
 
     source_nodes: Annotated[CpuList | None, at("source/nodemask", wrong=BAD_LIST)] = None
     page_size: Annotated[KiB | None, at("source/pagesize", unset=("0",))] = None
-    size: Annotated[KiB, at("target/size")]
+    size: Annotated[KiB, at("target/size", wrong=_BAD_SIZE, missing=_NO_SIZE)]
     node: Annotated[Annotated[int, Integer(0, 2**31 - 1)] | None, at("target/node", wrong=_BAD_NODE)] = None
 
 
@@ -36,7 +38,7 @@ class Nvdimm(MemoryDevice, tag="nvdimm"):
     path: Annotated[str | None, at("source/path")] = None
     align_size: Annotated[KiB | None, at("source/alignsize", unset=("0",))] = None
     pmem: Annotated[Flag, at("source/pmem")] = False
-    size: Annotated[KiB, at("target/size")]
+    size: Annotated[KiB, at("target/size", wrong=_BAD_SIZE, missing=_NO_SIZE)]
     node: Annotated[Annotated[int, Integer(0, 2**31 - 1)] | None, at("target/node", wrong=_BAD_NODE)] = None
     label_size: Annotated[KiB | None, at("target/label/size", unset=("0",))] = None
     readonly: Annotated[Flag, at("target/readonly")] = False
@@ -46,7 +48,7 @@ class VirtioPmem(MemoryDevice, tag="virtio-pmem"):
     """A file that the guest sees as memory that lasts, and flushes over virtio."""
 
     path: Annotated[str | None, at("source/path")] = None
-    size: Annotated[KiB, at("target/size")]
+    size: Annotated[KiB, at("target/size", wrong=_BAD_SIZE, missing=_NO_SIZE)]
     node: Annotated[Annotated[int, Integer(0, 2**31 - 1)] | None, at("target/node", wrong=_BAD_NODE)] = None
     #: Where the guest sees it.
     base: Annotated[_Base | None, at("target/address/@base")] = None
@@ -63,7 +65,7 @@ class VirtioMem(MemoryDevice, tag="virtio-mem"):
     page_size: Annotated[KiB | None, at("source/pagesize", unset=("0",))] = None
     #: Whether the host maps only what is plugged.
     dynamic_memslots: Annotated[YesNo | None, at("target/@dynamicMemslots")] = None
-    size: Annotated[KiB, at("target/size")]
+    size: Annotated[KiB, at("target/size", wrong=_BAD_SIZE, missing=_NO_SIZE)]
     node: Annotated[Annotated[int, Integer(0, 2**31 - 1)] | None, at("target/node", wrong=_BAD_NODE)] = None
     block: Annotated[KiB | None, at("target/block", unset=("0",))] = None
     requested: Annotated[KiB | None, at("target/requested")] = None
@@ -77,7 +79,7 @@ class SgxEpc(MemoryDevice, tag="sgx-epc"):
     """Memory that the processor encrypts for enclaves."""
 
     source_nodes: Annotated[CpuList | None, at("source/nodemask", wrong=BAD_LIST)] = None
-    size: Annotated[KiB, at("target/size")]
+    size: Annotated[KiB, at("target/size", wrong=_BAD_SIZE, missing=_NO_SIZE)]
     node: Annotated[Annotated[int, Integer(0, 2**31 - 1)] | None, at("target/node", wrong=_BAD_NODE)] = None
 
 

@@ -110,9 +110,9 @@ TIMER_RULES: tuple[Rule, ...] = (
         "machine={c.domain.os.machine} guests",
     ),
     Rule(
-        lambda d, c: d.name == "rtc" and d.track in ("boot", "realtime"),
+        lambda d, c: d.name == "rtc" and d.track == "boot",
         "unsupported rtc timer track '{d.track}'",
-        "'guest' or 'wall'",
+        "'guest', 'wall' or 'realtime'",
     ),
     Rule(
         lambda d, c: d.name == "rtc" and d.tickpolicy in ("merge", "discard"),
