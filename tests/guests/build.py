@@ -45,6 +45,9 @@ MODULES = (
     "i6300esb",
     "evdev",
     "button",
+    "efivarfs",
+    "tpm_tis",
+    "tpm_crb",
 )
 
 KERNEL_PACKAGES = {
