@@ -14,6 +14,8 @@ from support import documents
 KINDS = ("network", "networkport", "interface", "nodedev", "nwfilter", "nwfilterbinding")
 WRITTEN = {kind: [case.written() for case in documents.cases(kind)] for kind in KINDS}
 VALUE = re.compile(r"=(['\"]).*?\1")
+# Like libvirt we show rates of zero as an empty element, which says nothing when it is read again.
+FORGOTTEN = re.compile(r"\s*<bandwidth>\s*</bandwidth>")
 ELEMENT = re.compile(r"<(\w[\w:-]*)[^<>]*/>")
 
 #: What stands instead of a value: numbers at edges, names of other things, what is nearly right.
@@ -53,4 +55,4 @@ def test_changed(kind: str, data: st.DataObject) -> None:
     except RoostError as error:
         assert error.message
     else:
-        assert documents.KINDS[kind].again(kept) == kept
+        assert documents.KINDS[kind].again(kept) == FORGOTTEN.sub("", kept)
