@@ -78,6 +78,7 @@ def parse_document(
     *,
     name: str,
     origin: int = From.DOMAIN,
+    called: str | None = None,
     live: bool = False,
     validate: bool = False,
 ) -> R:
@@ -85,8 +86,9 @@ def parse_document(
 
     tag: the root element's name. name: what messages call the document,
     such as `(domain_definition)`. origin: whose error it is when the text is no
-    XML. live: keep what is known of a running guest only. validate: refuse
-    elements and attributes that no field declares.
+    XML. called: what messages call the thing itself, other than by its name.
+    live: keep what is known of a running guest only. validate: refuse elements
+    and attributes that no field declares.
     Raises RoostError: XmlDetail for text that is not XML; XmlError and others
     for wrong values, or, under `validate`, XmlInvalidSchema.
     """
@@ -100,7 +102,9 @@ def parse_document(
     try:
         record: R = _record(cls, _merge(cls, data, events), live)
     except WRONG:
-        raise _wrong_value(_inspector(data, cls, name), cls, validate=validate) from None
+        inspector = _inspector(data, cls, name)
+        inspector.name = inspector.name if called is None else called
+        raise _wrong_value(inspector, cls, validate=validate) from None
     return record
 
 

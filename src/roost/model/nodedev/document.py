@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from roost.errors import ConfigUnsupported, From, InternalError, NoName, RoostError, XmlError
 from roost.model.nodedev.buses import (
+    FcHost,
     NetCapability,
     NetFeature,
     RemovableMedia,
@@ -32,22 +34,33 @@ from roost.model.nodedev.pci import (
     Vpd,
 )
 from roost.model.nodedev.s390 import ApQueue
+from roost.model.shared.identity import Entropy
 from roost.model.shared.pci import PciLocation, check_pci_location
 from roost.xml import format_document, parse_document, tag_of
 
+#: What libvirt calls a device that has no name yet, whatever the document says.
+_NEW = "new device"
 #: Kinds of devices that are shown, but that libvirt does not read.
 _SHOWN_ONLY = {MdevParent: 13, ScsiGeneric: 11, VdpaCapability: 17}
 _MAX_AP_DOMAIN = 255
+_WWN_PREFIX = "5001a4a"
 
 
-def parse(xml: str | bytes, *, validate: bool = False) -> NodeDevice:
+def parse(xml: str | bytes, *, new: bool = False, validate: bool = False) -> NodeDevice:
     """The device that a document describes, as it was written.
 
-    validate: refuse what no field declares. Raises RoostError with libvirt's
-    code; nothing else, whatever the bytes.
+    new: it is to be made, and messages call it so. validate: refuse what no
+    field declares. Raises RoostError with libvirt's code; nothing else,
+    whatever the bytes.
     """
     return parse_document(
-        xml, NodeDevice, "device", name="(node_device_definition)", origin=From.NODEDEV, validate=validate
+        xml,
+        NodeDevice,
+        "device",
+        name="(node_device_definition)",
+        origin=From.NODEDEV,
+        called=_NEW if new else None,
+        validate=validate,
     )
 
 
@@ -56,14 +69,15 @@ def format(device: NodeDevice) -> str:
     return format_document(device, "device")
 
 
-def complete(device: NodeDevice, *, new: bool = False) -> NodeDevice:
-    """The device with its parts in libvirt's order. new: it is to be made, and gets its name then.
+def complete(device: NodeDevice, *, new: bool = False, entropy: Entropy = secrets.token_bytes) -> NodeDevice:
+    """The device with its parts in libvirt's order.
 
-    Raises libvirt's errors.
+    new: it is to be made, and gets its name then. entropy: random bytes, for
+    names in a storage network. Raises libvirt's errors.
     """
     if device.name is None and not new:
         raise NoName(domain=From.NODEDEV)
-    called = "new device" if new else device.name or ""
+    called = _NEW if new else device.name or ""
     parent = device.parent
     if parent is not None and (parent.wwnn is None) != (parent.wwpn is None):
         given, other = ("wwnn", "wwpn") if parent.wwpn is None else ("wwpn", "wwnn")
@@ -76,7 +90,10 @@ def complete(device: NodeDevice, *, new: bool = False) -> NodeDevice:
     return replace(
         device,
         devnodes=_devnodes(device.devnodes),
-        capabilities=tuple(_capability(capability, called, new) for capability in device.capabilities),
+        capabilities=tuple(
+            _named(_capability(capability, called, new), entropy) if new else _capability(capability, called, new)
+            for capability in device.capabilities
+        ),
     )
 
 
@@ -111,6 +128,24 @@ def _capability(capability: AnyCapability, called: str, new: bool) -> AnyCapabil
     if isinstance(capability, ApQueue) and capability.domain > _MAX_AP_DOMAIN:
         raise _unsupported(f"ap-domain value '{capability.domain:#x}' is out of range for '{called}'")
     return capability
+
+
+def _named(capability: AnyCapability, entropy: Entropy) -> AnyCapability:
+    """A host of a storage network that is to be made has names there."""
+    if not isinstance(capability, ScsiHost):
+        return capability
+    parts = [
+        replace(part, wwnn=part.wwnn or _random_wwn(entropy), wwpn=part.wwpn or _random_wwn(entropy))
+        if isinstance(part, FcHost)
+        else part
+        for part in capability.capabilities
+    ]
+    return replace(capability, capabilities=tuple(parts))
+
+
+def _random_wwn(entropy: Entropy) -> str:
+    """A name out of the range that libvirt's QEMU driver takes them from."""
+    return _WWN_PREFIX + entropy(5).hex()[1:]
 
 
 def _counted(part: VportOps) -> VportOps:
