@@ -17,7 +17,8 @@ ALL = parity.cases()
 RECORDED = {case: case.recorded() for case in ALL}
 DIFFERENCES = {case: case.difference() for case in ALL}
 ACCEPTED = [case for case in ALL if RECORDED[case].kept is not None and DIFFERENCES[case].get("ours") != "refused"]
-TRANSLATED = [case for case in ACCEPTED if RECORDED[case].args is not None]
+REFUSED_LATER = [case for case in ACCEPTED if DIFFERENCES[case].get("args") == "refused"]
+TRANSLATED = [case for case in ACCEPTED if RECORDED[case].args is not None and case not in REFUSED_LATER]
 REFUSED = [case for case in ALL if RECORDED[case].refused is not None and not DIFFERENCES[case].get("ours")]
 OUR_WAY = [case for case in ALL if DIFFERENCES[case].get("ours") == "refused"]
 
@@ -53,6 +54,13 @@ def test_translated(case: Case) -> None:
     assert sorted(ours) == sorted(theirs)
     if not DIFFERENCES[case].get("args"):
         assert native.devices_in_order(ours) == native.devices_in_order(theirs)
+
+
+@pytest.mark.parametrize("case", REFUSED_LATER, ids=str)
+def test_not_translated(case: Case) -> None:
+    document = parity.completed(case.written())
+    with pytest.raises(RoostError):
+        parity.our_args(document)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=str)

@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 Option = tuple[str, str]
 
 #: Options that take no value.
-_BARE = frozenset(("-S", "-no-user-config", "-nodefaults", "-no-shutdown", "-no-hpet", "-no-acpi"))
+_BARE = frozenset(("-S", "-usb", "-no-user-config", "-nodefaults", "-no-shutdown", "-no-hpet", "-no-acpi"))
 #: Options of libvirtd's that newer QEMUs have as properties of the board, as we write them.
 _FOLDED = {"-no-acpi": "acpi=off", "-no-hpet": "hpet=off"}
 #: Properties of the board that say what it does anyway; libvirtd leaves them out.
 _DEFAULTS = frozenset(("hpet=on",))
+
+
+#: A network card, and what gives one its numbers on a mainframe.
+_OF_INTERFACE = re.compile(r'"netdev"|"driver": "zpci".*"target": "net')
 
 
 def is_interface(option: Option) -> bool:
@@ -22,7 +26,7 @@ def is_interface(option: Option) -> bool:
     flag, value = option
     return (
         flag == "-netdev"
-        or (flag == "-device" and '"netdev"' in value)
+        or (flag == "-device" and _OF_INTERFACE.search(value) is not None)
         or (flag == "-chardev" and "id=charnet" in value)
     )
 
@@ -40,6 +44,10 @@ _LEFT_OUT: tuple[tuple[Callable[[Option], bool], str], ...] = (
     (
         lambda o: o[0] == "-rtc" and re.match(r"base=\d{4}-", o[1]) is not None,
         "a clock that counts from now shows the moment of the translation",
+    ),
+    (
+        lambda o: o[0] == "-usb",
+        "libvirt 9.0 asks boards without PCI for a USB controller, which they have built in or not at all",
     ),
     (is_interface, "domxml-to-native turns every interface into a bare tap with made-up descriptors"),
 )

@@ -28,6 +28,7 @@ def machine_facts(caps: Capabilities) -> MachineFacts:
         machines=machines,
         default_machine=default.name if default is not None else "",
         devices=caps.types,
+        has_max_cpu=any(model.name == "max" for model in caps.cpu_models),
         protections=frozenset(_protections(caps)),
     )
 

@@ -30,7 +30,9 @@ class Board(NamedTuple):
     panic: the model of a <panic> without one; panic_implied: the firmware has it anyway.
     serial, serial_model: the target of a <serial> without one, and the model where `serial` is no name of one.
     gic: the guest has a generic interrupt controller.
-    acpi_switch: ACPI is on unless the board is told otherwise. needs_pci: a document without a PCI bus is refused.
+    zpci: PCI functions have a mainframe's numbers. parallel: there are parallel ports. input_bus: of input devices
+    without one. acpi_switch: ACPI is on unless the board is told otherwise. needs_pci: a document without a PCI bus
+    is refused.
     """
 
     name: str
@@ -55,6 +57,9 @@ class Board(NamedTuple):
     gic: bool = False
     acpi_switch: bool = False
     needs_pci: bool = True
+    zpci: bool = False
+    parallel: bool = True
+    input_bus: str = "usb"
 
 
 def _only(model: str) -> Choices:
@@ -70,7 +75,8 @@ MICROVM = Board(
     "microvm", transport="virtio-mmio", usb=False, usb_default=(), scsi=_only("virtio-scsi"),
     interface=_only("virtio"), video=(), serial="isa-serial", acpi_switch=True, needs_pci=False,
 )  # fmt: skip
-_ARM = Board("arm", usb=False, balloon=False, interface=_only("lan9118"), acpi_switch=True)
+_ARM = Board("arm", usb=False, balloon=False, interface=_only("lan9118"), acpi_switch=True, needs_pci=False)
+VEXPRESS = _ARM._replace(name="vexpress", transport="virtio-mmio")
 ARM_VIRT = _ARM._replace(
     name="arm-virt", usb_default=_XHCI, pci_root="pcie-root", interface=_only("virtio"), video=_only("virtio"),
     serial="system-serial", serial_model="pl011", gic=True,
@@ -84,11 +90,12 @@ RISCV_VIRT = _RISCV._replace(
 _PPC = Board("ppc", pci_root="pci-root", usb_inputs=True, video=_only("vga"), usb_default=_PPC_USB)
 PSERIES = _PPC._replace(
     name="pseries", pci_roots=True, usb_choices=_PPC_USB, scsi=_only("ibmvscsi"),
-    panic="pseries", panic_implied=True, serial="spapr-vio-serial",
+    panic="pseries", panic_implied=True, serial="spapr-vio-serial", parallel=False,
 )  # fmt: skip
 S390 = Board(
     "s390", pci_root="pci-root", transport="ccw", usb=False, scsi=_only("virtio-scsi"), interface=_only("virtio"),
     video=_only("virtio"), panic="s390", panic_implied=True, serial="sclp-serial",
+    zpci=True, parallel=False, input_bus="virtio",
 )  # fmt: skip
 _OTHER = Board("other")
 _WITH_PCI = _OTHER._replace(name="other-pci", pci_root="pci-root")
@@ -111,6 +118,8 @@ def board_of(arch: str, machine: str) -> Board:
         return {"isapc": ISAPC, "microvm": MICROVM}.get(machine, _PC)
     is_virt = machine == "virt" or machine.startswith("virt-")
     if arch in _ARM_ARCHES:
+        if machine.startswith("vexpress-"):
+            return VEXPRESS
         return ARM_VIRT if is_virt else VERSATILE if machine == "versatilepb" else _ARM
     if arch in ("riscv32", "riscv64"):
         return RISCV_VIRT if is_virt else _RISCV
@@ -137,5 +146,5 @@ def is_x86(arch: str) -> bool:
 
 __all__ = [
     "ARM_VIRT", "I440FX", "ISAPC", "MICROVM", "PSERIES", "PSERIES_HOST_BRIDGE", "Q35", "RISCV_VIRT", "S390",
-    "VERSATILE", "Board", "Choices", "board_of", "is_i440fx", "is_q35", "is_x86",
+    "VERSATILE", "VEXPRESS", "Board", "Choices", "board_of", "is_i440fx", "is_q35", "is_x86",
 ]  # fmt: skip

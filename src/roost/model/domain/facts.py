@@ -28,6 +28,7 @@ class MachineFacts(msgspec.Struct, frozen=True):
     machines: by name and by alias.
     default_machine: the canonical name of the machine meant when none is named.
     devices: the names of QEMU's device types.
+    has_max_cpu: there is a processor with all that QEMU emulates.
     protections: the kinds of <launchSecurity> that QEMU and the host have.
     nvram_directory: where the host keeps the variables of guests' firmware.
     """
@@ -38,6 +39,7 @@ class MachineFacts(msgspec.Struct, frozen=True):
     machines: dict[str, Machine]
     default_machine: str
     devices: frozenset[str]
+    has_max_cpu: bool = True
     protections: frozenset[str] = frozenset()
     nvram_directory: str = "/var/lib/libvirt/qemu/nvram"
 

@@ -8,6 +8,7 @@ from roost.drivers.qemu.plan.context import Context, alias_of
 from roost.drivers.qemu.plan.iothreads import iothread_props
 from roost.drivers.qemu.plan.pieces import Piece, Props, device, option
 from roost.errors import ConfigUnsupported, From, InternalError
+from roost.model.domain.boards import PSERIES_HOST_BRIDGE
 from roost.model.domain.devices.controller import Controller, ControllerDriver, ControllerTarget
 
 #: The order controllers are made in: what others sit on comes first. Floppy controllers come with their disks.
@@ -186,6 +187,19 @@ def pieces(controller: Controller, ctx: Context) -> Iterator[Piece]:
 _HOLES = {"pci-root": "i440FX-pcihost", "pcie-root": "q35-pcihost"}
 
 
+def _host_bridge(controller: Controller) -> Piece:
+    """A further PCI root of a pSeries machine."""
+    target = controller.target
+    return device(
+        {
+            "driver": PSERIES_HOST_BRIDGE,
+            "index": target.index if target is not None else None,
+            "id": alias_of(controller),
+            "numa_node": target.node if target is not None else None,
+        }
+    )
+
+
 def section(ctx: Context) -> Iterator[Piece]:
     controllers = ctx.domain.devices.controllers
     for controller in controllers:
@@ -194,6 +208,9 @@ def section(ctx: Context) -> Iterator[Piece]:
             if host is None:
                 raise InternalError("64-bit PCI hole setting is only for root PCI controllers", domain=From.QEMU)
             yield option("-global", f"{host}.pci-hole64-size={controller.pcihole64}K")
+    for controller in controllers:
+        if controller.model_name == PSERIES_HOST_BRIDGE and controller.index:
+            yield _host_bridge(controller)
     for kind in _ORDER:
         for controller in controllers:
             if controller.type == kind:

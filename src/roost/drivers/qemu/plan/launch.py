@@ -32,6 +32,7 @@ from roost.drivers.qemu.plan import (
     sound,
     tpm,
     video,
+    zpci,
 )
 from roost.drivers.qemu.plan.caps import Capabilities
 from roost.drivers.qemu.plan.context import Context
@@ -181,8 +182,9 @@ def argv(domain: Domain, caps: Capabilities, grants: Grants) -> Launch:
     ctx = Context(domain, caps, grants)
     words = [domain.devices.emulator or caps.binary]
     overrides = Overrides(domain.qemu_override)
+    known = zpci.numbers(domain)
     for section in _SECTIONS:
-        for piece in section(ctx):
+        for piece in zpci.with_numbers(section(ctx), known) if known else section(ctx):
             words.extend(render(overrides.applied(piece)))
     env = clock.environment(domain.clock) | graphics.environment(ctx) | audio.environment(ctx)
     custom = domain.qemu_commandline

@@ -81,6 +81,12 @@ def _machine(ctx: Context) -> Piece:
         words.append(f"memory-backend={memory}")
     words.extend(confidential.machine_words(ctx))
     words.extend(firmware.machine_words(ctx))
+    devices = domain.devices
+    words.extend(
+        f"loadparm={each.boot.loadparm}"
+        for each in (*devices.disks, *devices.interfaces)
+        if each.boot is not None and each.boot.order == 1 and each.boot.loadparm
+    )
     if os.bios_useserial:
         words.append("graphics=off")
     # Properties, not -no-acpi and -no-hpet, which newer QEMUs have no more.
@@ -92,7 +98,6 @@ def _machine(ctx: Context) -> Piece:
             for timer in domain.clock.timers
             if timer.name == "hpet" and timer.present is not None
         )
-    devices = domain.devices
     if devices.audios and any(sound.model == "pcspk" for sound in devices.sounds):
         words.append(f"pcspk-audiodev=audio{devices.audios[0].id}")
     return option("-machine", ",".join(words))

@@ -6,6 +6,7 @@ it adds join the document, and the second assigns for good.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from roost.model.domain.addresses.buses import BUS_KINDS, Bus, Buses
 from roost.model.domain.addresses.flags import CONVENTIONAL, EXPRESS, PCI_DEVICE, USB2_MODELS, connect_flags
 from roost.model.domain.addresses.place import Place
 from roost.model.domain.boards import PSERIES_HOST_BRIDGE
-from roost.model.domain.device import CcwAddress, PciAddress, VirtioMmioAddress
+from roost.model.domain.device import CcwAddress, PciAddress, VirtioMmioAddress, Zpci
 from roost.model.domain.devices.controller import Controller, ControllerTarget
 from roost.model.domain.draft import Draft, describe
 from roost.xml import tag_of
@@ -45,6 +46,9 @@ _ORDER = (
 )  # fmt: skip
 
 #: Devices that look as if they took an address but never do.
+#: Character devices have no number of their own on a mainframe's PCI.
+_NOT_ZPCI = frozenset(("serial", "parallel", "channel", "console"))
+_MAX_ZPCI_UID = 0xFFFF
 _SOUND_WITHOUT = frozenset(("sb16", "pcspk", "usb"))
 _CONTROLLERS_WITHOUT = frozenset(("pci", "fdc", "ccid"))
 
@@ -68,6 +72,8 @@ def assign_pci(draft: Draft) -> None:
     _mark_multifunction(places)
     for place in places:
         place.write()
+    if draft.board.zpci:
+        _assign_zpci(draft)
     _finish_controllers(draft)
 
 
@@ -226,6 +232,25 @@ def _mark_multifunction(places: list[Place]) -> None:
     for place in places:
         if place.fixed and not place.address[2] and place.multifunction is None and place.address[:2] in shared:
             place.multifunction = True
+
+
+def _assign_zpci(draft: Draft) -> None:
+    """The numbers by which a mainframe's guest knows PCI functions: of the user's choice, else counted up."""
+    found = [
+        (devices, place, device)
+        for kind, devices in draft.device_lists()
+        for place, device in enumerate(devices)
+        if isinstance(device.address, PciAddress) and kind not in _NOT_ZPCI
+    ]
+    uids = {device.address.zpci.uid for _, _, device in found if device.address.zpci is not None}
+    fids = {device.address.zpci.fid for _, _, device in found if device.address.zpci is not None}
+    free_uids = (number for number in range(1, _MAX_ZPCI_UID + 1) if number not in uids)
+    free_fids = (number for number in itertools.count() if number not in fids)
+    for devices, place, device in found:
+        given = device.address.zpci or Zpci()
+        uid = next(free_uids) if given.uid is None else given.uid
+        fid = next(free_fids) if given.fid is None else given.fid
+        devices[place] = replace(device, address=replace(device.address, zpci=Zpci(uid=uid, fid=fid)))
 
 
 def _finish_controllers(draft: Draft) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from roost.errors import From, InternalError, XmlError
-from roost.model.domain.boards import ARM_VIRT, MICROVM, PSERIES, RISCV_VIRT
+from roost.errors import ConfigUnsupported, From, InternalError, XmlError
+from roost.model.domain.boards import ARM_VIRT, PSERIES, RISCV_VIRT
 from roost.model.domain.device import CcwAddress, SpaprVioAddress, VirtioMmioAddress
 from roost.model.domain.draft import Draft, describe
 
@@ -46,13 +46,19 @@ _VIRTIO_TOO: dict[str, Callable[[Any], bool]] = {"filesystem": lambda d: True, "
 
 
 def assign_transports(draft: Draft) -> None:
-    """Raises XmlError for places that are taken, InternalError for those that do not exist."""
+    """Raises XmlError for places that are taken, others for those that do not exist."""
+    if draft.board.transport != "ccw" and any(True for _ in _placed(draft, CcwAddress)):
+        raise ConfigUnsupported(
+            f"cannot use CCW address type for device '<null>' using machine type '{draft.machine}'",
+            domain=From.QEMU,
+            hint="channel addresses are for s390-ccw-virtio; leave the address out",
+        )
     if draft.board is PSERIES:
         _assign_registers(draft)
     elif draft.board.transport == "ccw":
         _prime(draft, CcwAddress(), also=_VIRTIO_TOO)
         _assign_ccw(draft)
-    elif draft.board is MICROVM:
+    elif draft.board.transport == "virtio-mmio":
         _prime(draft, VirtioMmioAddress(), also=_VIRTIO_TOO)
     elif draft.board in (ARM_VIRT, RISCV_VIRT) and _stays_on_mmio(draft):
         _prime(draft, VirtioMmioAddress())

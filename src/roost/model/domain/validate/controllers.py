@@ -139,6 +139,12 @@ _RULES: tuple[Rule, ...] = (
         "add <iothreads>{d.driver.iothread}</iothreads>",
     ),
     Rule(
+        lambda d, c: "ich9-ahci" not in c.facts.devices,
+        "SATA is not supported with this QEMU binary",
+        "bus='virtio' or 'scsi' instead of 'sata'",
+        only=frozenset(("sata",)),
+    ),
+    Rule(
         lambda d, c: not c.is_i440fx,
         "IDE controllers are unsupported for this QEMU binary or machine type",
         "bus='sata' instead of 'ide'",

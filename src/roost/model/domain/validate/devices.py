@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from roost.errors import From, InternalError, XmlError
-from roost.model.domain.devices.chardev import SpicevmcChar
 from roost.model.domain.devices.graphics import NetworkListen
+from roost.model.domain.validate.connections import AUDIO_ID_RULE, CHARDEV_RULES
 from roost.model.domain.validate.rules import Context, Rule, virtio_only
 
 _VIRTIO_NET = frozenset(("virtio", "virtio-transitional", "virtio-non-transitional"))
@@ -61,14 +61,61 @@ INTERFACE_RULES: tuple[Rule, ...] = (
         origin=From.DOMAIN,
     ),
     Rule(
-        lambda d, c: d.backend is not None and d.backend.type == "passt" and d.type != "user",
+        lambda d, c: d.port_isolated and d.type not in ("network", "bridge"),
+        "interface {d.mac} - <port isolated='yes'/> is not supported for network interfaces with type='{d.type}'",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.port_isolated and d.virtualport is not None and d.virtualport.type is not None,
+        "interface {d.mac} - <port isolated='yes'/> is not supported for network interfaces with virtualport "
+        "type='{d.virtualport.type}'",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: d.backend is not None and d.backend.type == "passt" and d.type not in ("user", "vhostuser"),
         "The 'passt' backend can only be used with interface type='user'",
         error=InternalError,
         origin=From.DOMAIN,
     ),
     Rule(
+        lambda d, c: d.type == "vhostuser" and d.model not in _VIRTIO_NET,
+        "Wrong or no <model> 'type' attribute specified with <interface type='vhostuser'/>. "
+        "vhostuser requires the virtio-net* frontend",
+        "<model type='virtio'/>",
+        InternalError,
+        From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: (
+            d.type == "vhostuser"
+            and d.source.mode == "server"
+            and d.source.reconnect is not None
+            and d.source.reconnect.enabled
+        ),
+        "'reconnect' attribute unsupported 'server' mode for <interface type='vhostuser'>",
+        "mode='client'",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: (
+            d.backend is not None
+            and d.backend.type == "passt"
+            and any(
+                not ports.start and (ports.end or ports.to or ports.exclude is not None)
+                for forward in d.port_forwards
+                for ports in forward.ranges
+            )
+        ),
+        "The 'range' of a 'portForward' requires 'start' attribute if 'end', 'to', or 'exclude' is specified",
+        origin=From.DOMAIN,
+    ),
+    Rule(
         lambda d, c: d.type == "user" and d.routes,
         "Invalid attempt to set network interface guest-side IP route, not supported by QEMU",
+    ),
+    Rule(
+        lambda d, c: d.type == "user" and any(ip.peer is not None for ip in d.ips),
+        "Invalid attempt to set peer IP for guest",
     ),
     Rule(_several("ipv4"), "Only one IPv4 address per interface is allowed"),
     Rule(
@@ -82,6 +129,11 @@ INTERFACE_RULES: tuple[Rule, ...] = (
         lambda d, c: (d.ips or d.routes) and d.type not in ("user", "vdpa"),
         "Invalid attempt to set network interface guest-side IP route and/or address info, not supported by QEMU",
         "the guest sets its own addresses",
+    ),
+    Rule(
+        lambda d, c: d.type == "vdpa" and d.model != "virtio",
+        "invalid model for interface of type 'vdpa': '{d.model}'",
+        "<model type='virtio'/>",
     ),
     Rule(
         lambda d, c: d.model in _VIRTIO_NET and d.driver is not None and _odd(d.driver.rx_queue_size),
@@ -100,7 +152,7 @@ INTERFACE_RULES: tuple[Rule, ...] = (
         "virtio-net teaming persistent interface must be <model type='virtio'/>, not '{d.model}'",
     ),
     Rule(
-        lambda d, c: d.teaming is not None and d.teaming.type == "transient" and d.type != "network",
+        lambda d, c: d.teaming is not None and d.teaming.type == "transient" and d.type not in ("network", "hostdev"),
         "virtio-net teaming transient interface must be type='hostdev', not '{d.type}'",
     ),
     Rule(
@@ -126,11 +178,6 @@ _ADDRESS_OF_TARGET: Mapping[str, str] = {
     "pci-serial": "pci",
 }
 _NOT_X86 = frozenset(("spapr-vio-serial", "sclp-serial", "system-serial"))
-_WITHOUT_SPICE: Rule = Rule(
-    lambda d, c: isinstance(d.source, SpicevmcChar) and all(g.type != "spice" for g in c.domain.devices.graphics),
-    "chardev 'spicevmc' not supported without spice graphics",
-    "add <graphics type='spice'/>",
-)
 
 
 def _address_kind(d: Any) -> str | None:
@@ -158,7 +205,7 @@ SERIAL_RULES: tuple[Rule, ...] = (
         "usb-serial requires address of usb type",
         origin=From.DOMAIN,
     ),
-    _WITHOUT_SPICE,
+    *CHARDEV_RULES,
     *(_target_needs(target, address) for target, address in _ADDRESS_OF_TARGET.items()),
     *(_model_needs(model, target) for model, target in _TARGET_OF_MODEL.items()),
     Rule(
@@ -168,7 +215,7 @@ SERIAL_RULES: tuple[Rule, ...] = (
         "type='isa-serial'",
     ),
 )
-CHANNEL_RULES: tuple[Rule, ...] = (_WITHOUT_SPICE,)
+CHANNEL_RULES: tuple[Rule, ...] = CHARDEV_RULES
 CONSOLE_RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: d.target.type in ("sclp", "sclplm") and f"{d.target.type}console" not in c.facts.devices,
@@ -181,6 +228,15 @@ CONSOLE_RULES: tuple[Rule, ...] = (
     ),
 )
 
+
+def _has_egl(c: Context) -> bool:
+    return any(graphics.type == "egl-headless" for graphics in c.domain.devices.graphics)
+
+
+def _plays_elsewhere(d: Any, c: Context) -> bool:
+    return any(audio.id == d.audio_id and audio.type != "dbus" for audio in c.domain.devices.audios)
+
+
 GRAPHICS_RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: any(
@@ -190,7 +246,24 @@ GRAPHICS_RULES: tuple[Rule, ...] = (
         error=XmlError,
         origin=From.DOMAIN,
     ),
+    AUDIO_ID_RULE,
+    Rule(
+        lambda d, c: d.type == "dbus" and d.p2p and d.address,
+        "D-Bus p2p with an address is not supported",
+        error=XmlError,
+        origin=From.DOMAIN,
+    ),
     Rule(lambda d, c: d.type in ("rdp", "desktop"), "{d.type} graphics are not supported with this QEMU", "vnc"),
+    Rule(
+        lambda d, c: d.type not in ("egl-headless", "vnc", "spice") and _has_egl(c),
+        "graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics types",
+    ),
+    Rule(
+        lambda d, c: d.type == "spice" and d.gl and _has_egl(c),
+        "multiple OpenGL displays are not supported by QEMU",
+        "drop <gl> from the one of type 'spice'",
+    ),
+    Rule(lambda d, c: d.type == "dbus" and _plays_elsewhere(d, c), "The associated audio is not of 'dbus' kind."),
 )
 
 _CARDS: Mapping[str, str] = {
@@ -234,6 +307,15 @@ VIDEO_RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: d.driver is not None and d.driver.name == "vhostuser" and d.model.type != "virtio",
         "'vhostuser' driver is only supported with 'virtio' device",
+        origin=From.DOMAIN,
+    ),
+    Rule(
+        lambda d, c: (
+            (d.driver is None or d.driver.name != "vhostuser")
+            and d.model.acceleration is not None
+            and d.model.acceleration.rendernode
+        ),
+        "unsupported rendernode accel attribute without 'vhostuser'",
         origin=From.DOMAIN,
     ),
     Rule(
@@ -286,6 +368,11 @@ VIDEO_RULES: tuple[Rule, ...] = (
 )
 
 INPUT_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.bus == "ps2" and "i8042" not in c.facts.devices,
+        "ps2 is not supported by this QEMU binary",
+        "bus='virtio' or 'usb'",
+    ),
     Rule(
         lambda d, c: d.bus == "ps2" and d.type not in ("mouse", "keyboard"),
         "ps2 bus does not support {d.type} input device",
