@@ -8,6 +8,7 @@ import msgspec
 
 from roost.constants import domain as D
 from roost.contract.events import DomainEvent
+from roost.contract.lookups import Lookups
 from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.firmware import FirmwareStore
@@ -34,6 +35,8 @@ class Context(NamedTuple):
     firmware: FirmwareStore
     account: Account | None
     documents: CapabilityDocuments
+
+    lookups: Lookups = Lookups()
 
     def publish(self, record: GuestRecord, kind: int, *args: object) -> None:
         """Tell subscribers of a domain's event; args are its fields after the domain."""

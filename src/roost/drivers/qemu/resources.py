@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ import msgspec
 from roost.drivers.qemu import plan, private_files
 from roost.errors import From, InternalError, SystemCallError
 from roost.host.api import Account, Host, Owner, Process
+from roost.model.domain.devices.disk import AnyDiskSource
 
 #: Seconds between SIGTERM and SIGKILL for a process beside QEMU.
 HELPER_GRACE = 5.0
@@ -38,6 +40,24 @@ class Held(msgspec.Struct, frozen=True):
     helpers: tuple[str, ...] = ()
 
 
+#: The name of the process file of the helper for persistent reservations.
+PR_HELPER = "pr-helper"
+#: Kinds of files that stay their owner's: device nodes, and directories that others use too.
+_NOT_LENT = frozenset(("device", "export"))
+
+
+def _helper_names(needs: plan.Needs) -> list[str]:
+    """The names of the processes beside QEMU that are found again by a file."""
+    return [*(["swtpm"] if needs.tpms else []), *([PR_HELPER] if needs.reservations else [])]
+
+
+def _in_memory(value: bytes) -> int:
+    """A descriptor of a file that no file system has, with `value` in it."""
+    descriptor = os.memfd_create("secret", os.MFD_CLOEXEC)
+    os.write(descriptor, value)
+    return descriptor
+
+
 class Resources:
     """One guest's resources. Descriptors are ours until QEMU has inherited them (`close`)."""
 
@@ -51,6 +71,9 @@ class Resources:
         self._helpers: list[Process] = []
         #: Where the guest's software TPM is controlled.
         self.tpm_socket: str | None = None
+        #: Values of secrets by object, and what volumes are by pool and name.
+        self.secrets: Mapping[str, bytes] = {}
+        self.volumes: Mapping[tuple[str, str], AnyDiskSource] = {}
         self._taken: list[Owner] = list(self.held.owners) if held else []
 
     def prepare(self, needs: plan.Needs, directory: Path, *, lend: bool) -> None:
@@ -74,15 +97,15 @@ class Resources:
                 if file.optional:
                     continue
                 raise
-            owner = self._host.ownership.owner(file.path) if lend and file.kind != "device" else None
+            owner = self._host.ownership.owner(file.path) if lend and file.kind not in _NOT_LENT else None
             if owner is not None:
                 owners[owner.path] = owner
         self.held = msgspec.structs.replace(
             self.held,
             owners=tuple(owners.values()),
-            sockets=tuple(listener.path for listener in needs.listeners),
+            sockets=(*self.held.sockets, *(listener.path for listener in needs.listeners)),
             directory=str(directory),
-            helpers=tuple(str(directory / f"{name}.pid") for name in (["swtpm"] if needs.tpms else [])),
+            helpers=tuple(str(directory / f"{name}.pid") for name in _helper_names(needs)),
         )
 
     def _claim(self, port: plan.Port) -> int:
@@ -111,6 +134,8 @@ class Resources:
         for file in needs.made:
             path = os.path.join(self.held.directory, file.path)
             private_files.make(file._replace(path=path), account, anew=reset_nvram)
+        for secret, value in self.secrets.items():
+            self._keep(secret, _in_memory(value))
         for vsock in needs.vsocks:
             descriptor, cid = self._host.network.vsock(vsock.cid)
             self._keep(vsock.key, descriptor)
@@ -177,6 +202,10 @@ class Resources:
         self._descriptors.append(descriptor)
         return descriptor
 
+    def hold_files(self, paths: Iterable[str]) -> None:
+        """Files that are removed when the guest ends; on disk with its status before they are made."""
+        self.held = msgspec.structs.replace(self.held, sockets=(*self.held.sockets, *paths))
+
     def helper_file(self, name: str) -> str:
         """Where a process beside QEMU leaves its number; decided by `prepare`."""
         return next(path for path in self.held.helpers if path.endswith(f"/{name}.pid"))
@@ -212,6 +241,7 @@ class Resources:
             names=self._names,
             directory=self.held.directory,
             tpm_socket=self.tpm_socket,
+            volumes=self.volumes,
             now=time.time(),
             utc_offset=time.localtime().tm_gmtoff,
         )

@@ -64,7 +64,9 @@ class Domain(Record):
     numatune: Annotated[
         NumaTune | None, at("numatune", once=Complaint(XmlError, "only one numatune is supported"))
     ] = None  # fmt: skip
-    resource: Resource | None = None
+    resource: Annotated[
+        Resource | None, at("resource", once=Complaint(XmlError, "only one resource element is supported"))
+    ] = None  # fmt: skip
     sysinfo: Annotated[tuple[AnySysinfo, ...], at("sysinfo")] = ()
     bootloader: Child[str | None] = None
     bootloader_args: Child[str | None] = None
@@ -76,7 +78,9 @@ class Domain(Record):
     on_poweroff: Annotated[LifecycleAction | None, at("on_poweroff", wrong=_unknown("on_poweroff action: %s"))] = None
     on_reboot: Annotated[LifecycleAction | None, at("on_reboot", wrong=_unknown("on_reboot action: %s"))] = None
     on_crash: Annotated[LifecycleAction | None, at("on_crash", wrong=_unknown("on_crash action: %s"))] = None
-    on_lockfailure: Annotated[LockFailureAction | None, at("on_lockfailure", unset=("default",))] = None
+    on_lockfailure: Annotated[
+        LockFailureAction | None, at("on_lockfailure", unset=("default",), wrong=_unknown("on_lockfailure action: %s"))
+    ] = None
     pm: Pm | None = None
     perf: Perf | None = None
     devices: Annotated[Devices, at("devices", keep_empty=True, opened=True, merged=True)] = Devices()

@@ -15,7 +15,7 @@ from roost.model.domain.device import DriveAddress
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.validate import check, rules_and_subjects
 from roost.model.domain.validate.rules import Context, Rule
-from support import machines, parity
+from support import machines, parity, platforms
 
 FACTS = machines.facts()
 
@@ -46,6 +46,39 @@ REFUSED = [
         "<interface type='bridge'><source bridge='b'/><backend type='passt'/></interface>",
         "The 'passt' backend can only be used with interface type='user'",
     ),
+    (
+        "<interface type='user'><backend type='passt'/><portForward proto='tcp'><range to='22'/></portForward>"
+        "</interface>",
+        "The 'range' of a 'portForward' requires 'start' attribute",
+    ),
+    (
+        "<graphics type='dbus' p2p='yes'><audio id='1'/></graphics><audio id='1' type='none'/>",
+        "The associated audio is not of 'dbus' kind.",
+    ),
+    (
+        "<controller type='usb' model='none'/><redirdev type='null'><address type='usb' bus='0' port='1'/></redirdev>",
+        "USB",
+    ),
+]  # fmt: skip
+
+OPTIONAL_TYPES = frozenset(
+    (
+        "vhost-scsi", "vfio-pci", "usb-redir", "ccid-card-emulated", "ccid-card-passthru", "usb-audio",
+        "ich9-intel-hda", "virtio-sound-pci",
+    )
+)  # fmt: skip
+#: Devices of which this QEMU may lack the emulation, and what is said then.
+OPTIONAL = [
+    ("<hostdev type='scsi_host'><source protocol='vhost' wwpn='naa.5123456789abcde0'/></hostdev>",
+     "This QEMU doesn't support vhost-scsi devices"),
+    ("<hostdev type='mdev' model='vfio-pci'><source><address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source>"
+     "</hostdev>", "VFIO PCI device assignment is not supported"),
+    ("<redirdev type='null'/>", "USB redirection is not supported"),
+    ("<smartcard mode='host'/>", "lacks smartcard host mode support"),
+    ("<smartcard mode='passthrough' type='null'/>", "lacks smartcard passthrough mode support"),
+    ("<sound model='usb'/>", "usb-audio controller is not supported"),
+    ("<sound model='ich9'/>", "ich9-intel-hda audio controller is not supported"),
+    ("<sound model='virtio'/>", "virtio-sound controller is not supported"),
 ]  # fmt: skip
 
 
@@ -81,6 +114,14 @@ def test_a_controller_that_this_qemu_lacks(device: str, model: str) -> None:
     complete(parse(xml), FACTS)
     with pytest.raises(RoostError, match="This QEMU doesn't support"):
         complete(parse(xml), replace(FACTS, devices=FACTS.devices - {device}))
+
+
+@pytest.mark.parametrize(("device", "text"), OPTIONAL)
+def test_a_device_that_this_qemu_lacks(device: str, text: str) -> None:
+    done = complete(parse(domain(device)), FACTS, validate=False)
+    with pytest.raises(RoostError) as caught:
+        check(done, replace(FACTS, devices=FACTS.devices - OPTIONAL_TYPES))
+    assert text in caught.value.message
 
 
 def test_no_card_to_choose() -> None:
@@ -124,6 +165,11 @@ def documents() -> Iterator[tuple[Domain, MachineFacts]]:
             yield complete(parse(text), FACTS, validate=False), FACTS
         except RoostError:
             continue
+    for device, _ in OPTIONAL:
+        done = complete(parse(domain(device)), FACTS, validate=False)
+        yield done, replace(FACTS, devices=FACTS.devices - OPTIONAL_TYPES)
+    for case in platforms.broken():
+        yield complete(parse(case.xml), case.facts, validate=False), case.facts
     for device, model in MISSING:
         xml = domain(f"<controller type='scsi' index='0' model='{model}'/>")
         yield complete(parse(xml), FACTS), replace(FACTS, devices=FACTS.devices - {device})

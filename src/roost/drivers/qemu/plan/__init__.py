@@ -18,13 +18,17 @@ from roost.drivers.qemu.plan.resources import (
     Made,
     Needs,
     Port,
+    ReservationsHelper,
+    Secret,
     SoftwareTpm,
     Tap,
     VhostVsock,
+    VirtioFs,
 )
 from roost.drivers.qemu.plan.settings import settings
 
 __all__ = [
     "Capabilities", "Command", "File", "Grants", "Launch", "Listener", "Log", "Machine", "Made", "Needs", "Piece",
-    "Port", "SoftwareTpm", "Tap", "VhostVsock", "argv", "device_add", "needs", "render", "settings", "undo",
+    "Port", "ReservationsHelper", "Secret", "SoftwareTpm", "Tap", "VhostVsock", "VirtioFs", "argv", "device_add",
+    "needs", "render", "settings", "undo",
 ]  # fmt: skip

@@ -79,10 +79,10 @@ class File(NamedTuple):
     """A path that QEMU opens by itself.
 
     user: the alias or name of what uses it, for messages. kind: "image",
-    "directory" (shown as a FAT disk), "block" (a block device), "kernel" (what
-    QEMU loads at its start), "device" (a character device node), "socket" (to
-    connect to), "pipe". shared: other guests may write it too. optional: need
-    not be there.
+    "directory" (shown as a FAT disk), "export" (a directory that others use
+    too), "block" (a block device), "kernel" (what QEMU loads at its start),
+    "device" (a character device node), "socket" (to connect to), "pipe".
+    shared: other guests may write it too. optional: need not be there.
     """
 
     path: str

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from roost.model.domain.devices.memory import VirtioMem, VirtioPmem
+
 AUTOASSIGN = 1 << 0
 HOTPLUGGABLE = 1 << 1
 PCI_DEVICE = 1 << 2
@@ -166,6 +168,8 @@ def _mark(kind: str, device: Any) -> int:
         return _PCIE
     if kind == "panic":
         return _PCI if device.model == "pvpanic" else _NOT_PCI
+    if kind == "memory":
+        return _PCIE if isinstance(device, VirtioMem | VirtioPmem) else _NOT_PCI
     if kind in ("memballoon", "rng", "vsock"):
         return _VIRTIO.get(device.model, _NOT_PCI)
     if kind == "video":

@@ -66,7 +66,7 @@ class Devices(Record):
     videos: Annotated[tuple[Video, ...], at("video")] = ()
     hostdevs: Annotated[tuple[Hostdev, ...], at("hostdev")] = ()
     redirdevs: Annotated[tuple[Redirdev, ...], at("redirdev")] = ()
-    redirfilter: Annotated[RedirFilter | None, at("redirfilter", keep_empty=True, opened=True)] = None
+    redirfilter: Annotated[RedirFilter | None, at("redirfilter")] = None
     hubs: Annotated[tuple[Hub, ...], at("hub")] = ()
     watchdogs: Annotated[tuple[Watchdog, ...], at("watchdog")] = ()
     memballoon: Annotated[MemBalloon | None, at("memballoon", once=_one("memory balloon"))] = None

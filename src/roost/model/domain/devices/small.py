@@ -28,7 +28,10 @@ class Input(Device):
         Literal["mouse", "tablet", "keyboard", "passthrough", "evdev"],
         at("@type", wrong=Complaint(ConfigUnsupported, "unknown input device type '%s'")),
     ]
-    bus: Literal["ps2", "usb", "xen", "parallels", "virtio", "none"] | None = None
+    bus: Annotated[
+        Literal["ps2", "usb", "xen", "parallels", "virtio", "none"] | None,
+        at("@bus", wrong=Complaint(ConfigUnsupported, "unknown input bus type '%s'")),
+    ] = None
     model: VirtioModel | None = None
     driver: VirtioOptions | None = None
     source: InputSource | None = None
@@ -141,7 +144,7 @@ class Vsock(Device):
 
 
 class Hub(Device):
-    type: Literal["usb"]
+    type: Annotated[Literal["usb"], at("@type", wrong=Complaint(ConfigUnsupported, "unknown hub device type '%s'"))]
 
 
 __all__ = [

@@ -19,6 +19,7 @@ from roost.model.domain.domain import Domain
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.validate import (
     boot,
+    connections,
     controllers,
     devices,
     disks,
@@ -36,8 +37,11 @@ _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
     ("disks", "disk", ()),
     ("filesystems", "filesystem", filesystems.RULES),
     ("interfaces", "interface", devices.INTERFACE_RULES),
+    ("sounds", "sound", connections.SOUND_RULES),
+    ("hostdevs", "hostdev", connections.HOSTDEV_RULES),
     ("videos", "video", devices.VIDEO_RULES),
     ("controllers", "controller", ()),
+    ("smartcards", "smartcard", connections.SMARTCARD_RULES),
     ("serials", "serial", devices.SERIAL_RULES),
     ("channels", "channel", devices.CHANNEL_RULES),
     ("inputs", "input", devices.INPUT_RULES),
@@ -45,7 +49,9 @@ _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
     ("shmems", "shmem", platform.SHMEM_RULES),
     ("tpms", "tpm", platform.TPM_RULES),
     ("iommus", "iommu", platform.IOMMU_RULES),
+    ("redirdevs", "redirdev", connections.REDIRDEV_RULES),
     ("graphics", "graphics", devices.GRAPHICS_RULES),
+    ("audios", "audio", connections.AUDIO_RULES),
 )
 
 
@@ -95,7 +101,6 @@ def _securities(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any
 def _single_devices(devices: Devices) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any], str]]:
     """The devices that a guest has once."""
     for device, rules, element in (
-        (devices.memballoon, platform.MEMBALLOON_RULES, "memballoon"),
         (devices.nvram, platform.NVRAM_RULES, "nvram"),
         (devices.vsock, platform.VSOCK_RULES, "vsock"),
     ):

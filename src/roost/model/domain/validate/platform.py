@@ -9,10 +9,9 @@ from roost.errors import From, XmlError
 from roost.model.domain.boards import ARM_VIRT, PSERIES, board_of
 from roost.model.domain.device import IsaAddress, PciAddress, SpaprVioAddress
 from roost.model.domain.devices.tpm import EmulatorTpm, ExternalTpm, PassthroughTpm
-from roost.model.domain.validate.rules import Context, Rule, virtio_only
+from roost.model.domain.validate.rules import Context, Rule
 
 _S390 = frozenset(("s390", "s390x"))
-_VIRTIO = frozenset(("virtio", "virtio-transitional", "virtio-non-transitional"))
 _INTEL_ATTRIBUTES = ("intremap", "caching_mode", "eim", "iotlb", "aw_bits")
 
 
@@ -67,24 +66,6 @@ DOMAIN_IOMMU_RULES: tuple[Rule, ...] = (
     ),
 )
 
-#: libvirt's name of an attribute, as its refusal has it.
-_ATTRIBUTE_WORDS = (
-    ("intremap", "interrupt remapping", "intel-iommu"),
-    ("caching_mode", "caching mode", "intel-iommu"),
-    ("eim", "eim", "intel-iommu"),
-    ("iotlb", "device IOTLB", "intel-iommu"),
-    ("aw_bits", "aw_bits", "intel-iommu"),
-)
-
-
-def _unknown_attribute(name: str, words: str, device: str) -> Rule:
-    return Rule(
-        lambda d, c: _driver(d, name) is not None and device not in c.facts.devices,
-        f"iommu: {words} is not supported with this QEMU binary",
-        f"leave {name} out",
-    )
-
-
 _IOMMU_TYPES: Mapping[str, str] = {"intel": "intel-iommu", "amd": "amd-iommu", "virtio": "virtio-iommu-pci"}
 
 IOMMU_RULES: tuple[Rule, ...] = (
@@ -133,7 +114,6 @@ IOMMU_RULES: tuple[Rule, ...] = (
         "IOMMU device: '{d.model}' needs a PCI address",
         "leave <address> out",
     ),
-    *(_unknown_attribute(*words) for words in _ATTRIBUTE_WORDS),
 )
 
 
@@ -266,7 +246,6 @@ VSOCK_RULES: tuple[Rule, ...] = (
         "0 to 2 mean the hypervisor, the local machine and the host",
         origin=From.DOMAIN,
     ),
-    *virtio_only(lambda d: d.model in _VIRTIO),
     Rule(
         lambda d, c: not any(name.startswith("vhost-vsock") for name in c.facts.devices),
         "vsock device is not supported with this QEMU binary",
@@ -340,14 +319,6 @@ PANIC_RULES: tuple[Rule, ...] = (
     ),
 )
 
-MEMBALLOON_RULES: tuple[Rule, ...] = (
-    Rule(
-        lambda d, c: d.model == "xen",
-        "Memory balloon device type '{d.model}' is not supported by this version of qemu",
-        "'virtio' or 'none'",
-    ),
-)
-
 NVRAM_RULES: tuple[Rule, ...] = (
     Rule(
         lambda d, c: not _is_pseries(c),
@@ -363,6 +334,6 @@ NVRAM_RULES: tuple[Rule, ...] = (
 )
 
 __all__ = [
-    "DOMAIN_IOMMU_RULES", "DOMAIN_TPM_RULES", "IOMMU_RULES", "MEMBALLOON_RULES", "NVRAM_RULES", "PANIC_RULES",
+    "DOMAIN_IOMMU_RULES", "DOMAIN_TPM_RULES", "IOMMU_RULES", "NVRAM_RULES", "PANIC_RULES",
     "SHMEM_RULES", "TPM_RULES", "VSOCK_RULES", "WATCHDOG_RULES",
 ]  # fmt: skip
