@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from roost.errors import ConfigUnsupported, From, XmlError
 from roost.model.domain.numa import Numa
+from roost.model.domain.processors import Natural
 from roost.xml import Complaint, Integer, OnOff, Positive, Record, Text, at
 
 
@@ -59,8 +60,8 @@ class MaxPhysAddr(Record):
     """How many bits of physical address the guest sees; at most `limit` where they are the host's."""
 
     mode: Literal["emulate", "passthrough"]
-    bits: Annotated[int, Integer(0, 2**31 - 1)] | None = None
-    limit: Annotated[int, Integer(0, 2**31 - 1)] | None = None
+    bits: Natural | None = None
+    limit: Natural | None = None
 
 
 class Cpu(Record):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import XmlError
+from roost.errors import From, XmlError
 from roost.model.domain.cpuset import BAD_LIST, CpuList
-from roost.xml import Complaint, Integer, KiB, Record, Size, UInt, ULong, YesNo, at
+from roost.xml import Complaint, KiB, Record, Size, UInt, ULong, YesNo, at
 
 #: A size in bytes, written with the unit's short name.
 _Line = Annotated[int, Size(1, "B", "B")]
-_Level = Annotated[int, Integer(1, 2**32 - 1)]
+
+
+def _missing(path: str) -> Complaint:
+    return Complaint(XmlError, f"missing element or attribute '{path}'", domain=From.XML)
 
 
 class NumaSibling(Record):
@@ -23,17 +26,21 @@ class NumaSibling(Record):
 class NumaCache(Record):
     """A cache in front of a node's memory, `size` in KiB and `line` in bytes."""
 
-    level: Annotated[_Level, at("@level")]
+    level: UInt
     associativity: Annotated[
         Literal["none", "direct", "full"],
         at("@associativity", wrong=Complaint(XmlError, "Invalid cache associativity '%s'")),
     ]
     policy: Annotated[
         Literal["none", "writeback", "writethrough"],
-        at("@policy", wrong=Complaint(XmlError, "Invalid cache policy '%s'")),
+        at(
+            "@policy",
+            wrong=Complaint(XmlError, "Invalid cache policy '%s'"),
+            missing=Complaint(XmlError, "Invalid cache policy '(null)'"),
+        ),
     ]
-    size: Annotated[KiB, at("size/@value")]
-    line: Annotated[_Line, at("line/@value")]
+    size: Annotated[KiB, at("size/@value", missing=_missing("./size/@value"))]
+    line: Annotated[_Line, at("line/@value", missing=_missing("./line/@value"))]
 
 
 class NumaCell(Record):
@@ -41,7 +48,7 @@ class NumaCell(Record):
 
     id: UInt | None = None
     cpus: Annotated[CpuList | None, at("@cpus", wrong=BAD_LIST)] = None
-    memory: Annotated[KiB, at("@memory")]
+    memory: Annotated[KiB, at("@memory", missing=_missing("./@memory"))]
     mem_access: Annotated[Literal["shared", "private"] | None, at("@memAccess")] = None
     discard: YesNo | None = None
     distances: Annotated[tuple[NumaSibling, ...], at("distances/sibling")] = ()

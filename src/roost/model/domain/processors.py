@@ -8,7 +8,21 @@ from roost.errors import XmlError
 from roost.model.domain.cpuset import BAD_LIST, CpuList
 from roost.xml import Complaint, Integer, Positive, Record, UInt, ULong, YesNo, at
 
-Natural = Annotated[int, Integer(0, 2**31 - 1)]
+
+class NaturalValue(Integer):
+    """A number that libvirt keeps signed although only some of those below zero mean anything."""
+
+    complaint = " Expected non-negative value"
+
+    def __init__(self) -> None:
+        super().__init__(0, 2**31 - 1)
+        self.complaint = NaturalValue.complaint
+
+
+Natural = Annotated[int, NaturalValue()]
+
+
+_NO_COUNT = Complaint(XmlError, "maximum vcpus count must be an integer")
 
 
 class Vcpu(Record):
@@ -21,9 +35,7 @@ class Vcpu(Record):
     placement: Literal["static", "auto"] | None = None
     cpuset: Annotated[CpuList | None, at("@cpuset", wrong=BAD_LIST)] = None
     current: UInt | None = None
-    count: Annotated[
-        UInt, at(".", wrong=Complaint(XmlError, "maximum vcpus count must be an integer"))
-    ] = 1  # fmt: skip
+    count: Annotated[UInt, at(".", wrong=_NO_COUNT, missing=_NO_COUNT)]
 
 
 class VcpuState(Record):
@@ -60,4 +72,4 @@ class DefaultIoThread(Record):
     thread_pool_max: Natural | None = None
 
 
-__all__ = ["DefaultIoThread", "IoThread", "IoThreadPoll", "Vcpu", "VcpuState"]
+__all__ = ["DefaultIoThread", "IoThread", "IoThreadPoll", "Natural", "Vcpu", "VcpuState"]

@@ -28,6 +28,10 @@ def _bad_vcpus(element: str) -> Complaint:
     return Complaint(XmlError, f"Invalid {element} attribute 'vcpus' value '%s'")
 
 
+def _without_threads(attribute: str, element: str) -> Complaint:
+    return Complaint(XmlError, f"Missing attribute '{attribute}' in element '{element}'")
+
+
 def _only_one(element: str) -> Complaint:
     return Complaint(XmlError, f"only one {element} is supported")
 
@@ -54,13 +58,15 @@ class EmulatorSched(Record):
 
 
 class VcpuSched(Record):
-    vcpus: Annotated[CpuList, at("@vcpus", wrong=BAD_LIST)]
+    vcpus: Annotated[CpuList, at("@vcpus", wrong=BAD_LIST, missing=_without_threads("vcpus", "vcpusched"))]
     scheduler: Scheduler
     priority: Int | None = None
 
 
 class IoThreadSched(Record):
-    iothreads: Annotated[CpuList, at("@iothreads", wrong=BAD_LIST)]
+    iothreads: Annotated[
+        CpuList, at("@iothreads", wrong=BAD_LIST, missing=_without_threads("iothreads", "iothreadsched"))
+    ]  # fmt: skip
     scheduler: Scheduler
     priority: Int | None = None
 

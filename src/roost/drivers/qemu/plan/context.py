@@ -14,6 +14,7 @@ from roost.model.domain.boards import is_i440fx, is_q35
 from roost.model.domain.device import (
     CcwAddress,
     Device,
+    DimmAddress,
     IsaAddress,
     PciAddress,
     UsbAddress,
@@ -200,7 +201,12 @@ def _virtio_serial(ctx: Context, address: VirtioSerialAddress) -> Props:
     return compact({"bus": f"{bus}.{address.bus}", "nr": address.port})
 
 
+def _dimm(ctx: Context, address: DimmAddress) -> Props:
+    return compact({"slot": address.slot, "addr": address.base or None})
+
+
 _PLACES: dict[type, Callable[[Context, Any], Props]] = {
+    DimmAddress: _dimm,
     PciAddress: _pci,
     UsbAddress: _usb,
     CcwAddress: _ccw,

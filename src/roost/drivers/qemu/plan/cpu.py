@@ -138,17 +138,15 @@ def _late_features(features: Features) -> Iterator[str]:
         yield f"pmu={on_off(features.pmu)}"
 
 
-_CACHES = {
-    "emulate": ("l3-cache=on",),
-    "passthrough": ("host-cache-info=on", "l3-cache=off"),
-    "disable": ("l3-cache=off",),
-}
-
-
 def _cache(cache: CpuCache, cpu: Cpu) -> Iterator[str]:
-    if cache.mode != "passthrough" and cpu.mode in _HOST_MODES:
+    if cache.mode == "emulate":
+        yield "l3-cache=on"
+    if cache.mode == "passthrough":
+        yield "host-cache-info=on"
+    elif cpu.mode in _HOST_MODES:
         yield "host-cache-info=off"
-    yield from _CACHES[cache.mode]
+    if cache.mode != "emulate":
+        yield "l3-cache=off"
 
 
 def _flags(ctx: Context) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from roost.errors import From, XmlError
-from roost.model.domain.devices.memory import AnyMemory, Nvdimm, VirtioMem, VirtioPmem
+from roost.model.domain.device import PciAddress
+from roost.model.domain.devices.memory import AnyMemory, Dimm, Nvdimm, VirtioMem, VirtioPmem
 from roost.model.domain.draft import Draft
 from roost.model.domain.memory import MemoryBacking, MemTune
 from roost.model.shared.identity import random_uuid
@@ -65,6 +66,9 @@ def _device(device: AnyMemory, draft: Draft) -> AnyMemory:
         return replace(device, access="shared")
     if isinstance(device, VirtioMem):
         return replace(device, requested=(device.requested or 0) if device.block else None)
+    if isinstance(device, Dimm | Nvdimm) and device.address == PciAddress():
+        # Asks for any place, and modules have slots.
+        device = replace(device, address=None)
     if draft.arch.startswith("ppc64"):
         if isinstance(device, Nvdimm):
             if device.uuid is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from roost.errors import InternalError, XmlError
+from roost.errors import From, InternalError, XmlError
 from roost.model.domain.validate.rules import Context, Rule
 
 _MAX_VCPUS_WITHOUT_EIM = 255
@@ -72,6 +72,11 @@ RULES: tuple[Rule, ...] = (
         "qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'",
         "'restart' or 'destroy'; 'preserve' is for <on_crash>",
     ),
+    Rule(
+        lambda d, c: d.on_reboot == "destroy" and d.on_poweroff == "restart",
+        "qemu driver doesn't support 'onReboot' set to 'destroy and 'onPoweroff' set to 'reboot'",
+        "'restart' for both, or 'destroy' for <on_poweroff>",
+    ),
 )
 
 #: On the domain, `{d}`: how many processors, and how they are arranged.
@@ -100,6 +105,19 @@ TOPOLOGY_RULES: tuple[Rule, ...] = (
         "type='kvm'",
     ),
 )
+
+
+def _no_dump(field: str, event: str) -> Rule:
+    return Rule(
+        lambda d, c: (getattr(d, field) or "").startswith("coredump"),
+        f"Lifecycle event '{event}' doesn't support '{{d.{field}}}' action",
+        "memory is dumped <on_crash>",
+        origin=From.DOMAIN,
+    )
+
+
+#: On the domain, `{d}`: what any driver refuses.
+LIFECYCLE_RULES: tuple[Rule, ...] = (_no_dump("on_poweroff", "poweroff"), _no_dump("on_reboot", "reboot"))
 
 #: On each <timer>, `{d}`.
 TIMER_RULES: tuple[Rule, ...] = (
@@ -154,4 +172,4 @@ ENVIRONMENT_RULES: tuple[Rule, ...] = (
     ),
 )
 
-__all__ = ["CLOCK_RULES", "ENVIRONMENT_RULES", "RULES", "TIMER_RULES", "TOPOLOGY_RULES"]
+__all__ = ["CLOCK_RULES", "ENVIRONMENT_RULES", "LIFECYCLE_RULES", "RULES", "TIMER_RULES", "TOPOLOGY_RULES"]

@@ -234,7 +234,7 @@ DEVICE_RULES: tuple[Rule, ...] = (
         "requested size must be smaller than or equal to @size ({d.size}KiB)",
     ),
     _detail(
-        lambda d, c: isinstance(d, VirtioMem) and (d.block or 0) & ((d.block or 0) - 1) != 0,
+        lambda d, c: isinstance(d, VirtioMem) and (not d.block or d.block & (d.block - 1) != 0),
         "block size must be a power of two",
     ),
     _detail(
@@ -262,7 +262,13 @@ _TYPES: tuple[tuple[str, str, str], ...] = (
 
 
 def _type_rule(model: str, driver: str, text: str) -> Rule:
-    return Rule(lambda d, c: tag_of(d) == model and driver not in c.facts.devices, text)
+    # Enclaves are the processor's own.
+    return Rule(
+        lambda d, c: (
+            tag_of(d) == model and (driver not in c.facts.devices or (model == "sgx-epc" and c.domain.type != "kvm"))
+        ),
+        text,
+    )
 
 
 TYPE_RULES = tuple(_type_rule(*row) for row in _TYPES)

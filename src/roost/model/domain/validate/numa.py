@@ -66,6 +66,8 @@ def _check_cells(cells: tuple[NumaCell, ...]) -> dict[int, set[int]]:
                 )
         if cell.memory:
             sized.add(number)
+        if any(cache.level == 0 for cache in cell.caches):
+            raise _wrong(f"Invalid 'level' attribute in cache element for NUMA node {number}", "levels count from 1")
         for sibling in cell.distances:
             _check_distance(number, sibling.id, sibling.value, len(cells))
     return claimed

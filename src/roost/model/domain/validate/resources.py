@@ -37,6 +37,7 @@ def of_document(domain: Domain) -> Iterator[Table]:
     yield memory.TYPE_RULES, domain.devices.memories, "/domain/devices/memory"
     if domain.resource is not None:
         yield tuning.RESOURCE_RULES, (domain.resource,), "/domain/resource"
+    yield machine.LIFECYCLE_RULES, (domain,), "/domain"
     if domain.cputune is not None:
         yield tuning.CPUTUNE_RULES, (domain.cputune,), "/domain/cputune"
     if domain.idmap is not None:
