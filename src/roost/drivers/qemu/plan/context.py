@@ -10,13 +10,14 @@ import msgspec
 from roost.drivers.qemu.plan.imagenumbers import number_images
 from roost.drivers.qemu.plan.pieces import Props, compact
 from roost.errors import ConfigUnsupported, From, InternalError
-from roost.model.domain.boards import is_i440fx, is_q35
+from roost.model.domain.boards import PSERIES_HOST_BRIDGE, is_i440fx, is_q35
 from roost.model.domain.device import (
     CcwAddress,
     Device,
     DimmAddress,
     IsaAddress,
     PciAddress,
+    SpaprVioAddress,
     UsbAddress,
     VirtioMmioAddress,
     VirtioOptions,
@@ -127,6 +128,8 @@ class Context:
         """The name of the bus a PCI controller makes."""
         controller = self.controller("pci", index)
         alias = alias_of(controller)
+        if controller.model_name == PSERIES_HOST_BRIDGE and index:
+            return f"{alias}.0"
         builtin = _BUILTIN_PCI.get(controller.model or "")
         return builtin if builtin and is_user_alias(alias) else alias
 
@@ -205,6 +208,10 @@ def _dimm(ctx: Context, address: DimmAddress) -> Props:
     return compact({"slot": address.slot, "addr": address.base or None})
 
 
+def _spapr_vio(ctx: Context, address: SpaprVioAddress) -> Props:
+    return compact({"reg": address.reg})
+
+
 _PLACES: dict[type, Callable[[Context, Any], Props]] = {
     DimmAddress: _dimm,
     PciAddress: _pci,
@@ -212,6 +219,7 @@ _PLACES: dict[type, Callable[[Context, Any], Props]] = {
     CcwAddress: _ccw,
     IsaAddress: _isa,
     VirtioSerialAddress: _virtio_serial,
+    SpaprVioAddress: _spapr_vio,
 }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from roost.errors import From, InternalError, XmlError
+from roost.model.domain.boards import ARM_VIRT
 from roost.model.domain.validate.rules import Context, Rule
 
+_MAX_LOADPARM = 8
 _MAX_VCPUS_WITHOUT_EIM = 255
 #: The last second of the year 9999.
 _LAST_START = 253402300799
@@ -19,6 +22,18 @@ def _uses_uefi(d: Any, c: Context) -> bool:
 def _topology_count(d: Any) -> int:
     t = d.cpu.topology
     return int(t.sockets * (t.dies or 1) * (t.clusters or 1) * t.cores * t.threads)
+
+
+def _has_sleep_states(c: Context) -> bool:
+    """Whether the chipset lets them be switched."""
+    return "PIIX4_PM" in c.facts.devices or (c.is_q35 and "ICH9-LPC" in c.facts.devices)
+
+
+def _loadparms(d: Any) -> Iterator[str]:
+    """What a mainframe's boot loader is told."""
+    for device in (*d.devices.disks, *d.devices.interfaces):
+        if device.boot is not None and device.boot.loadparm is not None:
+            yield device.boot.loadparm
 
 
 def _needs_eim(d: Any) -> bool:
@@ -55,6 +70,38 @@ RULES: tuple[Rule, ...] = (
         lambda d, c: _uses_uefi(d, c) and c.is_x86 and not (d.features is not None and d.features.acpi),
         "UEFI requires ACPI on this architecture",
         "add <features><acpi/></features>",
+    ),
+    Rule(
+        lambda d, c: c.board is ARM_VIRT and d.features is not None and d.features.acpi and not _uses_uefi(d, c),
+        "ACPI requires UEFI on this architecture",
+        "add <os firmware='efi'>, or drop <acpi/>",
+    ),
+    Rule(
+        lambda d, c: d.pm is not None and d.pm.suspend_to_mem is not None and not _has_sleep_states(c),
+        "setting ACPI S3 not supported",
+        "drop <suspend-to-mem>",
+    ),
+    Rule(
+        lambda d, c: d.pm is not None and d.pm.suspend_to_disk is not None and not _has_sleep_states(c),
+        "setting ACPI S4 not supported",
+        "drop <suspend-to-disk>",
+    ),
+    Rule(
+        lambda d, c: d.cpu is not None and d.cpu.mode == "maximum" and not c.facts.has_max_cpu,
+        "maximum CPU is not supported by QEMU binary",
+        "leave <cpu> out, or name a model",
+    ),
+    Rule(
+        lambda d, c: d.devices.parallels and not c.board.parallel,
+        "parallel ports are not supported",
+        "drop <parallel>",
+    ),
+    Rule(
+        lambda d, c: any(not 0 < len(value) <= _MAX_LOADPARM for value in _loadparms(d)),
+        f"loadparm value must be between 1 and {_MAX_LOADPARM} characters",
+        "letters, digits and dots",
+        InternalError,
+        From.DOMAIN,
     ),
     Rule(
         lambda d, c: d.os.bios_useserial and not d.devices.serials,
