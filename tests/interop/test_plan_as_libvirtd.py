@@ -29,13 +29,6 @@ NOT_COMPARED = {"kvm": "libvirtd offers no KVM here"}
 
 #: By document: what libvirtd has, what we have in its place, and why.
 DIFFERENT: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "chardevs-log": (
-        (
-            "-chardev qemu-vdagent,id=charchannel0,name=vdagent,clipboard=on,mouse=on",
-            "-chardev qemu-vdagent,id=charchannel0,clipboard=on,mouse=on",
-            "the backend has no option `name`; QEMU ignores it",
-        ),
-    ),
     "cpu": (
         (
             "-cpu Nehalem,vendor=GenuineIntel,lahf-lm=on,pclmulqdq=off,vmx=on,x2apic=off,aes=on,kvm-pv-eoi=on,pmu=off",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from roost.errors import ConfigUnsupported
+from roost.errors import ConfigUnsupported, From, InternalError
 from roost.model.shared.pci import PciBus, PciDomain, PciFunction, PciSlot
 from roost.xml import Complaint, Hex, OnOff, Pattern, Positive, Record, UInt, YesNo, at
 
@@ -49,7 +49,10 @@ class CcidAddress(Address, tag="ccid"):
 
 class UsbAddress(Address, tag="usb"):
     bus: UInt = 0
-    port: UsbPort | None = None
+    port: Annotated[
+        UsbPort | None,
+        at("@port", wrong=Complaint(InternalError, "Cannot parse <address> 'port' attribute", domain=From.DEVICE)),
+    ] = None
 
 
 class SpaprVioAddress(Address, tag="spapr-vio"):
@@ -138,6 +141,8 @@ class VirtioOptions(Record):
 
 
 class Reconnect(Record):
+    """timeout: seconds between attempts."""
+
     enabled: YesNo | None = None
     timeout: UInt | None = None
 

@@ -100,13 +100,13 @@ def _credentials(name: str) -> str:
 
 
 def _tls(source: TcpChar, name: str, ctx: Context) -> Piece:
-    """The certificates of a TCP chardev. Who connects is asked for one of their own only where the host says so."""
+    """The certificates of a TCP chardev; the other side must have one of the same authority."""
     data = {
         "qom-type": "tls-creds-x509",
         "id": _credentials(name),
         "dir": ctx.grants.chardev_certificates,
         "endpoint": "server" if source.mode == "bind" else "client",
-        "verify-peer": source.mode != "bind",
+        "verify-peer": True,
     }
     return Piece("object", data)
 

@@ -16,7 +16,7 @@ from roost.drivers.qemu.plan.listening import (
 )
 from roost.drivers.qemu.plan.pieces import Piece, escape, on_off, option
 from roost.drivers.qemu.plan.resources import File, Port
-from roost.errors import ConfigUnsupported, From, InternalError
+from roost.errors import ConfigUnsupported, From
 from roost.model.domain.devices.graphics import (
     AddressListen,
     AnyListen,
@@ -65,9 +65,7 @@ def _vnc(graphics: VncGraphics, position: int, ctx: Context) -> Iterator[Piece]:
     listen = _listen(graphics)
     words = []
     if isinstance(listen, SocketListen):
-        if listen.socket is None:
-            raise InternalError("the VNC display has no socket path yet", domain=From.QEMU)
-        words.append(f"vnc=unix:{escape(listen.socket)}")
+        words.append(f"vnc=unix:{escape(listen.socket or f'{ctx.grants.directory}/vnc.sock')}")
     elif isinstance(listen, NoListen):
         words.append("none")
     else:

@@ -81,13 +81,16 @@ def _vfio(alias: str, location: PciLocation, owner: Hostdev | Interface, ctx: Co
 
 
 def _pci(hostdev: Hostdev, source: PciHostdev, ctx: Context) -> Iterator[Piece]:
-    if isinstance(hostdev.address, PciAddress):
+    # One without an address is kept from the host, and not shown to the guest.
+    if isinstance(hostdev.address, PciAddress) and source.location is not None:
         yield _vfio(alias_of(hostdev), source.location, hostdev, ctx)
 
 
 def _node(hostdev: Hostdev, ctx: Context) -> str:
-    """The block node of a SCSI device."""
-    return f"libvirt-{alias_of(hostdev)}-backend"
+    """The block node of a SCSI device: numbered on from the images of disks."""
+    first = max((number for numbers in ctx.nodes.values() for number in numbers), default=0) + 1
+    devices = [each.alias for each in ctx.domain.devices.hostdevs if isinstance(each.source, ScsiHostdev)]
+    return f"libvirt-{first + devices.index(hostdev.alias)}-backend"
 
 
 def _scsi(hostdev: Hostdev, source: ScsiHostdev, ctx: Context) -> Iterator[Piece]:
@@ -115,9 +118,9 @@ def _scsi(hostdev: Hostdev, source: ScsiHostdev, ctx: Context) -> Iterator[Piece
     else:
         path = ctx.grants.names.get(alias_of(hostdev))
         data = {"driver": "host_device", "filename": path or ""}
-    data |= {"node-name": node, "read-only": True if hostdev.readonly else None}
+    data |= {"node-name": node, "read-only": hostdev.readonly}
     yield Piece("blockdev", compact(data))
-    props = {
+    props: Props = {
         "driver": ctx.driver("scsi-generic", "SCSI host device"),
         "drive": node,
         "id": alias_of(hostdev),
@@ -156,7 +159,7 @@ def _mdev(hostdev: Hostdev, source: MdevHostdev, ctx: Context) -> Iterator[Piece
     yield device(props | ctx.address(hostdev))
 
 
-def mdev_path(uuid: str) -> str:
+def mdev_path(uuid: str | None) -> str:
     """Where the kernel shows a mediated device."""
     return f"/sys/bus/mdev/devices/{uuid}"
 
@@ -209,7 +212,7 @@ def needs(ctx: Context) -> Iterator[File | HostDevice | Opened]:
         elif isinstance(source, ScsiHostHostdev):
             yield Opened(f"vhost:{alias}", "/dev/vhost-scsi", "Failed to open /dev/vhost-scsi")
         elif isinstance(source, MdevHostdev):
-            yield HostDevice(alias, "mdev", source.uuid)
+            yield HostDevice(alias, "mdev", source.uuid or "")
         elif isinstance(source, ScsiHostdev) and source.protocol is None:
             place = f"{(source.adapter or '').removeprefix('scsi_host')}:{source.bus}:{source.target}:{source.unit}"
             yield HostDevice(alias, "scsi", place)

@@ -174,6 +174,8 @@ def _vdpa_netdev(interface: Interface, ctx: Context) -> Props:
     return {"type": "vhost-vdpa", "vhostdev": device, "queues": queues if queues > 1 else None}
 
 
+#: Of other hypervisors: translated as libvirt does, but never started.
+_OTHERS = ("null", "vds")
 _NETDEVS: dict[str, Callable[[Interface, Context], Props]] = {
     "user": _user_netdev,
     "ethernet": _tap_netdev,
@@ -186,19 +188,15 @@ _NETDEVS: dict[str, Callable[[Interface, Context], Props]] = {
     "direct": _tap_netdev,
     "vhostuser": _vhost_user_netdev,
     "vdpa": _vdpa_netdev,
+    "internal": lambda interface, ctx: {"type": "user"},
+    **dict.fromkeys(_OTHERS, lambda interface, ctx: {}),
 }
 
 
 def netdev(interface: Interface, ctx: Context) -> Piece:
     """The host's end."""
     kind = interface.type
-    make = _NETDEVS.get(kind)
-    if make is None:
-        raise ConfigUnsupported(
-            f"network device type '{kind}' is not supported by this version of qemu",
-            domain=From.QEMU,
-            hint="use one of " + ", ".join(_NETDEVS),
-        )
+    make = _NETDEVS[kind]
     if interface.script is not None and kind != "ethernet":
         raise ConfigUnsupported(
             f"scripts are not supported on interfaces of type {kind}",
@@ -319,6 +317,12 @@ def section(ctx: Context) -> Iterator[Piece]:
 def needs(ctx: Context) -> Iterator[Tap | Opened | Passt | File | Listener | Log | Port]:
     for interface in ctx.domain.devices.interfaces:
         alias, source = alias_of(interface), interface.source
+        if interface.type in _OTHERS:
+            raise ConfigUnsupported(
+                f"network device type '{interface.type}' is not supported by this version of qemu",
+                domain=From.QEMU,
+                hint="type='bridge', 'direct' or 'user'",
+            )
         need = tap(interface, kvm=ctx.domain.type == "kvm")
         if need is not None:
             yield need

@@ -54,5 +54,5 @@ def _range(ports: PortRange) -> str:
     if ports.to:
         text += f":{ports.to}"
         if ports.end:
-            text += f"-{ports.end + ports.to - ports.start}"
+            text += f"-{ports.end + ports.to - (ports.start or 0)}"
     return text

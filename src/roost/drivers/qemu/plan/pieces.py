@@ -53,6 +53,8 @@ def _json(flag: str) -> Callable[[Props], tuple[str, ...]]:
 
 #: Members of a QAPI chardev backend whose name in -chardev differs.
 _CHARDEV_TYPES = {"udp": "udp", "vdagent": "qemu-vdagent"}
+#: What -chardev takes and QMP does not.
+_CHARDEV_WORDS = {"qemu-vdagent": ("name=vdagent",)}
 _CHARDEV_KEYS = {"device": "path", "out": "path", "fqdn": "name", "type": "name"}
 
 
@@ -80,6 +82,7 @@ def _chardev(data: Props) -> tuple[str, ...]:
     backend = data["backend"]
     kind = _CHARDEV_TYPES.get(backend["type"], backend["type"])
     words = [kind, f"id={data['id']}"]
+    words.extend(_CHARDEV_WORDS.get(kind, ()))
     words.extend(f"{key}={escape(value)}" for key, value in _flat(backend["data"]))
     return ("-chardev", ",".join(words))
 

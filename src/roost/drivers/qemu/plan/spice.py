@@ -8,7 +8,7 @@ from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.listening import FIRST_PORT, LAST_PORT, address_of, port_key, tls_key
 from roost.drivers.qemu.plan.pieces import Piece, escape, option
 from roost.drivers.qemu.plan.resources import Port
-from roost.errors import ConfigUnsupported, From, InternalError
+from roost.errors import ConfigUnsupported, From
 from roost.model.domain.devices.graphics import NoListen, SocketListen, SpiceGraphics
 
 #: Options of QEMU by the field they come from; switches are written on and off.
@@ -22,17 +22,17 @@ _COMPRESSION = (
 _AGENT_MOUSE = {"server": "off", "client": "on"}
 _NEED = {"secure": ("secure", "TLS connection is not available"),
          "insecure": ("insecure", "plaintext connection is not available")}  # fmt: skip
-#: The order in which libvirt names channels.
-_CHANNELS = ("main", "display", "inputs", "cursor", "playback", "record", "smartcard", "usbredir")
 
 
 def _ports(spice: SpiceGraphics, position: int, ctx: Context) -> tuple[int, int]:
     """The plain port and the one for TLS; 0 for none."""
     plain = ctx.grants.ports.get(port_key(position), spice.port or 0)
     secure = ctx.grants.ports.get(tls_key(position), spice.tls_port or 0)
-    # Translated without a host to pick a port: as libvirt writes it then.
-    if spice.autoport and port_key(position) not in ctx.grants.ports:
+    # Translated without a host to pick ports: as libvirt writes them then.
+    if (spice.autoport or plain == -1) and port_key(position) not in ctx.grants.ports:
         plain = FIRST_PORT + 1
+    if secure == -1:
+        secure = FIRST_PORT + 2
     return max(plain, 0), max(secure, 0)
 
 
@@ -40,9 +40,8 @@ def _listening(spice: SpiceGraphics, position: int, ctx: Context) -> tuple[list[
     """Where it listens, and which of `secure` and `insecure` that allows."""
     listen = spice.listens[0] if spice.listens else NoListen()
     if isinstance(listen, SocketListen):
-        if listen.socket is None:
-            raise InternalError("the SPICE display has no socket path yet", domain=From.QEMU)
-        return ["unix", f"addr={escape(listen.socket)}"], {"insecure"}
+        path = listen.socket or f"{ctx.grants.directory}/spice.sock"
+        return ["unix", f"addr={escape(path)}"], {"insecure"}
     if isinstance(listen, NoListen):
         # QEMU wants a port although nobody is to connect there.
         return ["port=0"], {"insecure"}
@@ -72,11 +71,8 @@ def _channel(what: str, mode: str, ways: set[str], subject: str) -> str:
 def _channels(spice: SpiceGraphics, ways: set[str]) -> Iterator[str]:
     if spice.default_mode is not None:
         yield _channel("default", spice.default_mode, ways, f"defaultMode {spice.default_mode} requested")
-    modes = {channel.name: channel.mode for channel in spice.channels}
-    for name in _CHANNELS:
-        mode = modes.get(name, "any")  # type: ignore[call-overload]  # names of a table
-        if mode != "any":
-            yield _channel(name, mode, ways, f"{mode} channels set")
+    for channel in spice.channels:
+        yield _channel(channel.name, channel.mode, ways, f"{channel.mode} channels set")
 
 
 def pieces(spice: SpiceGraphics, position: int, ctx: Context) -> Iterator[Piece]:

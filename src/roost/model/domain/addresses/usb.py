@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from roost.errors import ConfigUnsupported, From, InternalError, XmlError
 from roost.model.domain.device import UsbAddress
 from roost.model.domain.devices.controller import Controller
+from roost.model.domain.devices.interface import UsbInterface
 from roost.model.domain.devices.small import Hub
 from roost.model.domain.draft import Draft, describe
 
@@ -122,6 +123,7 @@ def _port_count(controller: Controller) -> int:
 def _usb_devices(draft: Draft) -> Iterator[tuple[str, list[Any], int]]:
     """What takes a port, in libvirt's order, hubs apart."""
     lists: tuple[tuple[str, list[Any], Any], ...] = (
+        ("interface", draft.interfaces, lambda d: d.type == "hostdev" and isinstance(d.source.device, UsbInterface)),
         ("hostdev", draft.hostdevs, lambda d: d.type == "usb"),
         ("disk", draft.disks, lambda d: d.target.bus == "usb"),
         ("controller", draft.controllers, lambda d: d.type == "ccid"),

@@ -30,6 +30,7 @@ from roost.model.domain.complete import (
     processors,
     security,
     small,
+    sounds,
     tuning,
 )
 from roost.model.domain.domain import Domain
@@ -118,10 +119,12 @@ def _complete_devices(draft: Draft) -> None:
     """Devices one by one, after those were added that every machine of the kind has."""
     controllers.forget_foreign(draft)
     controllers.number_controllers(draft)
+    hostdevs.add_hostdev_controllers(draft)
     small.complete_inputs(draft)
     controllers.add_machine_controllers(draft)
     small.complete_balloon(draft)
     displays.complete_audio(draft)
+    sounds.complete_sounds(draft)
     disks.complete_disks(draft)
     filesystems.complete_filesystems(draft)
     interfaces.complete_interfaces(draft)

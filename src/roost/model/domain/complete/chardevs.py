@@ -73,8 +73,12 @@ def complete_parallels(draft: Draft) -> None:
 def complete_consoles(draft: Draft) -> None:
     for place, console in enumerate(draft.consoles):
         target = console.target or ConsoleTarget()
-        if target.type is None or target.port is None:
-            port = _next_port(draft.consoles) if target.port is None else target.port
+        port = target.port
+        if target.type == "virtio":
+            # They are numbered by their place; one before which the serial console was put keeps its number.
+            port = place if port is None else min(port, place)
+        if target.type is None or target.port is None or port != target.port:
+            port = _next_port(draft.consoles) if port is None else port
             draft.consoles[place] = replace(console, target=replace(target, type=target.type or "serial", port=port))
 
 

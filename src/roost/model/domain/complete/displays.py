@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from msgspec.structs import replace
 
 from roost.model.domain.devices.graphics import (
@@ -9,6 +11,7 @@ from roost.model.domain.devices.graphics import (
     AnyListen,
     NoListen,
     SocketListen,
+    SpiceChannelName,
     SpiceGraphics,
     Video,
     VideoModel,
@@ -65,7 +68,16 @@ def _spice(spice: SpiceGraphics) -> SpiceGraphics:
     first: AnyListen = listens[0]
     if isinstance(first, AddressListen) and not port and not tls and not autoport:
         listens = (NoListen(), *listens[1:])
-    return replace(spice, listens=listens, listen=_address(listens[0]), port=port, tls_port=tls, autoport=autoport)
+    modes = {channel.name: channel for channel in spice.channels if channel.mode != "any"}
+    return replace(
+        spice,
+        listens=listens,
+        listen=_address(listens[0]),
+        port=port,
+        tls_port=tls,
+        autoport=autoport,
+        channels=tuple(modes[name] for name in get_args(SpiceChannelName) if name in modes),
+    )
 
 
 def _listens(listens: tuple[AnyListen, ...], listen: str | None, socket: str | None) -> tuple[AnyListen, ...]:
@@ -109,20 +121,26 @@ def _video(draft: Draft, video: Video, *, primary: bool) -> Video:
         model,
         type=kind,
         ram=_power_of_two(ram),
-        vram=_power_of_two(model.vram or _VRAM.get(kind or "")),
+        vram=_power_of_two(model.vram, _VRAM.get(kind or "")),
         vgamem=vgamem,
         heads=1 if model.heads is None else model.heads,
         primary=True if primary else None,
     )
-    return replace(video, model=completed)
+    driver = video.driver
+    if driver is not None and driver.vgaconf is not None:
+        # Of another hypervisor.
+        driver = replace(driver, vgaconf=None)
+    return replace(video, model=completed, driver=driver)
 
 
 def default_video(draft: Draft) -> str | None:
     return draft.choose(draft.board.video)
 
 
-def _power_of_two(size: int | None) -> int | None:
-    return 1 << (size - 1).bit_length() if size else None
+def _power_of_two(size: int | None, default: int | None = None) -> int | None:
+    """default: for a size without one, and for one whose power has more bits than libvirt keeps."""
+    power = 1 << (size - 1).bit_length() if size else 0
+    return power if 0 < power < 1 << 32 else default
 
 
 def complete_audio(draft: Draft) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from roost.errors import From, XmlError
+from roost.errors import ConfigUnsupported, From, XmlError
 from roost.model.domain.device import CcidAddress, DriveAddress
 from roost.model.domain.devices.chardev import DbusChar
-from roost.model.domain.devices.hostdev import ScsiHostdev, UsbHostdev
+from roost.model.domain.devices.hostdev import MdevHostdev, ScsiHostdev, UsbHostdev
 from roost.model.domain.draft import Draft
 
 #: How many units of a SCSI controller are given out by themselves.
@@ -23,6 +23,8 @@ def complete_hostdevs(draft: Draft) -> None:
         source = hostdev.source
         if isinstance(source, UsbHostdev) and source.startup_policy == "mandatory" and source.missing:
             draft.hostdevs[place] = replace(hostdev, source=replace(source, missing=None))
+        if isinstance(source, MdevHostdev) and source.model == "vfio-pci" and source.display is None:
+            draft.hostdevs[place] = replace(hostdev, source=replace(source, display=False))
         if not isinstance(source, ScsiHostdev):
             continue
         if source.protocol == "iscsi" and source.name is not None and "/" not in source.name:
@@ -30,15 +32,24 @@ def complete_hostdevs(draft: Draft) -> None:
         address = hostdev.address
         if address is None:
             hostdev = replace(hostdev, address=_free_unit(draft))
-        elif isinstance(address, DriveAddress) and any(
-            disk.target.bus == "scsi" and disk.address == address for disk in draft.disks
-        ):
-            raise XmlError(
-                f"SCSI host address controller='{address.controller}' bus='{address.bus}' target='{address.target}' "
-                f"unit='{address.unit}' in use by a SCSI disk",
-                domain=From.DOMAIN,
-            )
+        elif isinstance(address, DriveAddress):
+            _check_free(draft, address)
         draft.hostdevs[place] = hostdev
+
+
+def _check_free(draft: Draft, address: DriveAddress) -> None:
+    taken = next((disk for disk in draft.disks if disk.target.bus == "scsi" and disk.address == address), None)
+    if taken is None:
+        return
+    where = f"controller='{address.controller}' bus='{address.bus}' target='{address.target}' unit='{address.unit}"
+    written = next(disk for disk in draft.domain.devices.disks if disk.target.dev == taken.target.dev)
+    if written.address is None:
+        raise ConfigUnsupported(
+            f"using disk target name '{taken.target.dev}' conflicts with SCSI host device address {where}",
+            domain=From.DOMAIN,
+            hint="give one of the two another unit",
+        )
+    raise XmlError(f"SCSI host address {where}' in use by a SCSI disk", domain=From.DOMAIN)
 
 
 def _free_unit(draft: Draft) -> DriveAddress:
@@ -66,12 +77,14 @@ def complete_redirdevs(draft: Draft) -> None:
 
 def add_hostdev_controllers(draft: Draft) -> None:
     """SCSI controllers for host devices, all of the model of those there are."""
-    addresses = [
-        d.address for d in draft.hostdevs if isinstance(d.source, ScsiHostdev) and isinstance(d.address, DriveAddress)
+    numbers = [
+        d.address.controller if isinstance(d.address, DriveAddress) else 0
+        for d in draft.hostdevs
+        if isinstance(d.source, ScsiHostdev)
     ]
-    if not addresses:
+    if not numbers:
         return
-    last = max(address.controller for address in addresses)
+    last = max(numbers)
     models = [c.model for c in draft.controllers if c.type == "scsi" and c.index == last and c.model]
     for index in range(last + 1):
         draft.ensure_controller("scsi", index, models[0] if models else None)

@@ -58,6 +58,11 @@ def _interface(draft: Draft, interface: Interface) -> Interface:
         changes["vlan"] = complete_vlan(interface.vlan)
     if interface.virtualport is not None:
         changes["virtualport"] = _virtualport(interface.virtualport, draft.entropy)
+    if interface.port_forwards and (interface.backend is None or interface.backend.type != "passt"):
+        changes["port_forwards"] = tuple(
+            replace(forward, ranges=tuple(ports for ports in forward.ranges if ports.start))
+            for forward in interface.port_forwards
+        )
     if interface.filterref is not None:
         changes["filterref"] = complete_filterref(interface.filterref) if kind in _FILTERED else None
     if interface.ips:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import ConfigUnsupported, XmlError
+from roost.errors import ConfigUnsupported, InternalError, XmlError
 from roost.model.domain.device import Device, Reconnect, SourceSeclabel
 from roost.xml import Complaint, OnOff, Record, UInt, YesNo, at, inline, tag_of
 
@@ -16,6 +16,9 @@ class CharSource(Record, tag_field="type"):
 
     log_file: Annotated[str | None, at("log/@file", order=2)] = None
     log_append: Annotated[OnOff | None, at("log/@append", order=2)] = None
+
+
+NO_PATH = Complaint(InternalError, "Missing source path attribute for char device")
 
 
 class NullChar(CharSource, tag="null"):
@@ -42,17 +45,17 @@ class PtyChar(CharSource, tag="pty"):
 
 
 class DevChar(CharSource, tag="dev"):
-    path: Annotated[str, at("source/@path")]
+    path: Annotated[str, at("source/@path", missing=NO_PATH)]
     seclabels: Annotated[tuple[SourceSeclabel, ...], at("source/seclabel")] = ()
 
 
 class PipeChar(CharSource, tag="pipe"):
-    path: Annotated[str, at("source/@path")]
+    path: Annotated[str, at("source/@path", missing=NO_PATH)]
     seclabels: Annotated[tuple[SourceSeclabel, ...], at("source/seclabel")] = ()
 
 
 class FileChar(CharSource, tag="file"):
-    path: Annotated[str, at("source/@path")]
+    path: Annotated[str, at("source/@path", missing=NO_PATH)]
     append: Annotated[OnOff | None, at("source/@append")] = None
     seclabels: Annotated[tuple[SourceSeclabel, ...], at("source/seclabel")] = ()
 
@@ -72,7 +75,10 @@ class TcpChar(CharSource, tag="tcp"):
     service: Annotated[str | None, at("source/@service")] = None
     tls: Annotated[YesNo | None, at("source/@tls")] = None
     reconnect: Annotated[Reconnect | None, at("source/reconnect")] = None
-    protocol: Annotated[Literal["raw", "telnet", "telnets", "tls"], at("protocol/@type")] = "raw"
+    protocol: Annotated[
+        Literal["raw", "telnet", "telnets", "tls"],
+        at("protocol/@type", wrong=Complaint(ConfigUnsupported, "Unknown protocol '%s'")),
+    ] = "raw"
 
 
 class UdpEnd(Record):
@@ -88,16 +94,22 @@ class UdpChar(CharSource, tag="udp"):
 
 
 class SpiceportChar(CharSource, tag="spiceport"):
-    channel: Annotated[str, at("source/@channel")]
+    """A channel of the SPICE display, by a name of the user's choice."""
+
+    channel: Annotated[str | None, at("source/@channel")] = None
 
 
 class DbusChar(CharSource, tag="dbus"):
-    channel: Annotated[str, at("source/@channel")]
+    """A channel of the D-Bus display."""
+
+    channel: Annotated[str | None, at("source/@channel")] = None
 
 
 class NmdmChar(CharSource, tag="nmdm"):
-    master: Annotated[str, at("source/@master")]
-    slave: Annotated[str, at("source/@slave")]
+    """The two ends of a null modem; of other hypervisors."""
+
+    master: Annotated[str | None, at("source/@master")] = None
+    slave: Annotated[str | None, at("source/@slave")] = None
 
 
 class VdagentChar(CharSource, tag="qemu-vdagent"):
@@ -123,6 +135,7 @@ AnyCharSource = (
     | VdagentChar
 )
 
+_UNKNOWN_TARGET = Complaint(ConfigUnsupported, "unknown target type '%s' specified for character device")
 UNKNOWN_CHAR = Complaint(ConfigUnsupported, "unknown type presented to host for character device: %s")
 
 SerialTargetType = Literal[
@@ -147,7 +160,7 @@ class CharDevice(Device):
 
 
 class SerialTarget(Record):
-    type: SerialTargetType | None = None
+    type: Annotated[SerialTargetType | None, at("@type", wrong=_UNKNOWN_TARGET)] = None
     port: UInt | None = None
     model: Annotated[SerialTargetModel | None, at("model/@name")] = None
 
@@ -165,7 +178,7 @@ class Parallel(CharDevice):
 
 
 class ConsoleTarget(Record):
-    type: ConsoleTargetType | None = None
+    type: Annotated[ConsoleTargetType | None, at("@type", wrong=_UNKNOWN_TARGET)] = None
     port: UInt | None = None
 
 
@@ -184,7 +197,9 @@ class VirtioChannel(ChannelTarget, tag="virtio"):
 
 
 class GuestfwdChannel(ChannelTarget, tag="guestfwd"):
-    address: str
+    address: Annotated[
+        str, at("@address", missing=Complaint(XmlError, "guestfwd channel does not define a target address"))
+    ]  # fmt: skip
     port: UInt
 
 
@@ -199,7 +214,11 @@ AnyChannelTarget = VirtioChannel | GuestfwdChannel | XenChannel
 class Channel(CharDevice):
     target: Annotated[
         AnyChannelTarget,
-        at("target", missing=Complaint(XmlError, "target type must be specified for channel device")),
+        at(
+            "target",
+            wrong=_UNKNOWN_TARGET,
+            missing=Complaint(XmlError, "target type must be specified for channel device"),
+        ),
     ]
 
 

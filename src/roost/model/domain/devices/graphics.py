@@ -66,8 +66,11 @@ class VncGraphics(Graphics, tag="vnc"):
     audio_id: Annotated[Positive | None, at("audio/@id")] = None
 
 
+SpiceChannelName = Literal["main", "display", "inputs", "cursor", "playback", "record", "smartcard", "usbredir"]
+
+
 class SpiceChannel(Record):
-    name: Literal["main", "display", "inputs", "cursor", "playback", "record", "smartcard", "usbredir"]
+    name: SpiceChannelName
     mode: Literal["any", "secure", "insecure"]
 
 
@@ -84,13 +87,13 @@ class SpiceGraphics(Graphics, tag="spice"):
     listens: Annotated[tuple[AnyListen, ...], at("listen")] = ()
     channels: Annotated[tuple[SpiceChannel, ...], at("channel")] = ()
     image_compression: Annotated[
-        Literal["auto_glz", "auto_lz", "quic", "glz", "lz", "off"] | None, at("image/@compression")
+        Literal["auto_glz", "auto_lz", "quic", "glz", "lz", "off"] | None, at("image/@compression", needed=True)
     ] = None  # fmt: skip
-    jpeg_compression: Annotated[Literal["auto", "never", "always"] | None, at("jpeg/@compression")] = None
-    zlib_compression: Annotated[Literal["auto", "never", "always"] | None, at("zlib/@compression")] = None
-    playback_compression: Annotated[OnOff | None, at("playback/@compression")] = None
-    streaming_mode: Annotated[Literal["filter", "all", "off"] | None, at("streaming/@mode")] = None
-    mouse_mode: Annotated[Literal["server", "client"] | None, at("mouse/@mode")] = None
+    jpeg_compression: Annotated[Literal["auto", "never", "always"] | None, at("jpeg/@compression", needed=True)] = None
+    zlib_compression: Annotated[Literal["auto", "never", "always"] | None, at("zlib/@compression", needed=True)] = None
+    playback_compression: Annotated[OnOff | None, at("playback/@compression", needed=True)] = None
+    streaming_mode: Annotated[Literal["filter", "all", "off"] | None, at("streaming/@mode", needed=True)] = None
+    mouse_mode: Annotated[Literal["server", "client"] | None, at("mouse/@mode", needed=True)] = None
     clipboard: Annotated[YesNo | None, at("clipboard/@copypaste")] = None
     filetransfer: Annotated[YesNo | None, at("filetransfer/@enable")] = None
     gl: Annotated[YesNo | None, at("gl/@enable")] = None
@@ -184,5 +187,6 @@ class Video(Device):
 __all__ = [
     "Acceleration", "AddressListen", "AnyGraphics", "AnyListen", "DbusGraphics", "DesktopGraphics",
     "EglHeadlessGraphics", "Graphics", "Listen", "NetworkListen", "NoListen", "RdpGraphics", "Resolution",
-    "SdlGraphics", "SocketListen", "SpiceChannel", "SpiceGraphics", "Video", "VideoDriver", "VideoModel", "VncGraphics",
+    "SdlGraphics", "SocketListen", "SpiceChannel", "SpiceChannelName", "SpiceGraphics",
+    "Video", "VideoDriver", "VideoModel", "VncGraphics",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import ConfigUnsupported, InternalError, XmlError
+from roost.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
 from roost.model.domain.device import BootableDevice, Rom
 from roost.model.domain.devices.disk import Auth
 from roost.model.shared.ip import Family, Ip
@@ -12,7 +12,7 @@ from roost.model.shared.pci import PciLocation
 from roost.xml import (
     Complaint,
     Flag,
-    Hex4,
+    Hex,
     Integer,
     OnOff,
     Pattern,
@@ -36,10 +36,17 @@ PciBackend = Literal["kvm", "vfio", "xen"]
 class HostAddress(Record):
     """An address of an interface or the guest: <ip>."""
 
-    address: Ip
+    address: Annotated[
+        Ip,
+        at(
+            "@address",
+            wrong=Complaint(XmlError, "Invalid address '%s' in <ip>"),
+            missing=Complaint(XmlError, "Missing required address in <ip>"),
+        ),
+    ]
     family: Family | None = None
-    prefix: UInt | None = None
-    peer: Ip | None = None
+    prefix: Annotated[UInt | None, at("@prefix", wrong=Complaint(XmlError, "Invalid prefix value '%s' in <ip>"))] = None
+    peer: Annotated[Ip | None, at("@peer", wrong=Complaint(InvalidArg, "Invalid peer '%s' in <ip>"))] = None
 
 
 class HostRoute(Record):
@@ -56,8 +63,19 @@ class HostRoute(Record):
 class Teaming(Record):
     """An interface that is one of a pair: the persistent one stays when the other is unplugged to migrate."""
 
-    type: Literal["persistent", "transient"]
+    type: Annotated[
+        Literal["persistent", "transient"],
+        at(
+            "@type",
+            wrong=Complaint(ConfigUnsupported, "unknown teaming type '%s'"),
+            missing=Complaint(ConfigUnsupported, "unknown teaming type '(null)'"),
+        ),
+    ]
     persistent: str | None = None
+
+
+#: As USB devices identify themselves.
+UsbNumber = Annotated[int, Hex(4, 2**32 - 1)]
 
 
 class UsbLocation(Record):
@@ -85,8 +103,8 @@ class UsbHostdev(HostdevSource, tag="usb"):
     ] = None  # fmt: skip
     missing: Annotated[YesNo | None, at("source/@missing", live=True)] = None
     guest_reset: Annotated[Literal["off", "uninitialized", "on"] | None, at("source/@guestReset")] = None
-    vendor: Annotated[Hex4 | None, at("source/vendor/@id")] = None
-    product: Annotated[Hex4 | None, at("source/product/@id")] = None
+    vendor: Annotated[UsbNumber | None, at("source/vendor/@id", needed=True)] = None
+    product: Annotated[UsbNumber | None, at("source/product/@id", needed=True)] = None
     location: Annotated[UsbLocation | None, at("source/address")] = None
 
 
@@ -96,7 +114,7 @@ class PciHostdev(HostdevSource, tag="pci"):
     driver_model: Annotated[str | None, at("driver/@model")] = None
     iommufd: Annotated[YesNo | None, at("driver/@iommufd")] = None
     write_filtering: Annotated[YesNo | None, at("source/@writeFiltering")] = None
-    location: Annotated[PciLocation, at("source/address", keep_empty=True)] = PciLocation()
+    location: Annotated[PciLocation | None, at("source/address", keep_empty=True)] = None
 
 
 class ScsiHostdev(HostdevSource, tag="scsi"):
@@ -118,9 +136,9 @@ class ScsiHostdev(HostdevSource, tag="scsi"):
     auth: Annotated[Auth | None, at("source/auth")] = None
     initiator: Annotated[str | None, at("source/initiator/iqn/@name")] = None
     adapter: Annotated[str | None, at("source/adapter/@name")] = None
-    bus: Annotated[_CNumber | None, at("source/address/@bus")] = None
-    target: Annotated[_CNumber | None, at("source/address/@target")] = None
-    unit: Annotated[_CLong | None, at("source/address/@unit")] = None
+    bus: Annotated[_CNumber | None, at("source/address/@bus", needed=True)] = None
+    target: Annotated[_CNumber | None, at("source/address/@target", needed=True)] = None
+    unit: Annotated[_CLong | None, at("source/address/@unit", needed=True)] = None
 
 
 class ScsiHostHostdev(HostdevSource, tag="scsi_host"):
@@ -147,13 +165,14 @@ class MdevHostdev(HostdevSource, tag="mdev"):
     display: OnOff | None = None
     ramfb: OnOff | None = None
     uuid: Annotated[
-        Uuid,
+        Uuid | None,
         at(
             "source/address/@uuid",
+            needed=True,
             missing=Complaint(ConfigUnsupported, "Missing 'uuid' attribute for element <address>"),
             wrong=Complaint(InternalError, "Cannot parse uuid attribute of element <address>"),
         ),
-    ]
+    ] = None
 
 
 class StorageHostdev(HostdevSource, tag="storage"):
@@ -209,5 +228,5 @@ class Hostdev(BootableDevice):
 __all__ = [
     "AnyHostdevSource", "HostAddress", "HostRoute", "Hostdev", "HostdevSource", "MdevHostdev", "MiscHostdev",
     "NetHostdev", "PciBackend", "PciHostdev", "ScsiHostHostdev", "ScsiHostdev", "StorageHostdev", "Teaming",
-    "UsbHostdev", "UsbLocation",
+    "UsbHostdev", "UsbLocation", "UsbNumber",
 ]  # fmt: skip

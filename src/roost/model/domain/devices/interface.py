@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from roost.errors import ConfigUnsupported, XmlError
+from roost.errors import ConfigUnsupported, XmlDetail, XmlError
 from roost.model.domain.device import BootableDevice, Reconnect, Rom, VirtioOptions
 from roost.model.domain.devices.hostdev import HostAddress, HostRoute, PciBackend, Teaming
 from roost.model.shared.bandwidth import Bandwidth
@@ -23,10 +23,6 @@ class InterfaceSource(Record, tag_field="type"):
     host_routes: Annotated[tuple[HostRoute, ...], at("source/route", order=1)] = ()
 
 
-def _needs_source(kind: str) -> Complaint:
-    return Complaint(XmlError, f"interface type='{kind}' requires a 'source' element")
-
-
 class UserNet(InterfaceSource, tag="user"):
     dev: Annotated[str | None, at("source/@dev")] = None
 
@@ -36,29 +32,29 @@ class EthernetNet(InterfaceSource, tag="ethernet"):
 
 
 class BridgeNet(InterfaceSource, tag="bridge"):
-    bridge: Annotated[str, at("source/@bridge", missing=_needs_source("bridge"))]
-    mac_table_manager: Annotated[Literal["kernel", "libvirt"] | None, at("source/@macTableManager")] = None
+    bridge: Annotated[str, at("source/@bridge", needed=True)] = ""
+    mac_table_manager: Annotated[Literal["kernel", "libvirt"] | None, at("source/@macTableManager", live=True)] = None
 
 
 class NetworkNet(InterfaceSource, tag="network"):
-    network: Annotated[str, at("source/@network", missing=_needs_source("network"))]
+    network: Annotated[str, at("source/@network", needed=True)] = ""
     portgroup: Annotated[str | None, at("source/@portgroup")] = None
     portid: Annotated[Uuid | None, at("source/@portid", live=True)] = None
     bridge: Annotated[str | None, at("source/@bridge", live=True)] = None
 
 
 class DirectNet(InterfaceSource, tag="direct"):
-    dev: Annotated[str, at("source/@dev", missing=_needs_source("direct"))]
+    dev: Annotated[str, at("source/@dev", needed=True)] = ""
     mode: Annotated[Literal["vepa", "private", "bridge", "passthrough"], at("source/@mode")] = "vepa"
 
 
 class SocketNet(InterfaceSource):
-    address: Annotated[str | None, at("source/@address")] = None
-    port: Annotated[UInt | None, at("source/@port")] = None
+    address: Annotated[str | None, at("source/@address", needed=True)] = None
+    port: Annotated[UInt | None, at("source/@port", needed=True)] = None
 
 
 class ServerNet(SocketNet, tag="server"):
-    pass
+    address: Annotated[str | None, at("source/@address")] = None
 
 
 class ClientNet(SocketNet, tag="client"):
@@ -70,23 +66,31 @@ class McastNet(SocketNet, tag="mcast"):
 
 
 class UdpNet(SocketNet, tag="udp"):
-    local_address: Annotated[str | None, at("source/local/@address")] = None
-    local_port: Annotated[UInt | None, at("source/local/@port")] = None
+    local_address: Annotated[str | None, at("source/local/@address", needed=True)] = None
+    local_port: Annotated[UInt | None, at("source/local/@port", needed=True)] = None
 
 
 class InternalNet(InterfaceSource, tag="internal"):
-    name: Annotated[str, at("source/@name")]
+    name: Annotated[str, at("source/@name", needed=True)] = ""
 
 
 class VhostUserNet(InterfaceSource, tag="vhostuser"):
-    socket_type: Annotated[Literal["unix"], at("source/@type")] = "unix"
-    path: Annotated[str, at("source/@path", missing=_needs_source("vhostuser"))]
-    mode: Annotated[Literal["server", "client"], at("source/@mode")]
+    """A socket of a switch that runs as a program; `dev` only where passt is that program."""
+
+    socket_type: Annotated[
+        Literal["unix"] | None,
+        at(
+            "source/@type", wrong=Complaint(ConfigUnsupported, "Type='%s' unsupported for <interface type='vhostuser'>")
+        ),
+    ] = None
+    path: Annotated[str, at("source/@path")] = ""
+    mode: Annotated[Literal["server", "client"] | None, at("source/@mode")] = None
+    dev: Annotated[str | None, at("source/@dev")] = None
     reconnect: Annotated[Reconnect | None, at("source/reconnect")] = None
 
 
 class VdpaNet(InterfaceSource, tag="vdpa"):
-    dev: Annotated[str, at("source/@dev", missing=_needs_source("vdpa"))]
+    dev: Annotated[str, at("source/@dev", needed=True)] = ""
 
 
 class InterfaceHostdev(Record, tag_field="type"):
@@ -117,7 +121,11 @@ class HostdevNet(InterfaceSource, tag="hostdev"):
     product: Annotated[Hex4 | None, at("source/product/@id")] = None
     device: Annotated[
         AnyInterfaceHostdev | None,
-        at("source/address", wrong=Complaint(ConfigUnsupported, "unknown host device source address type '%s'")),
+        at(
+            "source/address",
+            missing=Complaint(XmlError, "missing source address type"),
+            wrong=Complaint(ConfigUnsupported, "unknown host device source address type '%s'"),
+        ),
     ] = None
 
 
@@ -128,7 +136,7 @@ class NullNet(InterfaceSource, tag="null"):
 class VdsNet(InterfaceSource, tag="vds"):
     """A port of VMware's distributed switch."""
 
-    switchid: Annotated[Uuid, at("source/@switchid", missing=_needs_source("vds"))]
+    switchid: Annotated[Uuid, at("source/@switchid")]
     portid: Annotated[Long, at("source/@portid")]
     portgroupid: Annotated[str, at("source/@portgroupid")]
     connectionid: Annotated[Long, at("source/@connectionid")]
@@ -156,11 +164,11 @@ AnyInterfaceSource = (
 class InterfaceBandwidth(Bandwidth):
     """Its class is given out when the interface is plugged in."""
 
-    class_id: Annotated[UInt | None, at("@classID", live=True)] = None
+    class_id: Annotated[UInt | None, at("@classID")] = None
 
 
 class PortRange(Record):
-    start: UInt
+    start: UInt | None = None
     end: UInt | None = None
     to: UInt | None = None
     exclude: YesNo | None = None
@@ -237,8 +245,8 @@ class Interface(BootableDevice):
     mac_type: Annotated[Literal["generated", "static"] | None, at("mac/@type")] = None
     mac_check: Annotated[YesNo | None, at("mac/@check")] = None
     source: Annotated[AnyInterfaceSource, inline()]
-    vlan: Vlan | None = None
-    virtualport: VirtualPort | None = None
+    vlan: Annotated[Vlan | None, at("vlan", keep_empty=True)] = None
+    virtualport: Annotated[VirtualPort | None, at("virtualport", keep_empty=True)] = None
     bandwidth: InterfaceBandwidth | None = None
     port_isolated: Annotated[YesNo | None, at("port/@isolated")] = None
     ips: Annotated[tuple[HostAddress, ...], at("ip")] = ()
@@ -254,11 +262,23 @@ class Interface(BootableDevice):
     driver: InterfaceDriver | None = None
     backend: InterfaceBackend | None = None
     filterref: FilterRef | None = None
-    sndbuf: Annotated[ULong | None, at("tune/sndbuf")] = None
+    sndbuf: Annotated[
+        ULong | None, at("tune/sndbuf", wrong=Complaint(XmlError, "sndbuf must be a positive integer"))
+    ] = None  # fmt: skip
     teaming: Teaming | None = None
-    link_state: Annotated[Literal["up", "down"] | None, at("link/@state")] = None
-    mtu: Annotated[UInt | None, at("mtu/@size", unset=("0",))] = None
-    coalesce_rx_frames_max: Annotated[UInt | None, at("coalesce/rx/frames/@max", unset=("0",))] = None
+    link_state: Annotated[
+        Literal["up", "down"] | None,
+        at("link/@state", wrong=Complaint(ConfigUnsupported, "unknown interface link state '%s'")),
+    ] = None
+    mtu: Annotated[UInt | None, at("mtu/@size", unset=("0",), wrong=Complaint(XmlError, "malformed mtu size"))] = None
+    coalesce_rx_frames_max: Annotated[
+        UInt | None,
+        at(
+            "coalesce/rx/frames/@max",
+            unset=("0",),
+            wrong=Complaint(XmlDetail, "cannot parse value '%s' for coalesce parameter"),
+        ),
+    ] = None
     rom: Annotated[Rom | None, at("rom", order=5)] = None
 
     @property

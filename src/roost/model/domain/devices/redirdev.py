@@ -35,6 +35,7 @@ class _UpperHex(Integer):
 
     def __init__(self, digits: int) -> None:
         super().__init__(0, 2**31 - 1, base=0)
+        self.complaint = " Expected integer value"
         self.formatted = f"0x{{v:0{digits}X}}"
         self.table = {f"0x{n:0{digits}X}": n for n in range(256)}
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from roost.errors import ConfigUnsupported
 from roost.model.domain.device import Device, VirtioOptions
-from roost.xml import Integer, Positive, Record, UInt, YesNo, at, inline, tag_of
+from roost.xml import Complaint, Integer, Positive, Record, UInt, YesNo, at, inline, tag_of
 
 
 class SoundCodec(Record):
-    type: Literal["duplex", "micro", "output"]
+    type: Annotated[
+        Literal["duplex", "micro", "output"],
+        at("@type", wrong=Complaint(ConfigUnsupported, "unknown codec type '%s'")),
+    ]
 
 
 class Sound(Device):

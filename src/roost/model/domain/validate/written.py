@@ -41,6 +41,8 @@ _MODELS = {
 _MAX_DEVICES = 1024
 _MAX_PCI_INDEX = 255
 _MAX_REBOOT_TIMEOUT = 65535
+#: Characters, of which the protocol knows no more.
+_VNC_PASSWORD = 8
 
 
 def check_written(domain: Domain) -> None:
@@ -163,13 +165,18 @@ def _check_password(graphics: AnyGraphics) -> None:
             raise InternalError(
                 f"cannot parse password validity time '{until}', expect YYYY-MM-DDTHH:MM:SS", domain=From.DOMAIN
             ) from None
+    if isinstance(graphics, VncGraphics) and len(graphics.passwd or "") > _VNC_PASSWORD:
+        raise ConfigUnsupported(
+            f"VNC password is {len(graphics.passwd or '')} characters long, only {_VNC_PASSWORD} permitted",
+            domain=From.QEMU,
+        )
     if isinstance(graphics, VncGraphics) and graphics.connected not in (None, "keep"):
         raise ConfigUnsupported("VNC supports connected='keep' only", domain=From.DOMAIN)
 
 
 def _check_inputs(domain: Domain) -> None:
     for device in domain.devices.inputs:
-        if device.type == "evdev" and (device.source is None or device.source.dev is None):
+        if device.type == "evdev" and device.source is not None and device.source.dev is None:
             raise XmlError(
                 "Missing evdev path for input device", domain=From.DOMAIN, hint="<source dev='/dev/input/event1'/>"
             )

@@ -36,7 +36,6 @@ REFUSED = [
     ("clock-localtime", "tickpolicy='discard'", "tickpolicy='merge'", "unsupported pit timer tickpolicy 'merge'"),
     ("clock-localtime", "track='guest'", "track='boot'", "unsupported rtc timer track 'boot'"),
     ("clock-localtime", "timer name='hpet'", "timer name='platform'", "unsupported timer type .name. 'platform'"),
-    ("interfaces", "type='user'>", "type='internal'>\n<source name='x'/>", "network device type 'internal' is not"),
     ("controllers-usb", "model='nec-xhci'", "model='qusb1'", "Unsupported controller model: usb qusb1"),
     ("controllers-usb", "model='ehci'", "model='ehci' ports='3'", "only xhci controllers have configurable ports"),
     ("controllers-scsi", "model='lsilogic'", "model='buslogic'", "Unsupported controller model: scsi buslogic"),
