@@ -77,7 +77,7 @@ class Devices(Record):
     memories: Annotated[tuple[AnyMemory, ...], at("memory")] = ()
     cryptos: Annotated[tuple[Crypto, ...], at("crypto")] = ()
     iommus: Annotated[tuple[Iommu, ...], at("iommu")] = ()
-    vsock: Annotated[Vsock | None, at("vsock", once=_ONE_VSOCK)] = None
+    vsock: Annotated[Vsock | None, at("vsock", keep_empty=True, once=_ONE_VSOCK)] = None
     pstore: Annotated[Pstore | None, at("pstore", keep_empty=True)] = None
 
 
