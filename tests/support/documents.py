@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from roost.errors import RoostError
+from roost.errors import RoostError, XmlInvalidSchema
 from roost.model import interface, network, nodedev, nwfilter
 from support import moment_documents, storage_documents
 from support.peer import Peer, libvirt_result
@@ -245,6 +245,9 @@ def ask(asked: Iterable[Case], peer: Peer) -> dict[Case, Answer]:
             answer = said[case.name]
             if answer is None:
                 continue
+            if answer[0] == XmlInvalidSchema.code:
+                # Why, libxml2 says in its own words, and we in ours.
+                answer[2] = answer[2].partition(": ")[0] + ": "
             answers[case] = without_chance(answer, case.written()) if isinstance(answer, str) else answer
     return answers
 

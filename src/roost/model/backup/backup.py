@@ -66,16 +66,16 @@ class BackupDisk(Record):
 
     name: Annotated[str, at("@name", missing=Complaint(XmlError, "missing name from disk backup element"))]
     backup: YesNo = True
-    store: Annotated[
-        AnyBackupStore | None,
-        inline("file", after="backup", wrong=Complaint(XmlError, "unsupported disk backup type '%s'")),
-    ] = None
     backup_mode: Annotated[Literal["full", "incremental"] | None, at("@backupmode")] = None
     incremental: str | None = None
     export_name: Annotated[str | None, at("@exportname")] = None
     export_bitmap: Annotated[str | None, at("@exportbitmap")] = None
     index: UInt | None = None
     format: Annotated[DiskFormat | None, at("driver/@type")] = None
+    store: Annotated[
+        AnyBackupStore | None,
+        inline("file", after="backup", wrong=Complaint(XmlError, "unsupported disk backup type '%s'")),
+    ] = None
 
 
 class Backup(Record):

@@ -36,13 +36,13 @@ def complete(backup: Backup, domain: Domain, suffix: str) -> Backup:
 
 
 def with_exports(backup: Backup) -> Backup:
-    """A pull backup whose server has begun: every disk goes by a name."""
-    return replace(
-        backup,
-        disks=tuple(
-            replace(disk, export_name=disk.export_name or disk.name) if disk.backup else disk for disk in backup.disks
-        ),
-    )
+    """A pull backup whose server has begun: every disk, and what changed in it, goes by a name."""
+    return replace(backup, disks=tuple(_exported(disk) if disk.backup else disk for disk in backup.disks))
+
+
+def _exported(disk: BackupDisk) -> BackupDisk:
+    changes = disk.export_bitmap or (f"backup-{disk.name}" if disk.incremental is not None else None)
+    return replace(disk, export_name=disk.export_name or disk.name, export_bitmap=changes)
 
 
 def _align(backup: Backup, domain: Domain, suffix: str) -> tuple[BackupDisk, ...]:
