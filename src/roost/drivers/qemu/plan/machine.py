@@ -9,7 +9,7 @@ from roost.drivers.qemu.plan.context import Context, alias_of
 from roost.drivers.qemu.plan.numa import has_hmat
 from roost.drivers.qemu.plan.pieces import Piece, on_off, option
 from roost.errors import ConfigUnsupported, From
-from roost.model.domain.boards import board_of
+from roost.model.domain.boards import S390, board_of
 from roost.model.domain.devices.memory import Nvdimm, SgxEpc
 from roost.model.domain.features import Features
 
@@ -67,6 +67,7 @@ def _memory_words(ctx: Context) -> Iterator[str]:
 def _machine(ctx: Context) -> Piece:
     domain = ctx.domain
     os = domain.os
+    board = board_of(os.arch or "", ctx.machine)
     words = [ctx.machine, "usb=off", *confidential.keywrap_words(ctx)]
     if domain.features is not None:
         words.extend(_feature_words(domain.features))
@@ -82,15 +83,16 @@ def _machine(ctx: Context) -> Piece:
     words.extend(confidential.machine_words(ctx))
     words.extend(firmware.machine_words(ctx))
     devices = domain.devices
-    words.extend(
-        f"loadparm={each.boot.loadparm}"
-        for each in (*devices.disks, *devices.interfaces)
-        if each.boot is not None and each.boot.order == 1 and each.boot.loadparm
-    )
+    if board is S390:
+        words.extend(
+            f"loadparm={each.boot.loadparm}"
+            for each in (*devices.disks, *devices.interfaces)
+            if each.boot is not None and each.boot.order == 1 and each.boot.loadparm
+        )
     if os.bios_useserial:
         words.append("graphics=off")
     # Properties, not -no-acpi and -no-hpet, which newer QEMUs have no more.
-    if board_of(os.arch or "", ctx.machine).acpi_switch and not (domain.features is not None and domain.features.acpi):
+    if board.acpi_switch and not (domain.features is not None and domain.features.acpi):
         words.append("acpi=off")
     if domain.clock is not None:
         words.extend(
