@@ -53,7 +53,8 @@ GROUPS = (
         "Host and Hypervisor",
         "host",
         {
-            "host": "capabilities cpu-models domcapabilities freecell hostname maxvcpus nodecpumap nodecpustats"
+            "processors": "cpu-baseline cpu-compare cpu-models hypervisor-cpu-baseline hypervisor-cpu-compare",
+            "host": "capabilities domcapabilities freecell hostname maxvcpus nodecpumap nodecpustats"
             " nodeinfo nodememstats sysinfo uri version",
         },
     ),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from roost.cli.failure import CommandFailed, failing
-from roost.cli.table import DATA, NUMBER, TEXT, Command, Option, flag
-from roost.constants import node
+from roost.cli.table import NUMBER, TEXT, Command, Option, flag
+from roost.constants import connect, node
 from roost.errors import RoostError
 
 TYPE_CHECKING = False
@@ -193,8 +193,11 @@ def _domcapabilities(shell: Shell, arguments: Arguments) -> None:
     virttype, emulator, arch, machine = (
         arguments.text(name) for name in ("virttype", "emulatorbin", "arch", "machine")
     )
+    flags = connect.GET_DOMAIN_CAPABILITIES_DISABLE_DEPRECATED_FEATURES * arguments.has(
+        "disable-deprecated-features"
+    ) | connect.GET_DOMAIN_CAPABILITIES_EXPAND_CPU_FEATURES * arguments.has("expand-cpu-features")
     with failing("failed to get emulator capabilities"):
-        result = shell.client.call("CONNECT_GET_DOMAIN_CAPABILITIES", emulator, arch, machine, virttype, 0)
+        result = shell.client.call("CONNECT_GET_DOMAIN_CAPABILITIES", emulator, arch, machine, virttype, flags)
     shell.write(result[0] + "\n")
 
 
@@ -216,25 +219,8 @@ def _sysinfo(shell: Shell, _arguments: Arguments) -> None:
         shell.write(shell.client.call("CONNECT_GET_SYSINFO", 0)[0])
 
 
-def _cpu_models(shell: Shell, arguments: Arguments) -> None:
-    arch = arguments.required("arch")
-    with failing("failed to get CPU model names"):
-        models, count = shell.client.call("CONNECT_GET_CPU_MODEL_NAMES", arch, 1, 0)
-    if count == 0:
-        shell.extra("all CPU models are accepted\n")
-    for model in models:
-        shell.write(model + "\n")
-
-
 COMMANDS = (
     Command("capabilities", _capabilities, "what the host and the hypervisor can do", "As XML."),
-    Command(
-        "cpu-models",
-        _cpu_models,
-        "the processor models of an architecture",
-        "",
-        Option("arch", DATA, "the architecture, such as x86_64", required=True, completes="architectures"),
-    ),
     Command(
         "domcapabilities",
         _domcapabilities,
@@ -244,6 +230,8 @@ COMMANDS = (
         Option("emulatorbin", TEXT, "path of the emulator"),
         Option("arch", TEXT, "the architecture", completes="architectures"),
         Option("machine", TEXT, "the machine type"),
+        flag("disable-deprecated-features", "host-model without features that go away"),
+        flag("expand-cpu-features", "host-model with every feature written out"),
     ),
     Command(
         "freecell",
