@@ -25,7 +25,7 @@ def assign_memory_slots(draft: Draft) -> None:
         slot = next(free, None)
         if slot is None:
             raise InternalError(
-                "failed to find an empty memory slot", domain=From.DOMAIN, hint=f"<maxMemory slots='{len(modules)}'>"
+                "failed to find an empty memory slot", domain=From.QEMU, hint=f"<maxMemory slots='{len(modules)}'>"
             )
         draft.memories[place] = replace(device, address=DimmAddress(slot=slot))
 

@@ -114,6 +114,10 @@ def _is_pseries(c: Context) -> bool:
     return (c.domain.os.arch or "").startswith("ppc64") and machine.startswith("pseries")
 
 
+def _has_maximum(types: frozenset[str]) -> bool:
+    return any(name.startswith("max-") and name.endswith("-cpu") for name in types)
+
+
 _NOT_FOR = "is not supported for architecture '{c.domain.os.arch}' or machine type '{c.domain.os.machine}'"
 
 
@@ -218,6 +222,11 @@ CPU_RULES: tuple[Rule, ...] = (
         lambda d, c: d.cache is not None and d.cache.mode != "emulate" and d.cache.level is not None,
         "unsupported CPU cache level for mode '{d.cache.mode}'",
         "leave level out",
+    ),
+    Rule(
+        lambda d, c: d.mode == "maximum" and not _has_maximum(c.facts.devices),
+        "maximum CPU is not supported by QEMU binary",
+        "name a model",
     ),
 )
 

@@ -152,7 +152,8 @@ def _check_caches(tune: CacheTune) -> None:
         kinds = ("both", "code", "data") if cache.type == "both" else ("both", cache.type)
         if any((cache.level, cache.id, kind) in taken for kind in kinds):
             raise _wrong(
-                f"Colliding cache allocations for cache level '{cache.level}' id '{cache.id}', type '{cache.type}'"
+                f"Colliding cache allocations for cache level '{cache.level}' id '{cache.id}', type '{cache.type}'",
+                domain=From.RESCTRL,
             )
         taken.add((cache.level, cache.id, cache.type))
 
@@ -160,9 +161,9 @@ def _check_caches(tune: CacheTune) -> None:
 def _check_bandwidths(tune: MemoryTune, seen: set[int]) -> None:
     for node in tune.nodes:
         if node.bandwidth > 100:
-            raise _wrong("Memory Bandwidth value exceeding 100 is invalid.", "it is a percentage")
+            raise _wrong("Memory Bandwidth value exceeding 100 is invalid.", "it is a percentage", domain=From.RESCTRL)
         if node.id in seen:
-            raise _wrong(f"Memory Bandwidth already defined for node {node.id}")
+            raise _wrong(f"Memory Bandwidth already defined for node {node.id}", domain=From.RESCTRL)
         seen.add(node.id)
 
 
