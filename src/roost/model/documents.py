@@ -7,7 +7,7 @@ completeness work through this table; a new type of document is one row.
 from __future__ import annotations
 
 import difflib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from roost.errors import From, InvalidArg, XmlError
 from roost.model.backup import Backup
@@ -20,7 +20,17 @@ from roost.model.nwfilter import Filter, FilterBinding
 from roost.model.secret import Secret
 from roost.model.snapshot import Snapshot
 from roost.model.storage import Pool, StoragePoolCapabilities, Volume
-from roost.xml import Problem, Record, find_problems, from_json, root_of
+from roost.xml import (
+    Problem,
+    Record,
+    find_problems,
+    format_document,
+    from_json,
+    json_schema,
+    parse_document,
+    root_of,
+    to_json,
+)
 
 
 class DocumentType(NamedTuple):
@@ -89,4 +99,20 @@ def check(text: str, *, name: str, document: DocumentType | None = None) -> list
     return []
 
 
-__all__ = ["DOCUMENTS", "DocumentType", "check", "document_type"]
+def xml_of(text: str, document: DocumentType) -> str:
+    """A JSON document as XML. Raises XmlError."""
+    return format_document(from_json(text.encode("utf-8", "surrogateescape"), document.cls), document.tag)
+
+
+def json_of(text: str, document: DocumentType) -> str:
+    """An XML document as JSON, with two spaces a level. Raises as parsing does."""
+    record = parse_document(text, document.cls, document.tag, name=document.name, live=True)
+    return to_json(record, indent=2).decode() + "\n"
+
+
+def schema_of(document: DocumentType) -> dict[str, Any]:
+    """The JSON Schema of the type's documents."""
+    return json_schema(document.cls)
+
+
+__all__ = ["DOCUMENTS", "DocumentType", "check", "document_type", "json_of", "schema_of", "xml_of"]

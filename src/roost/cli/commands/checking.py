@@ -48,8 +48,7 @@ def _validate(shell: Shell, arguments: Arguments) -> None:
 
 
 def _schema(shell: Shell, arguments: Arguments) -> None:
-    from roost.model.documents import DOCUMENTS, document_type
-    from roost.xml import json_schema
+    from roost.model.documents import DOCUMENTS, document_type, schema_of
 
     schema = arguments.text("type")
     if schema is None:
@@ -58,7 +57,7 @@ def _schema(shell: Shell, arguments: Arguments) -> None:
         return
     import json
 
-    shell.write(json.dumps(json_schema(document_type(schema).cls), indent=2) + "\n")
+    shell.write(json.dumps(schema_of(document_type(schema)), indent=2) + "\n")
 
 
 COMMANDS = (

@@ -26,9 +26,9 @@ def _dumpxml(shell: Shell, arguments: Arguments) -> None:
     path = arguments.text("xpath")
     text = shell.xml(domain, flags)
     if arguments.has("json"):
-        from roost.cli.conversion import json_of
+        from roost.model.documents import document_type, json_of
 
-        shell.write(json_of(text, "domain"))
+        shell.write(json_of(text, document_type("domain")))
     elif path is None:
         shell.write(text)
     else:

@@ -40,9 +40,9 @@ def _define(shell: Shell, arguments: Arguments) -> None:
     document = read_document(path)
     with failing(f"Failed to define domain from {path}"):
         if document.lstrip().startswith("{"):
-            from roost.cli.conversion import xml_of
+            from roost.model.documents import document_type, xml_of
 
-            document = xml_of(document, "domain")
+            document = xml_of(document, document_type("domain"))
         if arguments.has("validate"):
             domain = shell.client.call("DOMAIN_DEFINE_XML_FLAGS", document, constants.DEFINE_VALIDATE)[0]
         else:
