@@ -27,10 +27,14 @@ class InterfaceKind(Record, tag_field="type"):
 
 
 class Ethernet(InterfaceKind, tag="ethernet"):
+    """A network card, or what acts like one."""
+
     mac: Annotated[str | None, at("mac/@address")] = None
 
 
 class VlanSettings(Record):
+    """The tag, and the interface whose packets have it."""
+
     tag: Annotated[str, at("@tag", missing=_wrong("vlan interface misses the tag attribute"))]
     device: Annotated[str, at("interface/@name", missing=_wrong("vlan interface misses name attribute"))]
 
@@ -79,6 +83,8 @@ class ArpMonitor(Record):
 
 
 class BondSettings(Record):
+    """How the interfaces of a bond share the work, and how it is found out which of them work."""
+
     mode: Annotated[BondMode | None, at("@mode", wrong=_wrong("unknown bonding mode %s"))] = None
     miimon: MiiMonitor | None = None
     arpmon: ArpMonitor | None = None
@@ -114,18 +120,24 @@ class Stp(Switch):
 
 
 class BridgeSettings(Record):
+    """delay: seconds until a new port forwards."""
+
     stp: Annotated[bool | None, Stp()] = None
     delay: str | None = None
     members: Annotated[tuple[BridgeMember, ...], at("interface", opened=True)] = ()
 
 
 class BridgeInterface(InterfaceKind, tag="bridge"):
+    """A switch in software, and what is plugged into it."""
+
     bridge: Annotated[
         BridgeSettings, at("bridge", opened=True, missing=_wrong("bridge interface misses the bridge element"))
     ]
 
 
 class Dhcp(Record):
+    """Addresses are asked for. peerdns: name servers too."""
+
     peerdns: YesNo | None = None
 
 

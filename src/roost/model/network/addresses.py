@@ -34,6 +34,8 @@ class Lease(Record):
 
 
 class DhcpRange(Record):
+    """Addresses that are given out, from the first to the last."""
+
     start: Annotated[
         Ip, at("@start", wrong=_NO_ADDRESS, missing=_wrong("Missing 'start' attribute in dhcp range for network '%n'"))
     ]  # fmt: skip
@@ -65,6 +67,8 @@ class Bootp(Record):
 
 
 class Dhcp(Record):
+    """What is given out to guests that ask."""
+
     ranges: Annotated[tuple[DhcpRange, ...], at("range")] = ()
     hosts: Annotated[tuple[DhcpHost, ...], at("host")] = ()
     bootp: Annotated[Bootp | None, at("bootp", only_with="file")] = None

@@ -34,6 +34,8 @@ class Forwarder(Record):
 
 
 class TxtRecord(Record):
+    """A text under a name."""
+
     name: Annotated[str, at("@name", missing=_wrong("missing required name attribute in DNS TXT record of network %n"))]
     value: str | None = None
 
@@ -68,6 +70,8 @@ class HostRecord(Record):
 
 
 class Dns(Record):
+    """The records that guests are answered with, and who is asked for the rest."""
+
     enable: YesNo | None = None
     forward_plain_names: Annotated[YesNo | None, at("@forwardPlainNames")] = None
     forwarders: Annotated[tuple[Forwarder, ...], at("forwarder")] = ()

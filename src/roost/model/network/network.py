@@ -82,6 +82,8 @@ class ForwardAddress(ReadPciLocation):
 
 
 class PhysicalFunction(Record):
+    """The device whose virtual functions guests may have."""
+
     dev: Annotated[
         str, at("@dev", missing=_wrong("Missing required dev attribute in <pf> element of network '%n'"))
     ]  # fmt: skip

@@ -28,6 +28,8 @@ class Plug(Record, tag_field="type"):
 
 
 class BridgePlug(Plug, tag="bridge"):
+    """A bridge of the host."""
+
     bridge: Annotated[str, at("@bridge", missing=_wrong("Missing network port bridge name"))]
     mac_table_manager: Annotated[
         MacTableManager | None,
@@ -40,6 +42,8 @@ class NetworkPlug(BridgePlug, tag="network"):
 
 
 class DirectPlug(Plug, tag="direct"):
+    """A device of the host that guests share."""
+
     dev: Annotated[str, at("@dev", missing=_wrong("Missing network port link device name"))]
     mode: Annotated[
         Literal["vepa", "private", "bridge", "passthrough"],
@@ -48,6 +52,8 @@ class DirectPlug(Plug, tag="direct"):
 
 
 class HostdevPlug(Plug, tag="hostdev-pci"):
+    """A device that the guest has for itself."""
+
     managed: YesNo | None = None
     driver: Annotated[
         HostdevDriver | None, at("driver/@name", wrong=_wrong("Missing network port driver name"))
@@ -59,6 +65,8 @@ AnyPlug = BridgePlug | NetworkPlug | DirectPlug | HostdevPlug
 
 
 class NetworkPort(Record):
+    """The owner is the guest; `group` names a port group of the network."""
+
     uuid: Annotated[
         Uuid, at("uuid", missing=_internal("network port has no uuid"), wrong=_internal("Unable to parse UUID '%s'"))
     ]  # fmt: skip

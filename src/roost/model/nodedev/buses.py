@@ -19,6 +19,8 @@ NetFeature = Literal[
 
 
 class Hardware(Record):
+    """Who made the host."""
+
     vendor: Annotated[str | None, at("vendor")] = None
     version: Annotated[str | None, at("version")] = None
     serial: Annotated[str | None, at("serial")] = None
@@ -30,6 +32,8 @@ class Hardware(Record):
 
 
 class SystemFirmware(Record):
+    """The host's firmware."""
+
     vendor: Annotated[str | None, at("vendor")] = None
     version: Annotated[str | None, at("version")] = None
     release_date: Annotated[str | None, at("release_date")] = None
@@ -58,6 +62,8 @@ class UsbDevice(Capability, tag="usb_device"):
 
 
 class UsbInterface(Capability, tag="usb"):
+    """One function of a USB device."""
+
     number: Annotated[UInt, number("number", "USB interface number")]
     class_code: Annotated[UInt, number("class", "USB interface class")]
     subclass: Annotated[UInt, number("subclass", "USB interface subclass")]
@@ -83,6 +89,8 @@ class NetCapability(Capability, tag="net"):
 
 
 class FcHost(SubCapability, tag="fc_host"):
+    """The names of a host in a storage network."""
+
     wwnn: Annotated[str | None, at("wwnn")] = None
     wwpn: Annotated[str | None, at("wwpn")] = None
     fabric_wwn: Annotated[str | None, at("fabric_wwn")] = None
@@ -108,11 +116,15 @@ class ScsiHost(Capability, tag="scsi_host"):
 
 
 class FcRemotePort(SubCapability, tag="fc_remote_port"):
+    """A port of the storage network that a target is reached by."""
+
     rport: Annotated[str, at("rport", missing=complaint("missing rport name for '%n'"))]
     wwpn: Annotated[str, at("wwpn", missing=complaint("missing wwpn identifier for '%n'"))]
 
 
 class ScsiTarget(Capability, tag="scsi_target"):
+    """What a SCSI host reaches, with one or more devices."""
+
     target: Annotated[str, at("target", missing=complaint("no target name supplied for '%n'"))]
     capabilities: Annotated[
         tuple[FcRemotePort, ...],
@@ -122,6 +134,8 @@ class ScsiTarget(Capability, tag="scsi_target"):
 
 
 class ScsiDevice(Capability, tag="scsi"):
+    """A device behind a SCSI host."""
+
     host: Annotated[UInt, number("host", "SCSI host ID")]
     bus: Annotated[UInt, number("bus", "SCSI bus ID")]
     target: Annotated[UInt, number("target", "SCSI target ID")]
@@ -130,6 +144,8 @@ class ScsiDevice(Capability, tag="scsi"):
 
 
 class ScsiGeneric(Capability, tag="scsi_generic"):
+    """The file that takes SCSI commands for a device."""
+
     char: Annotated[str, at("char")]
 
 
@@ -156,7 +172,7 @@ class RemovableMedia(SubCapability, tag="removable"):
 
 
 class Hotpluggable(SubCapability, tag="hotpluggable"):
-    pass
+    """It can be taken out."""
 
 
 class StorageCapability(Capability, tag="storage"):
@@ -179,6 +195,8 @@ class StorageCapability(Capability, tag="storage"):
 
 
 class DrmCapability(Capability, tag="drm"):
+    """A part of a graphics card that programs can open."""
+
     node_type: Annotated[
         Literal["primary", "control", "render"],
         at("type", wrong=complaint("unknown drm type '%s' for '%n'", ConfigUnsupported),
@@ -187,6 +205,8 @@ class DrmCapability(Capability, tag="drm"):
 
 
 class VdpaCapability(Capability, tag="vdpa"):
+    """A network card in hardware that speaks virtio."""
+
     chardev: Annotated[str | None, at("chardev")] = None
 
 

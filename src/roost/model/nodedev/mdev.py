@@ -29,6 +29,8 @@ class MdevType(Record):
 
 
 class MdevTypes(SubCapability, tag="mdev_types"):
+    """The types of parts that a device can be divided into."""
+
     types: Annotated[tuple[MdevType, ...], at("type")] = ()
 
 
@@ -39,6 +41,8 @@ class MdevParent(Capability, tag="mdev_types"):
 
 
 class MdevAttribute(Record):
+    """A setting of a part, for its driver."""
+
     name: str | None = None
     value: str | None = None
 

@@ -32,11 +32,11 @@ class VirtualFunctions(SubCapability, tag="virt_functions"):
 
 
 class PciBridge(SubCapability, tag="pci-bridge"):
-    pass
+    """It leads to a further bus."""
 
 
 class CardbusBridge(SubCapability, tag="cardbus-bridge"):
-    pass
+    """It leads to a bus of PC cards."""
 
 
 class CustomField(Record):
@@ -51,6 +51,8 @@ class VpdFields(Record, tag_field="access"):
 
 
 class ReadOnlyFields(VpdFields, tag="readonly"):
+    """What the maker fixed."""
+
     change_level: Annotated[str | None, at("change_level")] = None
     manufacture_id: Annotated[str | None, at("manufacture_id")] = None
     part_number: Annotated[str | None, at("part_number")] = None
@@ -59,6 +61,8 @@ class ReadOnlyFields(VpdFields, tag="readonly"):
 
 
 class ReadWriteFields(VpdFields, tag="readwrite"):
+    """What an owner may change."""
+
     asset_tag: Annotated[str | None, at("asset_tag")] = None
     vendor_fields: Annotated[tuple[CustomField, ...], at("vendor_field")] = ()
     system_fields: Annotated[tuple[CustomField, ...], at("system_field")] = ()
@@ -93,6 +97,8 @@ class PciLink(Record):
 
 
 class PciExpress(Record):
+    """What the link can do, and what it does."""
+
     links: Annotated[tuple[PciLink, ...], at("link")] = ()
 
 
@@ -100,6 +106,8 @@ AnyPciCapability = PhysicalFunction | VirtualFunctions | PciBridge | CardbusBrid
 
 
 class PciCapability(Capability, tag="pci"):
+    """A device on the PCI bus. class_code: what kind of device, in 24 bits."""
+
     class_code: Annotated[
         int | None, BareHex(6, 0xFFFFFF), at("class", wrong=complaint("invalid PCI class supplied for '%n'"))
     ] = None  # fmt: skip

@@ -11,6 +11,8 @@ from roost.xml import Hex, Record, at
 
 
 class ChannelAddress(Record):
+    """Channel subsystem, subchannel set and number."""
+
     cssid: Annotated[int, Hex(1, 0xFFFFFFFF), code("cssid", "cssid")]
     ssid: Annotated[int, Hex(1, 0xFFFFFFFF), code("ssid", "ssid")]
     devno: Annotated[int, BareHex(4, 0xFFFFFFFF), code("devno", "devno")]
@@ -23,12 +25,16 @@ class GroupMember(SubCapability, tag="ccwgroup_member"):
 
 
 class ChannelDevice(Capability):
+    """What devices behind channels have in common."""
+
     cssid: Annotated[int, Hex(1, 0xFFFFFFFF), code("cssid", "cssid")]
     ssid: Annotated[int, Hex(1, 0xFFFFFFFF), code("ssid", "ssid")]
     devno: Annotated[int, BareHex(4, 0xFFFFFFFF), code("devno", "devno")]
 
 
 class CcwCapability(ChannelDevice, tag="ccw"):
+    """A device behind a channel."""
+
     capabilities: Annotated[tuple[GroupMember, ...], at("capability")] = ()
 
 
@@ -65,6 +71,8 @@ class CcwGroupCapability(Capability, tag="ccwgroup"):
 
 
 class ApCard(Capability, tag="ap_card"):
+    """A card for cryptography."""
+
     adapter: Annotated[int, Hex(2, 0xFFFFFFFF), code("ap-adapter", "ap-adapter")]
 
 

@@ -16,10 +16,14 @@ def _complaint(text: str) -> Complaint:
 
 
 class LinkDevice(Record):
+    """The device that the guest's interface leads to."""
+
     name: Annotated[str, at("@name", missing=_complaint("filter binding has no link dev name"))]
 
 
 class BoundFilter(FilterRef):
+    """The filter, with the values that its variables have for this guest."""
+
     filter: Annotated[str, at("@filter", missing=_complaint("filter binding has no filter reference"))]
 
 

@@ -57,6 +57,8 @@ class Match(Record, tag_field="element"):
 
 
 class EthernetMatch(Match):
+    """What every Ethernet frame has."""
+
     srcmacaddr: MacAddress | None = None
     srcmacmask: MacMask | None = None
     dstmacaddr: MacAddress | None = None
@@ -64,10 +66,14 @@ class EthernetMatch(Match):
 
 
 class MacMatch(EthernetMatch, tag="mac"):
+    """Ethernet frames. protocolid: what they carry."""
+
     protocolid: EtherType | None = None
 
 
 class VlanMatch(EthernetMatch, tag="vlan"):
+    """Tagged frames. encap_protocol: what they carry."""
+
     vlanid: VlanId | None = None
     encap_protocol: Annotated[Encapsulated | None, at("@encap-protocol")] = None
 
@@ -102,6 +108,8 @@ class StpMatch(Match, tag="stp"):
 
 
 class ArpMatch(EthernetMatch, tag="arp"):
+    """Questions for the MAC address of an IP address, and answers."""
+
     hwtype: U16 | None = None
     protocoltype: U16 | None = None
     opcode: Opcode | None = None
@@ -115,10 +123,12 @@ class ArpMatch(EthernetMatch, tag="arp"):
 
 
 class RarpMatch(ArpMatch, tag="rarp"):
-    pass
+    """Questions for the IP address of a MAC address, and answers."""
 
 
 class IpMatch(EthernetMatch, tag="ip"):
+    """IPv4, looked at below its connections."""
+
     srcipaddr: Ipv4 | None = None
     srcipmask: Ipv4Mask | None = None
     dstipaddr: Ipv4 | None = None
@@ -132,6 +142,8 @@ class IpMatch(EthernetMatch, tag="ip"):
 
 
 class Ipv6Match(EthernetMatch, tag="ipv6"):
+    """IPv6, looked at below its connections. type, code: of ICMPv6, from and to."""
+
     srcipaddr: Ipv6 | None = None
     srcipmask: Ipv6Mask | None = None
     dstipaddr: Ipv6 | None = None
@@ -187,6 +199,8 @@ class CarriedByIpv6(Match):
 
 
 class Ipv4Ports(CarriedByIpv4):
+    """Above IPv4, with ports."""
+
     srcportstart: U16 | None = None
     srcportend: U16 | None = None
     dstportstart: U16 | None = None
@@ -194,6 +208,8 @@ class Ipv4Ports(CarriedByIpv4):
 
 
 class Ipv6Ports(CarriedByIpv6):
+    """Above IPv6, with ports."""
+
     srcportstart: U16 | None = None
     srcportend: U16 | None = None
     dstportstart: U16 | None = None
@@ -201,75 +217,83 @@ class Ipv6Ports(CarriedByIpv6):
 
 
 class TcpMatch(Ipv4Ports, tag="tcp"):
+    """TCP above IPv4."""
+
     option: U8 | None = None
     flags: Flags | None = None
 
 
 class UdpMatch(Ipv4Ports, tag="udp"):
-    pass
+    """UDP above IPv4."""
 
 
 class SctpMatch(Ipv4Ports, tag="sctp"):
-    pass
+    """SCTP above IPv4."""
 
 
 class IcmpMatch(CarriedByIpv4, tag="icmp"):
+    """ICMP above IPv4."""
+
     type: U8 | None = None
     code: U8 | None = None
 
 
 class IgmpMatch(CarriedByIpv4, tag="igmp"):
-    pass
+    """IGMP above IPv4."""
 
 
 class AllMatch(CarriedByIpv4, tag="all"):
-    pass
+    """Every packet above IPv4."""
 
 
 class EspMatch(CarriedByIpv4, tag="esp"):
-    pass
+    """Encrypted packets of IPsec above IPv4."""
 
 
 class AhMatch(CarriedByIpv4, tag="ah"):
-    pass
+    """Authenticated packets of IPsec above IPv4."""
 
 
 class UdpliteMatch(CarriedByIpv4, tag="udplite"):
-    pass
+    """UDP-Lite above IPv4."""
 
 
 class Tcp6Match(Ipv6Ports, tag="tcp-ipv6"):
+    """TCP above IPv6."""
+
     option: U8 | None = None
     flags: Flags | None = None
 
 
 class Udp6Match(Ipv6Ports, tag="udp-ipv6"):
-    pass
+    """UDP above IPv6."""
 
 
 class Sctp6Match(Ipv6Ports, tag="sctp-ipv6"):
-    pass
+    """SCTP above IPv6."""
 
 
 class Icmp6Match(CarriedByIpv6, tag="icmpv6"):
+    """ICMPv6."""
+
     type: U8 | None = None
     code: U8 | None = None
 
 
 class All6Match(CarriedByIpv6, tag="all-ipv6"):
-    pass
+    """Every packet above IPv6."""
 
 
 class Esp6Match(CarriedByIpv6, tag="esp-ipv6"):
-    pass
+    """Encrypted packets of IPsec above IPv6."""
 
 
 class Ah6Match(CarriedByIpv6, tag="ah-ipv6"):
-    pass
+    """Authenticated packets of IPsec above IPv6."""
 
 
 class Udplite6Match(CarriedByIpv6, tag="udplite-ipv6"):
-    pass
+    """UDP-Lite above IPv6."""
 
 
 AnyMatch = (

@@ -94,6 +94,8 @@ class Number(MatchValue):
 
 
 class MatchMac(MatchValue):
+    """A MAC address, two digits a byte."""
+
     expected = "a MAC address such as 52:54:00:12:34:56"
 
     def literal(self, text: str) -> str:
@@ -103,6 +105,8 @@ class MatchMac(MatchValue):
 
 
 class MatchMacMask(MatchMac):
+    """Which bits of a MAC address count."""
+
     expected = "a mask such as ff:ff:ff:00:00:00, ones before zeros"
 
     def literal(self, text: str) -> str:
@@ -189,6 +193,8 @@ class TcpFlags(MatchValue):
 
 
 class IpsetName(MatchValue):
+    """The name of a set of addresses."""
+
     expected = "a name of at most 31 letters, digits and _.:-+"
 
     def literal(self, text: str) -> str:
@@ -217,6 +223,8 @@ class Comment(MatchValue):
 
 
 class Truth(MatchValue):
+    """true, 1 or yes; whatever else is false."""
+
     expected = "true or false"
 
     def literal(self, text: str) -> str:

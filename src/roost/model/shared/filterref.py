@@ -21,6 +21,8 @@ class FilterParameter(Record):
 
 
 class FilterRef(Record):
+    """A filter by name, and values for its variables."""
+
     filter: str
     parameters: Annotated[tuple[FilterParameter, ...], at("parameter")] = ()
 

@@ -23,6 +23,8 @@ _CNumber = Annotated[int, Integer(0, 2**32 - 1, base=0)]
 
 
 class VirtualPortParameters(Record):
+    """What the switch knows the port by; which of these, its type says."""
+
     managerid: Annotated[
         _CNumber | None, at("@managerid", wrong=_wrong("cannot parse value of managerid parameter"))
     ] = None
@@ -40,6 +42,8 @@ class VirtualPortParameters(Record):
 
 
 class VirtualPort(Record):
+    """A port of a switch that wants to know who is plugged in."""
+
     type: Annotated[
         VirtualPortType | None,
         at("@type", wrong=Complaint(ConfigUnsupported, "unknown virtualport type %s", domain=From.NONE)),

@@ -13,6 +13,8 @@ MAX_TAG = 4095
 
 
 class VlanTag(Record):
+    """native_mode: what packets without a tag are taken for."""
+
     id: UInt
     native_mode: Annotated[Literal["tagged", "untagged"] | None, at("@nativeMode")] = None
 
