@@ -101,15 +101,37 @@ def work(conn, name, xml):
 _BACKUP = (
     _WORLD
     + """
-def work(conn, name, xml):
-    # Large enough that the backup still runs when it is looked at.
-    domain = begin(True, 128, libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA)
-    domain.checkpointCreateXML("<domaincheckpoint><name>before</name></domaincheckpoint>")
-    domain.backupBegin(xml, None)
-    text = domain.backupGetXMLDesc()
-    domain.abortJob()
+import time
+# Large enough that a backup still runs when it is looked at.
+domain = begin(True, 512, libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA)
+domain.checkpointCreateXML("<domaincheckpoint><name>before</name></domaincheckpoint>")
+
+def stop():
+    if domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE:
+        domain.abortJob()
+    while domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE:
+        time.sleep(0.01)
+    pool.refresh()
+    for volume in pool.listAllVolumes():
+        if volume.name() not in ("a.qcow2", "b.qcow2"):
+            volume.delete()
+
+def work(conn, name, xml, attempts=5):
+    begun = False
+    try:
+        domain.backupBegin(xml, None)
+        begun = True
+        text = domain.backupGetXMLDesc()
+    except libvirt.libvirtError:
+        # It was over before it could be looked at.
+        if not begun or not attempts:
+            raise
+        stop()
+        return work(conn, name, xml, attempts - 1)
+    finally:
+        stop()
     text = re.sub(r" index='[0-9]+'", "", text)
-    return re.sub(r"(qcow2|img)\\.[0-9]{10}'", rf"\\1.1700000000'", text)
+    return re.sub(r"qcow2\\.[0-9]{10}'", "qcow2.1700000000'", text)
 """
 )
 
