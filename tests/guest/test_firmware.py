@@ -15,9 +15,10 @@ from guests.build import BuildError
 from guests.tools import build_with_tools
 from roost.constants import domain as D
 from roost.contract.domains import Domains, Lifecycle
+from roost.contract.lookups import SecretLookup
 from roost.contract.references import DomainRef
 from roost.contract.streams import ByteStream
-from roost.errors import OperationInvalid
+from roost.errors import InternalError, NoSecret, OperationInvalid
 from support.guests import GuestImages, domain_xml, guest_images
 from support.world import World, run, world_root
 
@@ -179,6 +180,32 @@ def test_a_tpm_outlives_the_daemon(root: Path) -> None:
     for pid in (qemu, swtpm):
         os.waitpid(pid, 0)
     assert (root / "lib" / "swtpm" / UUID / "tpm2").exists()
+
+
+@needs_swtpm
+def test_an_encrypted_tpm_opens_with_its_passphrase_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "6dd3e4a5-1d76-44ce-961f-f119f5aad935"
+    tpm = f"<tpm><backend type='emulator' version='2.0'><encryption secret='{secret}'/></backend></tpm>"
+    xml = on_q35(domain_xml("locked", interfaces="", graphics="", devices=tpm))
+    passphrases = [b"a passphrase", b"another one"]
+
+    async def value(self: SecretLookup, kind: str, *, uuid: str | None = None, usage: str | None = None) -> bytes:
+        assert (kind, uuid) == ("vtpm", secret)
+        return passphrases[0]
+
+    async def scenario(world: World) -> None:
+        life = world.get(Lifecycle)
+        ref = await defined(world, xml)
+        with pytest.raises(NoSecret, match=secret):
+            await life.create(ref, D.START_PAUSED)
+        monkeypatch.setattr(SecretLookup, "value", value)
+        for _ in range(2):
+            await life.destroy(await life.create(ref, D.START_PAUSED), 0)
+        passphrases.reverse()
+        with pytest.raises(InternalError, match="swtpm has refused its state or has ended"):
+            await life.create(ref, D.START_PAUSED)
+
+    run(root, scenario)
 
 
 SYSINFO = """<sysinfo type='smbios'>

@@ -153,6 +153,29 @@ class Tap(NamedTuple):
     descriptors: tuple[int, ...]
 
 
+class Rate(NamedTuple):
+    """A limit of traffic: kilobytes a second, and for `burst` kilobytes at once. 0: none."""
+
+    average: int
+    peak: int = 0
+    burst: int = 0
+
+
+class SwitchPort(NamedTuple):
+    """A port of Open vSwitch. guest, interface_id: UUIDs by which its controller knows it. native_*: of the tag whose
+    packets go without one or with it.
+    """
+
+    mac: str
+    guest: str
+    interface_id: str
+    profile: str = ""
+    tags: tuple[int, ...] = ()
+    trunk: bool = False
+    native_tag: int | None = None
+    native_mode: str = ""
+
+
 class Network(Protocol):
     """What a guest talks through: interfaces of the host, TCP ports and sockets."""
 
@@ -166,6 +189,7 @@ class Network(Protocol):
         queues: int = 0,
         headers: bool = True,
         managed: bool = True,
+        device: str = "/dev/net/tun",
     ) -> Tap:
         """Make a tap interface, up and attached to `bridge`.
 
@@ -174,6 +198,59 @@ class Network(Protocol):
         managed: False opens one that exists and changes nothing about it.
         Raises SystemCallError or OperationFailed.
         """
+        ...
+
+    def macvtap(
+        self,
+        name: str,
+        *,
+        mac: str,
+        link: str,
+        mode: str,
+        mtu: int | None = None,
+        queues: int = 0,
+        headers: bool = True,
+    ) -> Tap:
+        """Make a macvtap interface on `link`, up, with the guest's own address.
+
+        mode: vepa, bridge, private or passthrough. Raises SystemCallError or OperationFailed.
+        """
+        ...
+
+    def remove_macvtap(self, name: str, mac: str) -> None:
+        """Remove it, unless it is gone or by now another's, as its address tells."""
+        ...
+
+    def free_name(self, prefix: str) -> str:
+        """A name for an interface that nothing has: `prefix` and a number."""
+        ...
+
+    def address(self, interface: str) -> str:
+        """Its MAC address. Raises SystemCallError."""
+        ...
+
+    def set_address(self, interface: str, mac: str) -> None:
+        """Give it another. Raises InternalError."""
+        ...
+
+    def shape(self, interface: str, *, sent: Rate | None, received: Rate | None) -> None:
+        """Limit its traffic, as the host sees the directions. Raises InternalError."""
+        ...
+
+    def isolate(self, interface: str) -> None:
+        """Keep a bridge's port from reaching the others that are isolated. Raises InternalError."""
+        ...
+
+    def plug(self, interface: str, bridge: str, port: SwitchPort) -> None:
+        """Make it a port of an Open vSwitch bridge. Raises InternalError."""
+        ...
+
+    def shape_port(self, interface: str, guest: str, *, sent: Rate | None, received: Rate | None) -> None:
+        """Limit the traffic of a port of Open vSwitch. Raises InternalError."""
+        ...
+
+    def unplug(self, interface: str) -> None:
+        """Take it from its Open vSwitch bridge, if it is at one."""
         ...
 
     def counters(self, interface: str) -> tuple[int, int, int, int, int, int, int, int]:
@@ -228,6 +305,13 @@ class NodeFacts(Protocol):
     def kernel(self) -> str: ...
     def boot_id(self) -> str: ...
     def uuid(self) -> str: ...
+    def smbios(self) -> Mapping[str, Mapping[str, str]]:
+        """What the firmware tells of the host: table (bios, system, base_boards, chassis) to its entries.
+
+        The names are those of <sysinfo>. Empty on hosts without.
+        """
+        ...
+
     def info(self) -> NodeInfo: ...
     def topology(self) -> Sequence[Topology]: ...
     def memory(self) -> Mapping[str, int]:
@@ -301,6 +385,14 @@ class Hardware(Protocol):
     def cells(self) -> Sequence[CellFacts]: ...
     def page_sizes(self) -> Sequence[int]:
         """KiB, the smallest first."""
+        ...
+
+    def page_mounts(self) -> Mapping[int, str]:
+        """Where files are made of huge pages, by their size in KiB; 0: of the default size."""
+        ...
+
+    def default_huge_page(self) -> int:
+        """KiB; 0 without huge pages."""
         ...
 
     def caches(self) -> Sequence[HostCache]: ...

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import msgspec
 
-from roost.drivers.qemu import plan, private_files
+from roost.drivers.qemu import connections, plan, private_files
 from roost.errors import From, InternalError, SystemCallError
 from roost.host.api import Account, Host, Owner, Process
 from roost.model.domain.devices.disk import AnyDiskSource
+from roost.model.domain.sysinfo import sysinfo_of
 
 #: Seconds between SIGTERM and SIGKILL for a process beside QEMU.
 HELPER_GRACE = 5.0
@@ -30,7 +31,7 @@ class Held(msgspec.Struct, frozen=True):
     """owners: files lent to QEMU's user. sockets: paths to unlink.
 
     directory: the guest's own, removed with it. helpers: files with the number of a process beside QEMU, whose
-    command line has the file's name.
+    command line has the file's name. links: interfaces of the host that outlive the guest by themselves.
     """
 
     owners: tuple[Owner, ...] = ()
@@ -38,6 +39,8 @@ class Held(msgspec.Struct, frozen=True):
     sockets: tuple[str, ...] = ()
     directory: str = ""
     helpers: tuple[str, ...] = ()
+    #: Directories of huge pages, removed with the guest.
+    pages: tuple[str, ...] = ()
 
 
 #: The name of the process file of the helper for persistent reservations.
@@ -48,7 +51,11 @@ _NOT_LENT = frozenset(("device", "export"))
 
 def _helper_names(needs: plan.Needs) -> list[str]:
     """The names of the processes beside QEMU that are found again by a file."""
-    return [*(["swtpm"] if needs.tpms else []), *([PR_HELPER] if needs.reservations else [])]
+    return [
+        *(["swtpm"] if needs.tpms else []),
+        *([PR_HELPER] if needs.reservations else []),
+        *(f"{passt.key}-passt" for passt in needs.passts),
+    ]
 
 
 def _in_memory(value: bytes) -> int:
@@ -69,11 +76,13 @@ class Resources:
         self._names: dict[str, str] = {}
         self._ports: dict[str, int] = {}
         self._helpers: list[Process] = []
+        self._link_names: dict[str, str] = {}
         #: Where the guest's software TPM is controlled.
         self.tpm_socket: str | None = None
         #: Values of secrets by object, and what volumes are by pool and name.
         self.secrets: Mapping[str, bytes] = {}
         self.volumes: Mapping[tuple[str, str], AnyDiskSource] = {}
+        self._page_directories: dict[int, str] = {}
         self._taken: list[Owner] = list(self.held.owners) if held else []
 
     def prepare(self, needs: plan.Needs, directory: Path, *, lend: bool) -> None:
@@ -86,6 +95,9 @@ class Resources:
             chosen = self._claim(port)
             self._ports[port.key] = chosen
             self.held = msgspec.structs.replace(self.held, ports=(*self.held.ports, chosen))
+        for device in needs.devices:
+            connections.check_device(device)
+        self._link_names, links = connections.links(self._host, needs.taps)
         owners: dict[str, Owner] = {}
         made = {file.path for file in needs.made if not os.path.exists(file.path)}
         for file in needs.files:
@@ -100,13 +112,32 @@ class Resources:
             owner = self._host.ownership.owner(file.path) if lend and file.kind not in _NOT_LENT else None
             if owner is not None:
                 owners[owner.path] = owner
+        self._page_directories = self._pages(needs, directory.name)
         self.held = msgspec.structs.replace(
             self.held,
+            pages=tuple(self._page_directories.values()),
             owners=tuple(owners.values()),
             sockets=(*self.held.sockets, *(listener.path for listener in needs.listeners)),
             directory=str(directory),
             helpers=tuple(str(directory / f"{name}.pid") for name in _helper_names(needs)),
+            links=links,
         )
+
+    def _pages(self, needs: plan.Needs, name: str) -> dict[int, str]:
+        """A directory of the guest's own by size of huge pages. Raises InternalError without a file system of them."""
+        mounts = self._host.hardware.page_mounts() if needs.pages else {}
+        found = {}
+        for size in (need.size for need in needs.pages):
+            if size not in mounts:
+                raise InternalError(
+                    f"Unable to find any usable hugetlbfs mount for {size} KiB"
+                    if size
+                    else "hugetlbfs filesystem is not mounted or disabled by administrator config",
+                    domain=From.QEMU,
+                    hint=f"mount -t hugetlbfs{f' -o pagesize={size}K' if size else ''} none /dev/hugepages",
+                )
+            found[size] = f"{mounts[size]}/roost/qemu/{name}"
+        return found
 
     def _claim(self, port: plan.Port) -> int:
         network = self._host.network
@@ -127,9 +158,14 @@ class Resources:
             path = os.path.dirname(path) or "/"
         self._host.ownership.check(path, write=file.write)
 
-    def take(self, needs: plan.Needs, account: Account | None = None, *, reset_nvram: bool = False) -> None:
-        """Acquire what `prepare` decided. account: whom files that are made are for. reset_nvram: make them anew."""
-        for directory in (self.held.directory, *needs.directories):
+    def take(
+        self, needs: plan.Needs, account: Account | None = None, *, guest: str = "", reset_nvram: bool = False
+    ) -> None:
+        """Acquire what `prepare` decided.
+
+        account: whom files that are made are for. guest: its UUID. reset_nvram: make its variables anew.
+        """
+        for directory in (self.held.directory, *needs.directories, *self.held.pages):
             self._host.ownership.directory(Path(directory))
         for file in needs.made:
             path = os.path.join(self.held.directory, file.path)
@@ -144,7 +180,12 @@ class Resources:
             self._host.ownership.take(owner)
             self._taken.append(owner)
         for tap in needs.taps:
-            self._take_tap(tap)
+            self._take_tap(tap, guest)
+        for opened in needs.opened:
+            self._keep(opened.key, connections.open_device(opened))
+        for device in needs.devices:
+            if device.kind == "scsi":
+                self._names[device.key] = connections.scsi_generic(device)
         for listener in needs.listeners:
             self._keep(listener.key, self._listen(listener.path))
         for log in needs.logs:
@@ -155,22 +196,14 @@ class Resources:
                 text = f"Unable to open file '{log.path}': {error.strerror}"
                 raise SystemCallError(text, int1=error.errno or 0, str2=text) from error
 
-    def _take_tap(self, tap: plan.Tap) -> None:
-        made = self._host.network.tap(
-            tap.name,
-            mac=tap.mac,
-            bridge=tap.bridge,
-            mtu=tap.mtu,
-            queues=tap.queues,
-            headers=tap.vnet_hdr,
-            managed=tap.managed,
-        )
+    def _take_tap(self, tap: plan.Tap, guest: str) -> None:
+        made = connections.make(self._host, tap, self._link_names.get(tap.key, tap.name), guest)
         self._keep(tap.key, *made.descriptors)
         self._names[tap.key] = made.name
         vhost = []
         try:
             for _ in range(tap.vhost):
-                vhost.append(os.open("/dev/vhost-net", os.O_RDWR | os.O_CLOEXEC))
+                vhost.append(os.open(tap.vhost_device, os.O_RDWR | os.O_CLOEXEC))
         except OSError as error:
             for descriptor in vhost:
                 os.close(descriptor)
@@ -240,7 +273,10 @@ class Resources:
             ports=self._ports,
             names=self._names,
             directory=self.held.directory,
+            pages=self._page_directories,
+            default_page=self._host.hardware.default_huge_page(),
             tpm_socket=self.tpm_socket,
+            host_smbios=sysinfo_of(self._host.node.smbios()),
             volumes=self.volumes,
             now=time.time(),
             utc_offset=time.localtime().tm_gmtoff,
@@ -270,6 +306,7 @@ class Resources:
         self.close()
         held, self.held = self.held, Held()
         self._end_helpers(held.helpers)
+        connections.undo(self._host, held.links)
         taken, self._taken = self._taken, []
         for owner in taken:
             self._host.ownership.restore(owner)
@@ -278,5 +315,7 @@ class Resources:
         for path in held.sockets:
             with contextlib.suppress(OSError):
                 os.unlink(path)
+        for path in held.pages:
+            shutil.rmtree(path, ignore_errors=True)
         if held.directory:
             shutil.rmtree(held.directory, ignore_errors=True)

@@ -10,20 +10,23 @@ found and ended.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.engine.table import uuid_text
-from roost.errors import From, InternalError, NoSecret, SystemCallError
+from roost.errors import From, InternalError, SystemCallError
 from roost.host.api import Command
 
 #: Seconds for making the keys of a new TPM, most of it arithmetic.
 SETUP_TIMEOUT = 120.0
+_CIPHER = "aes-256-cbc"
 #: How much of the end of a log an error carries.
 _EXCERPT = 2048
 
@@ -49,17 +52,14 @@ class SoftwareTpms:
         """Set it up where it has no state yet, and run it. directory: the guest's own.
 
         Raises SystemCallError without the programs, InternalError with swtpm_setup's own words,
-        NoSecret for a passphrase, as there are no secrets yet.
+        NoSecret for a passphrase that is not there.
         """
-        if need.secret is not None:
-            raise NoSecret(
-                f"no secret with matching uuid '{need.secret}'",
-                domain=From.SECRET,
-                hint="secrets are not kept yet; drop <encryption>",
-            )
         program = _find("swtpm")
         log = self._context.paths.log / f"{record.name}-swtpm.log"
-        state = await self._prepare_state(record, need, log)
+        key = None
+        if need.secret is not None:
+            key = await self._context.lookups.secrets.value("vtpm", uuid=need.secret)
+        state = await self._prepare_state(record, need, log, key)
         socket_path = directory / "swtpm.sock"
         listener = guest.resources.listen_for_guest(socket_path)
         words = [program, "socket", "--ctrl", f"type=unixio,fd={listener}", "--tpmstate", state, "--terminate"]
@@ -68,15 +68,20 @@ class SoftwareTpms:
             words.append("--tpm2")
         if need.debug:
             words += ["--log", f"fd=2,level={need.debug}"]
-        self._run(guest, words, log, listener)
+        with _passed(key) as keys, _passed(key) as migration_keys:
+            # Each is read to its end.
+            for option, descriptors in (("--key", keys), ("--migration-key", migration_keys)):
+                for descriptor in descriptors:
+                    words += [option, f"pwdfd={descriptor},mode={_CIPHER}"]
+            self._run(guest, words, log, (listener, *keys, *migration_keys))
         guest.resources.tpm_socket = str(socket_path)
 
-    def _run(self, guest: Guest, words: list[str], log: Path, listener: int) -> None:
+    def _run(self, guest: Guest, words: list[str], log: Path, descriptors: Sequence[int]) -> None:
         context = self._context
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             process = context.host.processes.spawn(
-                Command(words, _environment(context.paths.tpms), output, (listener,), context.account, umask=0o077)
+                Command(words, _environment(context.paths.tpms), output, descriptors, context.account, umask=0o077)
             )
         finally:
             os.close(output)
@@ -84,13 +89,13 @@ class SoftwareTpms:
 
     # -- its state -------------------------------------------------------------------------
 
-    async def _prepare_state(self, record: GuestRecord, need: plan.SoftwareTpm, log: Path) -> str:
+    async def _prepare_state(self, record: GuestRecord, need: plan.SoftwareTpm, log: Path, key: bytes | None) -> str:
         """The state as swtpm takes it, set up."""
         if need.state is not None:
             # Kept by the user, who may bring it along.
             uri = f"{'file' if need.state_is_file else 'dir'}://{need.state}"
             if _is_fresh(Path(need.state)):
-                await self._set_up(record, need, uri, log)
+                await self._set_up(record, need, uri, log, key)
             return f"backend-uri={uri}"
         own = self._context.host.ownership
         tpms = self._context.paths.tpms
@@ -101,14 +106,21 @@ class SoftwareTpms:
             unfinished = state.with_name(f"{state.name}.new")
             shutil.rmtree(unfinished, ignore_errors=True)
             own.directory(unfinished)
-            await self._set_up(record, need, f"dir://{unfinished}", log)
+            await self._set_up(record, need, f"dir://{unfinished}", log, key)
             unfinished.rename(state)
         elif need.banks and need.version == "2.0":
-            await self._set_up(record, need, f"dir://{state}", log, again=True)
+            await self._set_up(record, need, f"dir://{state}", log, key, again=True)
         return f"dir={state},mode=0600"
 
     async def _set_up(
-        self, record: GuestRecord, need: plan.SoftwareTpm, state: str, log: Path, *, again: bool = False
+        self,
+        record: GuestRecord,
+        need: plan.SoftwareTpm,
+        state: str,
+        log: Path,
+        key: bytes | None,
+        *,
+        again: bool = False,
     ) -> None:
         program = _find("swtpm_setup")
         words = [program, "--tpmstate", state]
@@ -128,16 +140,25 @@ class SoftwareTpms:
         async with self._settling:
             # All guests' TPMs share one authority that signs their certificates.
             await self._call([program, "--create-config-files", "skip-if-exist"], log)
-        await self._call(words, log)
+        with _passed(key) as keys:
+            for descriptor in keys:
+                words += ["--pwdfile-fd", str(descriptor), "--cipher", _CIPHER]
+            await self._call(words, log, keys)
 
-    async def _call(self, words: list[str], log: Path) -> None:
+    async def _call(self, words: list[str], log: Path, descriptors: Sequence[int] = ()) -> None:
         context = self._context
         output = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             start = os.fstat(output).st_size
             process = context.host.processes.spawn(
                 Command(
-                    words, _environment(context.paths.tpms), output, (), context.account, umask=0o077, lives_on=False
+                    words,
+                    _environment(context.paths.tpms),
+                    output,
+                    descriptors,
+                    context.account,
+                    umask=0o077,
+                    lives_on=False,
                 )
             )
             try:
@@ -155,6 +176,20 @@ class SoftwareTpms:
                 )
         finally:
             os.close(output)
+
+
+@contextlib.contextmanager
+def _passed(key: bytes | None) -> Iterator[tuple[int, ...]]:
+    """A descriptor to read the passphrase from; none without one."""
+    if key is None:
+        yield ()
+        return
+    descriptor = os.memfd_create("swtpm-key")
+    try:
+        os.pwrite(descriptor, key, 0)
+        yield (descriptor,)
+    finally:
+        os.close(descriptor)
 
 
 def _is_fresh(state: Path) -> bool:

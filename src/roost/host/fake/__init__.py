@@ -17,6 +17,8 @@ from roost.host.api import (
     HostMonitor,
     Owner,
     ProcessUsage,
+    Rate,
+    SwitchPort,
     Tap,
     Topology,
 )
@@ -121,6 +123,8 @@ class FakeNetwork:
     def __init__(self) -> None:
         self.ports: set[int] = set()
         self.taps: list[Tap] = []
+        #: What was done beside making taps, in order.
+        self.done: list[tuple[object, ...]] = []
         self._peers: list[socket.socket] = []
 
     def tap(
@@ -133,12 +137,54 @@ class FakeNetwork:
         queues: int = 0,
         headers: bool = True,
         managed: bool = True,
+        device: str = "/dev/net/tun",
     ) -> Tap:
         ours, theirs = socket.socketpair()
         self._peers.append(theirs)
         made = Tap(name or f"vnet{len(self.taps)}", (ours.detach(),))
         self.taps.append(made)
         return made
+
+    def macvtap(
+        self,
+        name: str,
+        *,
+        mac: str,
+        link: str,
+        mode: str,
+        mtu: int | None = None,
+        queues: int = 0,
+        headers: bool = True,
+    ) -> Tap:
+        self.done.append(("macvtap", name, link, mode))
+        return self.tap(name, mac=mac, bridge=None)
+
+    def remove_macvtap(self, name: str, mac: str) -> None:
+        self.done.append(("remove_macvtap", name))
+
+    def free_name(self, prefix: str) -> str:
+        return f"{prefix}{len(self.taps)}"
+
+    def address(self, interface: str) -> str:
+        return "52:54:00:00:00:99"
+
+    def set_address(self, interface: str, mac: str) -> None:
+        self.done.append(("set_address", interface, mac))
+
+    def shape(self, interface: str, *, sent: Rate | None, received: Rate | None) -> None:
+        self.done.append(("shape", interface, sent, received))
+
+    def isolate(self, interface: str) -> None:
+        self.done.append(("isolate", interface))
+
+    def plug(self, interface: str, bridge: str, port: SwitchPort) -> None:
+        self.done.append(("plug", interface, bridge, port))
+
+    def shape_port(self, interface: str, guest: str, *, sent: Rate | None, received: Rate | None) -> None:
+        self.done.append(("shape_port", interface, guest, sent, received))
+
+    def unplug(self, interface: str) -> None:
+        self.done.append(("unplug", interface))
 
     def close(self) -> None:
         """Close the far ends of the taps."""
@@ -192,6 +238,9 @@ class FakeNode:
     def uuid(self) -> str:
         return "00000000-0000-4000-8000-000000000002"
 
+    def smbios(self) -> Mapping[str, Mapping[str, str]]:
+        return {"system": {"manufacturer": "Fake"}}
+
     def info(self) -> NodeInfo:
         return NodeInfo("x86_64", 4 << 20, 2, 2000, 1, 1, 2, 1)
 
@@ -225,6 +274,12 @@ class FakeHardware:
 
     def page_sizes(self) -> Sequence[int]:
         return (4,)
+
+    def page_mounts(self) -> Mapping[int, str]:
+        return {}
+
+    def default_huge_page(self) -> int:
+        return 0
 
     def caches(self) -> Sequence[HostCache]:
         return [HostCache(0, 3, "both", 8192, "0-1")]

@@ -15,6 +15,23 @@ from roost.errors import InvalidArg
 from roost.host.api import Topology
 
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_DMI = "/sys/class/dmi/id"
+#: By table: names of entries as <sysinfo> has them, and the kernel's files.
+_SMBIOS_FILES = {
+    "bios": {"vendor": "bios_vendor", "version": "bios_version", "date": "bios_date", "release": "bios_release"},
+    "system": {
+        "manufacturer": "sys_vendor", "product": "product_name", "version": "product_version",
+        "serial": "product_serial", "uuid": "product_uuid", "sku": "product_sku", "family": "product_family",
+    },
+    "base_boards": {
+        "manufacturer": "board_vendor", "product": "board_name", "version": "board_version", "serial": "board_serial",
+        "asset": "board_asset_tag",
+    },
+    "chassis": {
+        "manufacturer": "chassis_vendor", "version": "chassis_version", "serial": "chassis_serial",
+        "asset": "chassis_asset_tag",
+    },
+}  # fmt: skip
 _CPUS = "/sys/devices/system/cpu"
 _NODES = "/sys/devices/system/node"
 _STAT = ("user", "nice", "system", "idle", "iowait", "irq", "softirq")
@@ -91,6 +108,17 @@ class LinuxNode:
 
     def uuid(self) -> str:
         return self._uuid
+
+    def smbios(self) -> Mapping[str, Mapping[str, str]]:
+        return self._smbios
+
+    @functools.cached_property
+    def _smbios(self) -> Mapping[str, Mapping[str, str]]:
+        found = {
+            table: {name: text for name, file in files.items() if (text := _text(f"{_DMI}/{file}", "")).strip()}
+            for table, files in _SMBIOS_FILES.items()
+        }
+        return {table: entries for table, entries in found.items() if entries}
 
     @functools.cached_property
     def _topology(self) -> tuple[Topology, ...]:

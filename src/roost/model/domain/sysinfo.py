@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from roost.errors import XmlError
@@ -64,7 +65,26 @@ class FwCfgSysinfo(Sysinfo, tag="fwcfg"):
 
 AnySysinfo = SmbiosSysinfo | FwCfgSysinfo
 
+
+def sysinfo_of(tables: Mapping[str, Mapping[str, str]]) -> SmbiosSysinfo | None:
+    """Tables by the names of `SMBIOS_ENTRIES` as a section of a document; None without any."""
+    if not tables:
+        return None
+    entries = {
+        table: tuple(SysinfoEntry(name=name, value=found[name]) for name in names if name in found)
+        for table, names in SMBIOS_ENTRIES.items()
+        for found in (tables.get(table, {}),)
+    }
+    boards = entries["base_boards"]
+    return SmbiosSysinfo(
+        bios=entries["bios"],
+        system=entries["system"],
+        base_boards=(BaseBoard(entries=boards),) if boards else (),
+        chassis=entries["chassis"],
+    )
+
+
 __all__ = [
     "SMBIOS_ENTRIES", "AnySysinfo", "BaseBoard", "FwCfgEntry", "FwCfgSysinfo", "SmbiosSysinfo", "Sysinfo",
-    "SysinfoEntry",
+    "SysinfoEntry", "sysinfo_of",
 ]  # fmt: skip

@@ -101,5 +101,11 @@ def section(ctx: Context) -> Iterator[Piece]:
 
 def keywrap_words(ctx: Context) -> Iterator[str]:
     keywrap = ctx.domain.keywrap
+    if keywrap is not None and keywrap.ciphers and not (ctx.domain.os.arch or "").startswith("s390"):
+        raise ConfigUnsupported(
+            f"{keywrap.ciphers[0].name}-key-wrap is not available with this QEMU binary",
+            domain=From.QEMU,
+            hint="only s390x machines wrap keys; drop <keywrap>",
+        )
     for cipher in keywrap.ciphers if keywrap is not None else ():
         yield f"{cipher.name}-key-wrap={on_off(cipher.state)}"
