@@ -57,6 +57,14 @@ class Client:
         """A domain's document."""
         return [mean_of(calls, self._connection.lookupByName(name).XMLDesc)]
 
+    def capabilities(self, calls: int) -> list[float]:
+        """The host's document."""
+        return [mean_of(calls, self._connection.getCapabilities)]
+
+    def domain_capabilities(self, calls: int) -> list[float]:
+        """The default emulator's document."""
+        return [mean_of(calls, lambda: self._connection.getDomainCapabilities(None, None, None, None, 0))]
+
     def list_all(self, calls: int) -> list[float]:
         """All domains as objects."""
         return [mean_of(calls, self._connection.listAllDomains)]

@@ -60,6 +60,9 @@ MEASURES = (
     Measure("daemon-start", "daemon start with all definitions", "ms", most_ratio=1.0),
     Measure("memory-idle", "resident memory, idle", "MB", most=60),
     Measure("memory-definition", "resident memory of a definition", "KB", most=20),
+    Measure("probe", "first question about an emulator", "ms", most_ratio=1.0),
+    Measure("capabilities", "capabilities of the host", "µs", most_ratio=0.5),
+    Measure("domcapabilities", "capabilities of an emulator", "µs", most_ratio=0.5),
     Measure("cli", "`roost list` against `virsh list`", "ms", most_ratio=2.0),
 )
 UNITS = {"µs": 1e6, "ms": 1e3, "MB": 1e-6, "KB": 1e-3}
@@ -110,6 +113,9 @@ class Bench:
         if self._wants("memory-idle", "memory-definition"):
             yield "idle memory"
             self._idle_memory()
+        if self._wants("probe", "capabilities", "domcapabilities"):
+            yield "capabilities"
+            self._capabilities()
         if self._wants("start", "start-raw", "destroy"):
             yield from self._starts()
         if self._wants("start-20"):
@@ -147,6 +153,14 @@ class Bench:
         self._restart("start of an empty daemon")
         for side in self._sides:
             self.samples.add("memory-idle", side.name, [float(side.resident_bytes())])
+
+    def _capabilities(self) -> None:
+        """Before anything else has made the daemons ask an emulator what it can do."""
+        self._each("probe", "domain_capabilities", 1)
+        self._each("capabilities", "capabilities", 1, keep=False)  # asks every emulator on the host
+        for _ in range(self._plan.rounds):
+            self._each("capabilities", "capabilities", max(5, self._plan.calls // 50))
+            self._each("domcapabilities", "domain_capabilities", self._plan.calls // 4)
 
     def _starts(self) -> Iterator[str]:
         guest = "bench-start"
