@@ -103,7 +103,7 @@ _BACKUP = (
     + """
 import time
 # Large enough that a backup still runs when it is looked at.
-domain = begin(True, 512, libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA)
+domain = begin(True, 256, libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA)
 domain.checkpointCreateXML("<domaincheckpoint><name>before</name></domaincheckpoint>")
 
 def stop():
