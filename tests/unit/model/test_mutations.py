@@ -24,8 +24,8 @@ ODD = st.sampled_from(
         "", "0", "-1", "1", "65535", "65536", "4294967295", "4294967296", "18446744073709551616", "0x10", "1e3", " 7",
         "yes", "no", "on", "off", "none", "default", "x", "a b", "é", "$IP", "$A[@2]", "$A[", "nat", "bridge", "ipv6",
         "10.0.0.1", "10.1", "255.255.255.0", "255.0.255.0", "fd00::1", "::", "::ffff:1.2.3.4", "fe80::1%eth0",
-        "1.2.3.4.5", "52:54:00:11:22:33", "ff:ff:ff:ff:ff:ff", "6c4ce3c0-44fb-4de0-9b51-1b2e9cfa3e8f", "SYN/ACK", "NEW", "src,dst",
-        "//a//b/", "relative/path", "raw", "qcow2", "luks", "external", "internal", "manual", "vda", "vdb", "hdc",
+        "1.2.3.4.5", "52:54:00:11:22:33", "ff:ff:ff:ff:ff:ff", "6c4ce3c0-44fb-4de0-9b51-1b2e9cfa3e8f", "SYN/ACK", "NEW",
+        "src,dst", "//a//b/", "relative/path", "raw", "qcow2", "luks", "external", "internal", "manual", "vda", "vdb", "hdc",
         "0755", "GiB", "file", "block", "network", "dir", "volume",
     )
 )  # fmt: skip
