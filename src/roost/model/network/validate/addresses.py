@@ -99,8 +99,8 @@ def _check_lease(lease: Lease | None) -> None:
         raise _unsupported("The minimum lease time should be greater than 2 minutes")
 
 
-def check_host(host: DhcpHost, version: int, name: str, *, partial: bool = False) -> None:
-    """An address kept for one guest. partial: enough to find it by, as updates do."""
+def check_host(host: DhcpHost, version: int, name: str) -> None:
+    """An address kept for one guest, and what the guest is known by."""
     if host.mac is not None:
         if version == 6:
             raise _wrong(
@@ -114,19 +114,12 @@ def check_host(host: DhcpHost, version: int, name: str, *, partial: bool = False
         raise _wrong(f"Invalid character '{strange[0]}' in id '{host.id}' of network '{name}'")
     if host.name is not None and not (host.name[:1].isascii() and host.name[:1].isalnum()):
         raise _wrong(f"Cannot use host name '{host.name}' in network '{name}'")
-    if partial:
-        if host.mac is None and host.name is None and host.ip is None:
-            raise _wrong(
-                f"At least one of name, mac, or ip attribute must be specified for static host definition "
-                f"in network '{name}' "
-            )
-    else:
-        if version == 6 and host.id is None and host.name is None:
-            raise _wrong(f"Static host definition in IPv6 network '{name}' must have id or name attribute")
-        if version == 4 and host.mac is None and host.name is None:
-            raise _wrong(f"Static host definition in IPv4 network '{name}' must have mac or name attribute")
-        if host.ip is None:
-            raise _wrong(f"Missing IP address in static host definition for network '{name}'")
+    if version == 6 and host.id is None and host.name is None:
+        raise _wrong(f"Static host definition in IPv6 network '{name}' must have id or name attribute")
+    if version == 4 and host.mac is None and host.name is None:
+        raise _wrong(f"Static host definition in IPv4 network '{name}' must have mac or name attribute")
+    if host.ip is None:
+        raise _wrong(f"Missing IP address in static host definition for network '{name}'")
     _check_lease(host.lease)
 
 
