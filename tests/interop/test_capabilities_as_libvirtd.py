@@ -320,9 +320,13 @@ PROCESSORS = {
 
 
 class Shown(NamedTuple):
-    """What a definition and its guest show of the processor; the refusal of the start where there is no guest."""
+    """What a definition and its guest show of the processor; or the words that refuse to.
+
+    updated: the definition as this host would run it.
+    """
 
     defined: str
+    updated: str
     live: str
 
 
@@ -340,10 +344,12 @@ def start(uri: str, name: str, cpu: str, directory: Path) -> Shown:
     virsh_ok(uri, "define", str(path))
     try:
         defined = processor_in(virsh_ok(uri, "dumpxml", name))
+        shown = virsh(uri, "dumpxml", "--update-cpu", name)
+        updated = processor_in(shown.stdout) if shown.ok else shown.stderr
         started = virsh(uri, "start", "--paused", name)
         live = processor_in(virsh_ok(uri, "dumpxml", name)) if started.ok else started.stderr.partition("\n")[2]
         assert processor_in(virsh_ok(uri, "dumpxml", "--inactive", name)) == defined
-        return Shown(defined, live)
+        return Shown(defined, updated, live)
     finally:
         virsh(uri, "destroy", name)
         virsh(uri, "undefine", name)
@@ -353,6 +359,7 @@ def start(uri: str, name: str, cpu: str, directory: Path) -> Shown:
 def test_a_running_guest_shows_its_processor(peer: Peer, daemon: RoostDaemon, tmp_path: Path, kind: str) -> None:
     theirs, ours = (start(uri, f"cpu-{kind}", PROCESSORS[kind], tmp_path) for uri in (peer.uri, daemon.uri))
     assert ours.defined == theirs.defined
+    assert ours.updated.startswith(theirs.updated.strip())
     assert ours.live.startswith(theirs.live.strip())
 
 

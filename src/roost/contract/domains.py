@@ -82,6 +82,11 @@ class Domains(Interface):
         raise NotImplementedError
 
     @optional
+    async def describe_for_host(self, domain: DomainIdentity, flags: int) -> str:
+        """The same with what is relative to the host decided: XML_UPDATE_CPU."""
+        raise NotImplementedError
+
+    @optional
     def is_active(self, domain: DomainIdentity) -> bool:
         raise NotImplementedError
 

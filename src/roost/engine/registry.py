@@ -154,6 +154,9 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
         record = self.table.get(domain)
         return record.describe(inactive=bool(flags & D.XML_INACTIVE), secure=bool(flags & D.XML_SECURE))
 
+    async def describe_for_host(self, domain: DomainIdentity, flags: int) -> str:
+        return self.describe(domain, flags)
+
     def is_active(self, domain: DomainIdentity) -> bool:
         return self.table.get(domain).is_active
 

@@ -58,6 +58,7 @@ CASES = [
     void("DOMAIN_UNDEFINE", (WEB,), "undefine", (WEB, 0)),
     void("DOMAIN_UNDEFINE_FLAGS", (WEB, 4), "undefine"),
     same("DOMAIN_GET_XML_DESC", (WEB, 1), "describe", "<domain/>"),
+    same("DOMAIN_GET_XML_DESC", (WEB, 4), "describe_for_host", "<domain/>"),
     Case("DOMAIN_IS_ACTIVE", (WEB,), "is_active", (WEB,), True, (1,)),
     Case("DOMAIN_IS_PERSISTENT", (WEB,), "is_persistent", (WEB,), False, (0,)),
     Case("DOMAIN_IS_UPDATED", (WEB,), "is_updated", (WEB,), True, (1,)),

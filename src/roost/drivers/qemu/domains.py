@@ -12,6 +12,7 @@ from roost.drivers.qemu.capabilities import Capabilities
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.facts import machine_facts
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.guest_cpu import for_this_host
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import START_FLAGS
 from roost.drivers.qemu.swtpm import remove_state
@@ -19,6 +20,7 @@ from roost.engine.inspection import RecordInspection
 from roost.engine.registry import RegistryDomains
 from roost.engine.table import uuid_text
 from roost.errors import From, InvalidArg, OperationInvalid, SystemCallError
+from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.complete import complete
 from roost.model.domain.devices.tpm import EmulatorTpm
@@ -80,6 +82,16 @@ class QemuDomains(RegistryDomains[Guest]):
         cache = self._context.capabilities
         caps = await (cache.get(emulator) if emulator else cache.for_arch(document.os.arch))
         return complete(document, self._facts_of(caps))
+
+    async def describe_for_host(self, domain: DomainIdentity, flags: int) -> str:
+        self.check_flags(flags, self.xml_flags, "DomainGetXMLDesc")
+        record, inactive = self.table.get(domain), bool(flags & D.XML_INACTIVE)
+        document = record.config if inactive and record.is_persistent else record.document
+        if document.cpu is None:
+            return record.describe(inactive=inactive, secure=bool(flags & D.XML_SECURE))
+        caps = await self._context.capabilities.get(document.devices.emulator or "")
+        processors = self._context.documents.processors(caps, document.type)
+        return model.format(for_this_host(document, processors), secure=bool(flags & D.XML_SECURE))
 
     async def launch(self, record: GuestRecord, document: Domain, flags: int) -> None:
         await self._launcher.start(record, document, flags)

@@ -12,7 +12,13 @@ from roost.drivers.qemu.qmp import QmpCommandError
 from roost.errors import ConfigUnsupported, From
 from roost.model.cpu import x86
 from roost.model.cpu.arches import is_x86
-from roost.model.cpu.expand import as_started, expand_for_start, refuse_unknown_features, verify_invariant_tsc
+from roost.model.cpu.expand import (
+    as_started,
+    expand_for_start,
+    refuse_unknown_features,
+    updated_for_host,
+    verify_invariant_tsc,
+)
 from roost.model.domain import Domain
 from roost.model.domain.cpu import Cpu
 
@@ -51,6 +57,14 @@ def with_processor(document: Domain, caps: Capabilities, processors: GuestProces
         features=processors.features,
     )
     return replace(document, cpu=expanded)
+
+
+def for_this_host(document: Domain, processors: GuestProcessors) -> Domain:
+    """The document with a <cpu> as a guest that can migrate would be started with here. Raises as `with_processor`."""
+    cpu = document.cpu
+    if cpu is None or not _has_model(cpu) or not is_x86(document.os.arch or ""):
+        return document
+    return replace(document, cpu=updated_for_host(cpu, processors.migratable))
 
 
 def _is_mode_supported(cpu: Cpu, caps: Capabilities, virt_type: str, processors: GuestProcessors) -> bool:

@@ -54,7 +54,7 @@ def expand_for_start(
         _refuse_forbidden(cpu, full)
     if cpu.check == "partial" and cpu.mode != "host-model":
         compare(full or Processor(), processor_of(cpu), fail=True)
-    cpu = _updated(cpu, migratable)
+    cpu = updated_for_host(cpu, migratable)
     cpu = _translated(cpu, known)
     cpu = replace(cpu, model=replace(cpu.model or CpuModel(), fallback="forbid"))
     return replace(cpu, features=_given(cpu.features, features))
@@ -77,8 +77,13 @@ def _given(features: Iterable[CpuFeature], known: frozenset[str] | None) -> tupl
     )
 
 
-def _updated(cpu: Cpu, host: Processor | None) -> Cpu:
-    """With optional features decided, and the host's model in the place of one relative to it."""
+def updated_for_host(cpu: Cpu, host: Processor | None) -> Cpu:
+    """With optional features decided, and the host's model in the place of one relative to it.
+
+    host: what migratable guests get. Raises ConfigUnsupported without one where it matters, InternalError.
+    """
+    if cpu.mode in ("host-passthrough", "maximum"):
+        return cpu
     if cpu.mode == "host-model" or cpu.match == "minimum" or any(f.policy == "optional" for f in cpu.features):
         if host is None:
             raise ConfigUnsupported(
@@ -211,6 +216,7 @@ __all__ = [
     "guest_processor",
     "processor_of",
     "refuse_unknown_features",
+    "updated_for_host",
     "verify_invariant_tsc",
     "with_policies",
 ]

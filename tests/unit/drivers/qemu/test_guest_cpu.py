@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from roost.drivers.qemu.capabilities import Capabilities, GuestProcessors
 from roost.drivers.qemu.capabilities.record import CpuModel, HostModel
-from roost.drivers.qemu.guest_cpu import questions, with_answers, with_processor
+from roost.drivers.qemu.guest_cpu import for_this_host, questions, with_answers, with_processor
 from roost.drivers.qemu.qmp import QmpCommandError
 from roost.errors import ConfigUnsupported
 from roost.model.cpu import x86
@@ -80,6 +80,16 @@ def test_host_model_is_named() -> None:
 def test_modes_that_the_emulator_has_not(cpu: str, caps: Capabilities) -> None:
     with pytest.raises(ConfigUnsupported, match="for x86_64 qemu domain on x86_64 host is not supported by hypervisor"):
         expanded(cpu, caps)
+
+
+def test_a_document_for_this_host() -> None:
+    processors = GuestProcessors(CAPS, "qemu", None)
+    shown = for_this_host(document("<cpu mode='host-model' check='partial'/>"), processors).cpu
+    assert shown is not None
+    assert shown.model is not None
+    assert (shown.mode, shown.check, shown.model.name) == ("custom", "partial", "Penryn")
+    for same in ("", "<cpu mode='maximum'/>", "<cpu><model>Penryn</model></cpu>"):
+        assert for_this_host(document(same), processors).cpu == document(same).cpu
 
 
 def test_features_are_checked_by_name() -> None:
