@@ -41,6 +41,7 @@ class Held(msgspec.Struct, frozen=True):
     helpers: tuple[str, ...] = ()
     #: Directories of huge pages, removed with the guest.
     pages: tuple[str, ...] = ()
+    links: tuple[connections.Link, ...] = ()
 
 
 #: The name of the process file of the helper for persistent reservations.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import socket
 import struct
 from pathlib import Path
 
 from roost.errors import InternalError, OperationFailed
-from roost.host.api import Tap
+from roost.host.api import Rate, SwitchPort, Tap
+from roost.host.linux import macvtap, openvswitch, traffic
 from roost.host.linux.system import system_error
 
 _TUNSETIFF = 0x400454CA
@@ -38,6 +40,7 @@ class LinuxNetwork:
 
     def __init__(self) -> None:
         self._ports: set[int] = set()
+        self._names: set[str] = set()
         self._reserved: dict[int, list[socket.socket]] = {}
 
     def tap(
@@ -50,6 +53,7 @@ class LinuxNetwork:
         queues: int = 0,
         headers: bool = True,
         managed: bool = True,
+        device: str = "/dev/net/tun",
     ) -> Tap:
         if len(name) > _NAME_MAX:
             raise OperationFailed(f"interface name '{name}' is longer than {_NAME_MAX} characters")
@@ -58,7 +62,7 @@ class LinuxNetwork:
         descriptors: list[int] = []
         try:
             for _ in range(queues or 1):
-                made = _open_queue(made, flags, descriptors)
+                made = _open_queue(device, made, flags, descriptors)
             if managed:
                 self._configure(made, mac, bridge, mtu)
         except BaseException:
@@ -97,6 +101,56 @@ class LinuxNetwork:
             fcntl.ioctl(control, _SIOCBRADDIF, _request(bridge, struct.pack("i", socket.if_nametoindex(name))))
         except OSError as error:
             raise system_error(f"Unable to add bridge {bridge} port {name}", error) from error
+
+    def macvtap(
+        self,
+        name: str,
+        *,
+        mac: str,
+        link: str,
+        mode: str,
+        mtu: int | None = None,
+        queues: int = 0,
+        headers: bool = True,
+    ) -> Tap:
+        return macvtap.create(name, mac=mac, link=link, mode=mode, mtu=mtu, queues=queues, headers=headers)
+
+    def remove_macvtap(self, name: str, mac: str) -> None:
+        macvtap.remove(name, mac)
+
+    def free_name(self, prefix: str) -> str:
+        taken = {name for _, name in socket.if_nameindex()} | self._names
+        number = next(number for number in itertools.count() if f"{prefix}{number}" not in taken)
+        # Two guests may start before either has made its interface.
+        self._names.add(f"{prefix}{number}")
+        return f"{prefix}{number}"
+
+    def address(self, interface: str) -> str:
+        return macvtap.address_of(interface)
+
+    def set_address(self, interface: str, mac: str) -> None:
+        macvtap.set_address(interface, mac)
+
+    def shape(self, interface: str, *, sent: Rate | None, received: Rate | None) -> None:
+        traffic.shape(interface, sent=sent, received=received)
+
+    def isolate(self, interface: str) -> None:
+        try:
+            Path(f"/sys/class/net/{interface}/brport/isolated").write_text("1")
+        except OSError as error:
+            raise InternalError(f"Unable to set bridge port isolated on {interface}: {error.strerror}") from error
+
+    def plug(self, interface: str, bridge: str, port: SwitchPort) -> None:
+        what = f"Unable to add port {interface} to OVS bridge {bridge}"
+        openvswitch.run(openvswitch.add_command(interface, bridge, port), what)
+
+    def shape_port(self, interface: str, guest: str, *, sent: Rate | None, received: Rate | None) -> None:
+        for words in openvswitch.limit_commands(interface, guest, sent=sent, received=received):
+            openvswitch.run(words, f"Unable to create and set qos configuration on port {interface}")
+
+    def unplug(self, interface: str) -> None:
+        with contextlib.suppress(InternalError):
+            openvswitch.run(openvswitch.remove_command(interface), f"Unable to delete port {interface} from OVS")
 
     def counters(self, interface: str) -> tuple[int, int, int, int, int, int, int, int]:
         base = f"/sys/class/net/{interface}/statistics/"
@@ -174,13 +228,13 @@ class LinuxNetwork:
         return listener
 
 
-def _open_queue(name: str, flags: int, descriptors: list[int]) -> str:
+def _open_queue(device: str, name: str, flags: int, descriptors: list[int]) -> str:
     """One more queue of the tap `name`, appended to `descriptors`; the interface's real name."""
     try:
-        descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         raise system_error(
-            "Unable to open /dev/net/tun, is tun module loaded?", error, hint="load it: modprobe tun"
+            f"Unable to open {device}, is tun module loaded?", error, hint="load it: modprobe tun"
         ) from error
     descriptors.append(descriptor)
     try:

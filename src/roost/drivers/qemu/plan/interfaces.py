@@ -9,7 +9,7 @@ from roost.drivers.qemu.plan.chardevs import backend, chardev_id, source_needs
 from roost.drivers.qemu.plan.context import Context, alias_of
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device
 from roost.drivers.qemu.plan.resources import File, Listener, Log, Opened, Passt, Port, Switch, Tap
-from roost.errors import ConfigUnsupported, From
+from roost.errors import ConfigUnsupported, From, NoNetwork
 from roost.model.domain.device import PciAddress
 from roost.model.domain.devices.chardev import UnixChar
 from roost.model.domain.devices.interface import (
@@ -94,10 +94,10 @@ def _bridge(interface: Interface) -> str | None:
     source = interface.source
     if isinstance(source, NetworkNet):
         if source.bridge is None:
-            raise ConfigUnsupported(
-                f"network '{source.network}' of interface '{interface.alias}' has no bridge",
-                domain=From.QEMU,
-                hint="start the network, or connect to a bridge with <interface type='bridge'>",
+            raise NoNetwork(
+                f"no network with matching name '{source.network}'",
+                domain=From.NETWORK,
+                hint="networks are not kept yet: connect to a bridge with <interface type='bridge'>",
             )
         return source.bridge
     return source.bridge if isinstance(source, BridgeNet) else None
