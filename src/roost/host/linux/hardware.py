@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,11 +31,17 @@ def _number(path: Path) -> int:
     return int(_read(path) or 0)
 
 
-class LinuxHardware:
-    """See host.api.Hardware. root: where /sys is."""
+#: A mount's size of pages; without one it is the default.
+_PAGE_OPTION = re.compile(r"pagesize=(\d+)([KMG])")
+_PAGE_UNITS = {"K": 1, "M": 1 << 10, "G": 1 << 20}
 
-    def __init__(self, root: Path = Path("/sys")) -> None:
+
+class LinuxHardware:
+    """See host.api.Hardware. root: where /sys is; proc: where /proc is."""
+
+    def __init__(self, root: Path = Path("/sys"), proc: Path = Path("/proc")) -> None:
         self._root = root
+        self._proc = proc
 
     @functools.cached_property
     def _words(self) -> Mapping[tuple[int, int, str], int]:
@@ -73,6 +80,21 @@ class LinuxHardware:
         pools = (self._root / "kernel" / "mm" / "hugepages").glob("hugepages-*kB")
         large = (int(entry.name.removeprefix("hugepages-").removesuffix("kB")) for entry in pools)
         return (os.sysconf("SC_PAGESIZE") // 1024, *sorted(large))
+
+    def page_mounts(self) -> Mapping[int, str]:
+        found: dict[int, str] = {}
+        for line in _read(self._proc / "mounts").splitlines():
+            _, where, kind, options, *_ = line.split()
+            size = _PAGE_OPTION.search(options)
+            if kind == "hugetlbfs":
+                kib = int(size[1]) * _PAGE_UNITS[size[2]] if size else self.default_huge_page()
+                found.setdefault(kib, where)
+        default = found.get(self.default_huge_page())
+        return {**found, 0: default} if default is not None else found
+
+    def default_huge_page(self) -> int:
+        sizes = (line.split() for line in _read(self._proc / "meminfo").splitlines())
+        return next((int(words[1]) for words in sizes if words[0] == "Hugepagesize:"), 0)
 
     def caches(self) -> Sequence[HostCache]:
         found: dict[tuple[int, int, CacheType], HostCache] = {}

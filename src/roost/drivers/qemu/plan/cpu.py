@@ -166,6 +166,8 @@ def _flags(ctx: Context) -> Iterator[str]:
         if cpu.maxphysaddr is not None:
             passed = cpu.maxphysaddr.mode == "passthrough"
             yield "host-phys-bits=on" if passed else f"phys-bits={cpu.maxphysaddr.bits}"
+            if passed and cpu.maxphysaddr.limit is not None:
+                yield f"host-phys-bits-limit={cpu.maxphysaddr.limit}"
 
 
 def _default_model(ctx: Context, *, has_flags: bool) -> str | None:
@@ -218,6 +220,12 @@ def smp_section(ctx: Context) -> Iterator[Piece]:
         elif (topology.dies or 1) != 1:
             raise ConfigUnsupported(
                 "Only 1 die per socket is supported", domain=From.QEMU, hint="set dies='1' in <topology>"
+            )
+        if topology.clusters is not None and ctx.caps.has("option:smp-opts.clusters"):
+            words.append(f"clusters={topology.clusters}")
+        elif (topology.clusters or 1) != 1:
+            raise ConfigUnsupported(
+                "Only 1 cluster per die is supported", domain=From.QEMU, hint="set clusters='1' in <topology>"
             )
         words += [f"cores={topology.cores}", f"threads={topology.threads}"]
     else:

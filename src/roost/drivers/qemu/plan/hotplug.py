@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from roost.drivers.qemu.plan import chardevs, controllers, disks, inputs, interfaces, small, sound, video
+from roost.drivers.qemu.plan import chardevs, controllers, disks, inputs, interfaces, memory, small, sound, video
 from roost.drivers.qemu.plan.caps import Capabilities
 from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.overrides import Overrides
@@ -19,6 +19,7 @@ from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.graphics import Video
 from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.memory import Dimm, Nvdimm, VirtioMem, VirtioPmem
 from roost.model.domain.devices.small import Hub, Input, Rng, Watchdog
 from roost.model.domain.devices.sound import Sound
 
@@ -45,6 +46,7 @@ _PIECES: dict[type[Device], Callable[[Any, Context], Iterator[Piece]]] = {
     Hub: small.hub,
     Watchdog: small.watchdog,
     Rng: small.rng,
+    **dict.fromkeys((Dimm, Nvdimm, VirtioPmem, VirtioMem), memory.memory_device),
 }
 
 #: Kind of piece to the command that makes it, and the one that takes it away by id.

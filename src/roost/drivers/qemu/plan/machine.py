@@ -122,9 +122,25 @@ def _accelerator(ctx: Context) -> Piece:
     return option("-accel", ",".join(words))
 
 
+def _teardown(ctx: Context) -> Iterator[Piece]:
+    """Whether the guest's memory is given back in the background."""
+    features = ctx.domain.features
+    if features is None or features.async_teardown is None:
+        return
+    word = f"async-teardown={on_off(features.async_teardown)}"
+    if ctx.caps.has("option:run-with.async-teardown"):
+        yield option("-run-with", word)
+    elif features.async_teardown:
+        ctx.require(
+            "option:async-teardown", "asynchronous teardown is not available with this QEMU binary", "leave it out"
+        )
+        yield option("-async-teardown")
+
+
 def section(ctx: Context) -> Iterator[Piece]:
     yield _machine(ctx)
     yield _accelerator(ctx)
+    yield from _teardown(ctx)
 
 
 def power_section(ctx: Context) -> Iterator[Piece]:

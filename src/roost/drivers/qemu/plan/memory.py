@@ -136,7 +136,7 @@ def _props(ctx: Context, each: AnyMemory) -> Props:
     return {**props, "memdev": f"mem{alias}", "id": alias, **ctx.address(each)}
 
 
-def memory_device(ctx: Context, each: AnyMemory) -> Iterator[Piece]:
+def memory_device(each: AnyMemory, ctx: Context) -> Iterator[Piece]:
     """One device, after its memory. Enclaves' memory is part of the board."""
     yield from backend(ctx, _memory(each))
     if not isinstance(each, SgxEpc):
@@ -145,7 +145,7 @@ def memory_device(ctx: Context, each: AnyMemory) -> Iterator[Piece]:
 
 def devices_section(ctx: Context) -> Iterator[Piece]:
     for each in ctx.domain.devices.memories:
-        yield from memory_device(ctx, each)
+        yield from memory_device(each, ctx)
 
 
 def needs(ctx: Context) -> Iterator[File | PageDirectory]:

@@ -178,6 +178,13 @@ FEATURE_RULES: tuple[Rule, ...] = (
     _only_power("cfpc", "cfpc"),
     _only_power("sbbc", "sbbc"),
     _only_power("ibs", "ibs"),
+    Rule(lambda d, c: d.ras is not None and not _is_arm_virt(c), f"The 'ras' feature {_NOT_FOR}", "leave <ras> out"),
+    _only_x86("ps2", "ps2"),
+    Rule(
+        lambda d, c: d.aia is not None and c.domain.os.arch != "riscv64",
+        f"The 'aia' feature {_NOT_FOR}",
+        "leave <aia> out",
+    ),
     Rule(
         lambda d, c: d.tcg_tb_cache is not None and c.domain.type != "qemu",
         "TCG features are incompatible with domain type '{c.domain.type}'",
@@ -191,6 +198,11 @@ FEATURE_RULES: tuple[Rule, ...] = (
 
 #: On <cpu>, `{d}`.
 CPU_RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda d, c: d.deprecated_features is not None,
+        "toggling deprecated features for CPU model is unsupported",
+        "disable them by name",
+    ),
     Rule(
         lambda d, c: d.maxphysaddr is not None and not c.is_x86,
         "CPU maximum physical address bits specification is not supported for '{c.domain.os.arch}' architecture",
