@@ -22,15 +22,17 @@ from typing import Any
 
 from roost.constants import domain as D
 from roost.constants import domain_events as E
+from roost.drivers.qemu import connections, plan, storage
 from roost.drivers.qemu import live as L
-from roost.drivers.qemu import plan
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import DESTROYED, FAILED, Guest, GuestRecord
 from roost.drivers.qemu.guest_cpu import questions as guest_cpu_questions
 from roost.drivers.qemu.guest_cpu import with_answers, with_processor
 from roost.drivers.qemu.log import GuestLog, hint_for
+from roost.drivers.qemu.passt import Passts
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed, QmpCommandError
 from roost.drivers.qemu.resources import Resources
+from roost.drivers.qemu.storagehelpers import StorageHelpers
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.swtpm import SoftwareTpms
 from roost.errors import From, InternalError, RoostError
@@ -56,6 +58,8 @@ class Launcher:
         self.context = context
         self.supervisor = supervisor
         self.tpms = SoftwareTpms(context)
+        self.helpers = StorageHelpers(context)
+        self.passts = Passts(context)
 
     async def start(self, record: GuestRecord, document: Domain, flags: int) -> None:
         """Start `record` from `document`; events are published when it is through.
@@ -65,6 +69,8 @@ class Launcher:
         """
         context = self.context
         caps = await context.capabilities.get(document.devices.emulator or "")
+        found = await storage.prepare(document, context.lookups, context.account)
+        document = await connections.with_networks(found.document, context.lookups)
         async with AsyncExitStack() as stack:
             id = context.table.activate(record)
             stack.callback(self._abandon, record)
@@ -73,16 +79,24 @@ class Launcher:
             document = self._with_firmware(record, document, flags)
             processors = context.documents.processors(caps, document.type)
             document = with_processor(document, caps, processors, context.host.node.machine())
-            record.live = live = L.make_live(document, id, directory)
+            record.live = live = L.with_display_sockets(L.make_live(document, id, directory), directory)
             monitor_path = context.paths.monitor(id, record.name)
             guest = Guest(Resources(context.host), GuestLog(context.paths.log_file(record.name)), str(monitor_path))
             guest.autodestroy = bool(flags & D.START_AUTODESTROY)
             record.runtime = guest
             stack.push_async_callback(self._unwind, record, guest)
-            needs = plan.needs(live, caps)
+            needs = plan.needs(live, caps, found.volumes)
+            guest.resources.volumes = found.volumes
+            guest.resources.secrets = await storage.secret_values(needs, context.lookups)
+            await self._write_overlays(record, guest, found)
             guest.resources.prepare(needs, directory, lend=context.config.dynamic_ownership)
             context.save(record)
-            guest.resources.take(needs, context.account, reset_nvram=bool(flags & D.START_RESET_NVRAM))
+            guest.resources.take(
+                needs, context.account, guest=live.uuid or "", reset_nvram=bool(flags & D.START_RESET_NVRAM)
+            )
+            await self.helpers.start(record, guest, needs, directory)
+            for passt in needs.passts:
+                await self.passts.start(record, guest, passt, directory)
             for tpm in needs.tpms:
                 await self.tpms.start(record, guest, tpm, directory)
             grants = guest.resources.grants(guest.resources.listen(monitor_path))
@@ -105,6 +119,14 @@ class Launcher:
             return document
         nvram = nvram_path(str(context.paths.nvram), record.name)
         return with_firmware(document, context.firmware.descriptors(), nvram=nvram)
+
+    async def _write_overlays(self, record: GuestRecord, guest: Guest, found: storage.Found) -> None:
+        """Make the images that transient disks write to; that they go with the guest is on disk before they are."""
+        if found.overlays:
+            guest.resources.hold_files(overlay.path for overlay in found.overlays)
+            self.context.save(record)
+            for overlay in found.overlays:
+                await asyncio.to_thread(overlay.write)
 
     def _abandon(self, record: GuestRecord) -> None:
         """The last step back: a record that never ran."""
@@ -163,12 +185,25 @@ class Launcher:
             if isinstance(answer, QmpCommandError):
                 raise answer
         _, chardevs, processors = answers[:3]
+        processors = await self._plug_processors(guest, live) or processors
         guest.vcpus = tuple(entry["thread-id"] for entry in processors)
         live = with_answers(live, await self._ask(guest, guest_cpu_questions(live, processors[0]["qom-path"])))
         record.live = L.with_channel_states(L.with_terminals(live, chardevs), chardevs)
         account = self.context.account
         if account is not None and self.context.config.dynamic_ownership:
             record.live = L.with_labels(record.live, account.uid, account.gid)
+
+    async def _plug_processors(self, guest: Guest, live: Domain) -> Sequence[Any]:
+        """Plug in what the command line cannot bring; all processors then, () when there was nothing to plug."""
+        if not plan.late_processors(live):
+            return ()
+        (slots,) = await self._ask(guest, (("query-hotpluggable-cpus", None),))
+        commands = [(command.name, command.arguments) for command in plan.plug_processors(live, slots)]
+        answers = await self._ask(guest, (*commands, ("query-cpus-fast", None)))
+        for answer in (slots, *answers):
+            if isinstance(answer, QmpCommandError):
+                raise answer
+        return list(answers[-1])
 
     async def _ask(self, guest: Guest, questions: Sequence[Question]) -> Sequence[Any]:
         """QEMU's answers, all asked at once."""

@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 
+from roost.drivers.qemu.plan.imagenumbers import with_numbers
 from roost.model.domain import Domain
 from roost.model.domain.aliases import assign_aliases
 from roost.model.domain.alignment import align_memory
+from roost.model.domain.device import VirtioSerialAddress
 from roost.model.domain.devices.chardev import Channel, CharDevice, PtyChar, UnixChar, VirtioChannel
-from roost.model.domain.devices.disk import Disk, FileSource
-from roost.model.domain.devices.graphics import AddressListen, AnyGraphics, SpiceGraphics, VncGraphics
+from roost.model.domain.devices.disk import BlockSource, Disk, FileSource
+from roost.model.domain.devices.graphics import AddressListen, AnyGraphics, SocketListen, SpiceGraphics, VncGraphics
 from roost.model.domain.devices.interface import Interface, InterfaceTarget
 from roost.model.domain.security import Seclabel
 
@@ -29,17 +31,18 @@ def make_live(config: Domain, id: int, channel_directory: Path) -> Domain:
 
 
 def _with_indexes(disks: Sequence[Disk]) -> tuple[Disk, ...]:
-    """Sources numbered from the last disk on, empty drives counted: the numbers in the names of their block nodes.
+    """Images numbered from the last disk on, empty drives counted: the numbers in the names of their block nodes."""
+    empty = frozenset(
+        disk.target.dev for disk in disks if isinstance(disk.source, FileSource | BlockSource) and _is_empty(disk)
+    )
+    return with_numbers(disks, empty)
 
-    Left alone where a backing chain is written out; the plan numbers those.
-    """
-    if any(disk.backing_store is not None for disk in disks):
-        return tuple(disks)
-    numbered = []
-    for number, disk in enumerate(reversed(disks), 1):
-        empty = isinstance(disk.source, FileSource) and disk.source.file is None
-        numbered.append(disk if empty else _replace(disk, source=_replace(disk.source, index=number)))
-    return tuple(reversed(numbered))
+
+def _is_empty(disk: Disk) -> bool:
+    source = disk.source
+    if isinstance(source, FileSource):
+        return source.file is None and source.fdgroup is None
+    return isinstance(source, BlockSource) and source.dev is None
 
 
 def _with_socket(channel: Channel, directory: Path) -> Channel:
@@ -48,7 +51,31 @@ def _with_socket(channel: Channel, directory: Path) -> Channel:
         return channel
     target = channel.target
     name = target.name if isinstance(target, VirtioChannel) else None
-    return _replace(channel, source=_replace(source, mode="bind", path=str(directory / (name or str(channel.alias)))))
+    return _replace(channel, source=_replace(source, mode="bind", path=str(directory / (name or _unnamed(channel)))))
+
+
+def _unnamed(channel: Channel) -> str:
+    """The socket of a channel without a name: by its place."""
+    address = channel.address
+    if not isinstance(address, VirtioSerialAddress):
+        return str(channel.alias)
+    return f"vioser-{address.controller:02}-{address.bus:02}-{address.port or 0:02}.sock"
+
+
+def with_display_sockets(live: Domain, directory: Path) -> Domain:
+    """Sockets below `directory` for displays that are to listen at one and name none."""
+    displays = tuple(_listening(each, directory) for each in live.devices.graphics)
+    return _replace(live, devices=_replace(live.devices, graphics=displays))
+
+
+def _listening(graphics: AnyGraphics, directory: Path) -> AnyGraphics:
+    if not isinstance(graphics, VncGraphics | SpiceGraphics) or SocketListen() not in graphics.listens:
+        return graphics
+    made = SocketListen(socket=str(directory / f"{graphics.type}.sock"))
+    listens = tuple(made if listen == SocketListen() else listen for listen in graphics.listens)
+    if isinstance(graphics, VncGraphics):
+        return _replace(graphics, listens=listens, socket=made.socket)
+    return _replace(graphics, listens=listens)
 
 
 # -- what the start has found out --------------------------------------------------------------

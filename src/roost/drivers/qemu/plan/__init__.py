@@ -10,17 +10,23 @@ from roost.drivers.qemu.plan.caps import Capabilities, Machine
 from roost.drivers.qemu.plan.hotplug import Command, device_add, undo
 from roost.drivers.qemu.plan.launch import Launch, argv, needs
 from roost.drivers.qemu.plan.pieces import Piece, render
+from roost.drivers.qemu.plan.processors import late_processors, plug_processors
 from roost.drivers.qemu.plan.resources import (
     File,
     Grants,
+    HostDevice,
     Listener,
     Log,
     Made,
     Needs,
+    Opened,
+    PageDirectory,
+    Passt,
     Port,
     ReservationsHelper,
     Secret,
     SoftwareTpm,
+    Switch,
     Tap,
     VhostVsock,
     VirtioFs,
@@ -28,7 +34,8 @@ from roost.drivers.qemu.plan.resources import (
 from roost.drivers.qemu.plan.settings import settings
 
 __all__ = [
-    "Capabilities", "Command", "File", "Grants", "Launch", "Listener", "Log", "Machine", "Made", "Needs", "Piece",
-    "Port", "ReservationsHelper", "Secret", "SoftwareTpm", "Tap", "VhostVsock", "VirtioFs", "argv", "device_add",
-    "needs", "render", "settings", "undo",
+    "Capabilities", "Command", "File", "Grants", "HostDevice", "Launch", "Listener", "Log", "Machine", "Made", "Needs",
+    "Opened", "PageDirectory", "Passt", "Piece", "Port", "ReservationsHelper", "Secret", "SoftwareTpm",
+    "Switch", "Tap", "VhostVsock", "VirtioFs",
+    "argv", "device_add", "late_processors", "needs", "plug_processors", "render", "settings", "undo",
 ]  # fmt: skip

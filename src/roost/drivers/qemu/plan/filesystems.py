@@ -114,7 +114,7 @@ def needs(ctx: Context) -> Iterator[Need]:
         source = _source(filesystem)
         user = filesystem.target or ""
         if not _is_virtiofs(filesystem):
-            yield File(source.dir or "", write=not filesystem.readonly, user=user, kind="directory", shared=True)
+            yield File(source.dir or "", write=not filesystem.readonly, user=user, kind="export", shared=True)
         elif source.socket is not None:
             yield File(source.socket, write=True, user=user, kind="socket")
         else:

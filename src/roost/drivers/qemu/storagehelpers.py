@@ -1,0 +1,113 @@
+"""Processes beside QEMU that serve its storage: virtiofsd for shared directories, qemu-pr-helper for reservations.
+
+Both run as root, since the files and devices are the host's: virtiofsd shuts
+itself into the directory it serves, the other checks what it is asked for. A
+virtiofsd ends when QEMU closes its connection; the other is found by its file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from roost.drivers.qemu import plan
+from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.resources import PR_HELPER
+from roost.errors import From, InternalError, OperationInvalid, SystemCallError
+from roost.host.api import Command
+
+#: Where distributions keep virtiofsd, which is on no PATH.
+_VIRTIOFSD = ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd", "/usr/libexec/qemu/virtiofsd")
+_PR_HELPER = ("/usr/bin/qemu-pr-helper", "/usr/libexec/qemu-pr-helper", "/usr/lib/qemu/qemu-pr-helper")
+#: Seconds for qemu-pr-helper to open its socket.
+_READY_TIMEOUT = 30.0
+_EXCERPT = 2048
+
+
+class StorageHelpers:
+    """Starts them, for one guest at a time."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def start(self, record: GuestRecord, guest: Guest, needs: plan.Needs, directory: Path) -> None:
+        """Everything that the guest's storage needs, listening when this returns. directory: the guest's own.
+
+        Raises SystemCallError without the programs, InternalError with a helper's own words.
+        """
+        for need in needs.virtiofs:
+            self._start_virtiofsd(record, guest, need, directory)
+        for helper in needs.reservations:
+            await self._start_reservations(record, guest, directory / helper.socket)
+
+    def _start_virtiofsd(self, record: GuestRecord, guest: Guest, need: plan.VirtioFs, directory: Path) -> None:
+        if not os.path.isdir(need.directory):
+            raise OperationInvalid(f"the virtiofs export directory '{need.directory}' does not exist", domain=From.QEMU)
+        program = need.binary or _find("virtiofsd", _VIRTIOFSD)
+        listener = guest.resources.listen_for_guest(directory / f"{need.key}-fs.sock")
+        log = self._context.paths.log / f"{record.name}-{need.key}-virtiofsd.log"
+        words = [program, f"--fd={listener}", "-o", f"source={_escaped(need.directory)}", *need.arguments]
+        if need.max_open_files:
+            words.append(f"--rlimit-nofile={need.max_open_files}")
+        for name, ranges in (("uid", need.uids), ("gid", need.gids)):
+            words.extend(f"--{name}-map=:{inside}:{outside}:{count}:" for inside, outside, count in ranges)
+        output = _open(log)
+        try:
+            process = self._context.host.processes.spawn(Command(words, _environment(), output, (listener,)))
+        finally:
+            os.close(output)
+        guest.resources.add_helper(process)
+
+    async def _start_reservations(self, record: GuestRecord, guest: Guest, socket: Path) -> None:
+        program = _find("qemu-pr-helper", _PR_HELPER)
+        log = self._context.paths.log / f"{record.name}-pr-helper.log"
+        words = [program, "-d", "-k", str(socket), "-f", guest.resources.helper_file(PR_HELPER)]
+        output = _open(log)
+        start = os.fstat(output).st_size
+        try:
+            # It goes into the background once its socket is open.
+            process = self._context.host.processes.spawn(Command(words, _environment(), output))
+            try:
+                async with asyncio.timeout(_READY_TIMEOUT):
+                    status = await process.wait()
+            except TimeoutError:
+                process.terminate(0.0)
+                status = None
+            if status != 0:
+                said = os.pread(output, _EXCERPT, start).decode("utf-8", "replace").strip()
+                raise InternalError(f"pr-helper died unexpectedly: {said}", domain=From.QEMU, hint=f"see {log}")
+        finally:
+            os.close(output)
+        account = self._context.account
+        if account is not None:
+            os.chown(socket, account.uid, account.gid)
+
+
+def _open(log: Path) -> int:
+    return os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def _escaped(path: str) -> str:
+    """A value among others that commas separate."""
+    return path.replace(",", ",,")
+
+
+def _find(name: str, places: tuple[str, ...]) -> str:
+    found = next((place for place in places if os.access(place, os.X_OK)), None) or shutil.which(name)
+    if found is None:
+        text = f"Unable to find a satisfying {name}: {os.strerror(errno.ENOENT)}"
+        raise SystemCallError(
+            text, domain=From.QEMU, int1=errno.ENOENT, str2=text, hint="install qemu-system-common and virtiofsd"
+        )
+    return found
+
+
+def _environment() -> dict[str, str]:
+    return {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+__all__ = ["StorageHelpers"]
