@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 
 from roost.errors import From, InvalidArg, XmlError
 from roost.model.backup import Backup
+from roost.model.capabilities.domain import DomainCapabilities
+from roost.model.capabilities.host import HostCapabilities
 from roost.model.checkpoint import Checkpoint
+from roost.model.cpu.document import Processor
 from roost.model.domain import Domain
 from roost.model.interface import HostInterface
 from roost.model.network import Network, NetworkPort
@@ -64,6 +67,9 @@ DOCUMENTS: tuple[DocumentType, ...] = (
     DocumentType("domainsnapshot", "domainsnapshot", Snapshot, "(domain_snapshot)"),
     DocumentType("domaincheckpoint", "domaincheckpoint", Checkpoint, "(domain_checkpoint)"),
     DocumentType("domainbackup", "domainbackup", Backup, "(domain_backup)"),
+    DocumentType("capability", "capabilities", HostCapabilities, "(capabilities)"),
+    DocumentType("domaincaps", "domainCapabilities", DomainCapabilities, "(domain_capabilities)"),
+    DocumentType("cpu", "cpu", Processor, "(CPU_definition)"),
 )  # fmt: skip
 
 

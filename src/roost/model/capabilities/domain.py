@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from roost.model.cpu.document import Processor
-from roost.model.domain.cpu import CpuFeature, CpuModel
-from roost.xml import Child, Int, KiB, Record, Text, UInt, YesNo, at, format_document, parse_document
+from roost.model.domain.cpu import CpuFeature, CpuModel, MaxPhysAddr
+from roost.xml import Child, Int, KiB, OnOff, Record, Text, UInt, YesNo, at, format_document, parse_document
 
 
 class Enum(Record):
@@ -25,6 +25,22 @@ class Section(Record):
     def values(self, name: str) -> tuple[str, ...]:
         """Of one enum; () when it is not listed."""
         return next((enum.values for enum in self.enums if enum.name == name), ())
+
+
+class HypervDefaults(Record):
+    """What `mode='custom'` starts from: the state or the value of each enlightenment."""
+
+    spinlocks: Child[UInt | None] = None
+    stimer_direct: Child[OnOff | None] = None
+    tlbflush_direct: Child[OnOff | None] = None
+    tlbflush_extended: Child[OnOff | None] = None
+    vendor_id: Child[str | None] = None
+
+
+class HypervSection(Section):
+    """Which enlightenments there are."""
+
+    defaults: HypervDefaults | None = None
 
 
 class LoaderSection(Record):
@@ -64,6 +80,7 @@ class CpuMode(Record):
     supported: YesNo
     enums: Annotated[tuple[Enum, ...], at("enum")] = ()
     models: Annotated[tuple[KnownModel, ...], at("model")] = ()
+    maxphysaddr: MaxPhysAddr | None = None
     blockers: Annotated[tuple[Blockers, ...], at("blockers")] = ()
     vendor: Child[str | None] = None
     features: Annotated[tuple[CpuFeature, ...], at("feature")] = ()
@@ -124,7 +141,8 @@ class FeatureSections(Record):
     ps2: Section | None = None
     sev: Sev | None = None
     sgx: Sgx | None = None
-    hyperv: Section | None = None
+    tdx: Section | None = None
+    hyperv: HypervSection | None = None
     launch_security: Annotated[Section | None, at("launchSecurity")] = None
 
 

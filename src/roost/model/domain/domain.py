@@ -43,6 +43,7 @@ class Domain(Record):
     type: DomainType
     id: Annotated[Int | None, at("@id", live=True)] = None
     uuid: Annotated[Uuid | None, at("uuid", wrong=Complaint(InternalError, "malformed uuid element"))] = None
+    hwuuid: Child[Uuid | None] = None
     genid: Annotated[Genid | None, at("genid", keep_empty=True, once=_ONE_GENID)] = None
     title: Child[str | None] = None
     description: Child[str | None] = None

@@ -349,11 +349,11 @@ def _sgx(sgx: SgxFacts | None) -> D.Sgx:
     return D.Sgx(supported=True, flc=sgx.flc, sgx1=sgx.sgx1, sgx2=sgx.sgx2, section_size=total, sections=sections)
 
 
-def _hyperv(setting: Setting) -> D.Section:
+def _hyperv(setting: Setting) -> D.HypervSection:
     host = setting.processors.host_model
     told = host.hyperv if host is not None and host.hyperv is not None else frozenset[str]()
     values = tuple(name for name, prop in _HYPERV if not prop or prop in told)
-    return D.Section(supported=True, enums=(D.Enum(name="features", values=values),))
+    return D.HypervSection(supported=True, enums=(D.Enum(name="features", values=values),))
 
 
 def encrypted_guests(words: x86.Words) -> tuple[int, int]:

@@ -109,7 +109,7 @@ _ALWAYS_MANUFACTURED = ("base_boards", "chassis")
 def identity_section(ctx: Context) -> Iterator[Piece]:
     domain = ctx.domain
     if domain.uuid is not None:
-        yield option("-uuid", domain.uuid)
+        yield option("-uuid", domain.hwuuid or domain.uuid)
     yield from _smbios(ctx)
     for info in domain.sysinfo:
         if isinstance(info, FwCfgSysinfo):
