@@ -11,7 +11,7 @@ from roost.drivers.qemu.plan.context import alias_of
 from roost.drivers.qemu.plan.hotplug import Command
 from roost.errors import From, XmlError
 from roost.model.domain import Domain
-from roost.model.domain.devices.graphics import VncGraphics
+from roost.model.domain.devices.graphics import SpiceGraphics, VncGraphics
 
 
 def _reboot(domain: Domain, caps: Capabilities) -> Iterator[Command]:
@@ -31,17 +31,18 @@ def _expiry(text: str) -> str:
 
 def _passwords(domain: Domain, caps: Capabilities) -> Iterator[Command]:
     for graphics in domain.devices.graphics:
-        if not isinstance(graphics, VncGraphics) or graphics.passwd is None:
+        if not isinstance(graphics, VncGraphics | SpiceGraphics) or graphics.passwd is None:
             continue
-        arguments = {"protocol": "vnc", "password": graphics.passwd}
+        protocol = graphics.type
+        arguments = {"protocol": protocol, "password": graphics.passwd}
         if graphics.connected is not None:
             arguments["connected"] = graphics.connected
         yield Command("set_password", arguments)
         if not graphics.passwd:
             # An empty password lets nobody in.
-            yield Command("expire_password", {"protocol": "vnc", "time": "now"})
+            yield Command("expire_password", {"protocol": protocol, "time": "now"})
         elif graphics.passwd_valid_to is not None:
-            yield Command("expire_password", {"protocol": "vnc", "time": _expiry(graphics.passwd_valid_to)})
+            yield Command("expire_password", {"protocol": protocol, "time": _expiry(graphics.passwd_valid_to)})
 
 
 def _histograms(domain: Domain, caps: Capabilities) -> Iterator[Command]:
