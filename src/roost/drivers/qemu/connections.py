@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from roost.contract.lookups import Lookups
 from roost.drivers.qemu import plan
-from roost.errors import ConfigUnsupported, DeviceMissing, From, InternalError, SystemCallError
+from roost.errors import ConfigUnsupported, DeviceMissing, From, InternalError, OperationFailed, SystemCallError
 from roost.host.api import Host, Rate, SwitchPort, Tap
 from roost.model.domain import Domain
+from roost.model.domain.devices.hostdev import UsbHostdev, UsbLocation
 from roost.model.domain.devices.interface import NetworkNet
 from roost.model.shared.bandwidth import Rate as WrittenRate
 
@@ -205,6 +207,58 @@ async def with_networks(document: Domain, lookups: Lookups) -> Domain:
     return replace(document, devices=replace(document.devices, interfaces=interfaces))
 
 
+# -- USB -------------------------------------------------------------------------------------------
+
+
+def with_usb_devices(document: Domain) -> Domain:
+    """The document with the place of each USB device of the host that is handed over.
+
+    One that may be missing and is, is marked so. Raises InternalError for others, OperationFailed where several fit.
+    """
+    if not any(isinstance(hostdev.source, UsbHostdev) for hostdev in document.devices.hostdevs):
+        return document
+    there = _usb_devices()
+    hostdevs = tuple(
+        replace(hostdev, source=_placed(hostdev.source, there)) if isinstance(hostdev.source, UsbHostdev) else hostdev
+        for hostdev in document.devices.hostdevs
+    )
+    return replace(document, devices=replace(document.devices, hostdevs=hostdevs))
+
+
+def _usb_devices() -> dict[UsbLocation, tuple[int, int]]:
+    """Vendor and product of what is plugged in, by place."""
+    found = {}
+    for device in Path("/sys/bus/usb/devices").glob("*/idVendor"):
+        base = device.parent
+        with contextlib.suppress(OSError, ValueError):
+            place = UsbLocation(bus=int((base / "busnum").read_text()), device=int((base / "devnum").read_text()))
+            found[place] = (int(device.read_text(), 16), int((base / "idProduct").read_text(), 16))
+    return found
+
+
+def _placed(source: UsbHostdev, there: dict[UsbLocation, tuple[int, int]]) -> UsbHostdev:
+    wanted = (source.vendor, source.product)
+    fitting = [place for place, ids in there.items() if source.vendor is None or ids == wanted]
+    if source.location is not None:
+        fitting = [place for place in fitting if place == source.location]
+    if len(fitting) > 1 and source.location is None:
+        raise OperationFailed(
+            f"Multiple USB devices for {source.vendor:x}:{source.product:x}, use <address> to specify one",
+            domain=From.QEMU,
+        )
+    if fitting and (source.location is not None or source.vendor is not None):
+        return replace(source, location=fitting[0])
+    if source.startup_policy == "optional":
+        return replace(source, missing=True)
+    where = f"bus:{source.location.bus} device:{source.location.device}" if source.location is not None else ""
+    name = f"{source.vendor:x}:{source.product:x}" if source.vendor is not None else ""
+    raise InternalError(
+        f"Did not find USB device {' '.join(filter(None, (name, where)))}",
+        domain=From.QEMU,
+        hint="see lsusb; with startupPolicy='optional' the guest starts without it",
+    )
+
+
 # -- devices of the host -----------------------------------------------------------------------
 
 
@@ -264,4 +318,14 @@ def open_device(need: plan.Opened) -> int:
         raise SystemCallError(text, domain=From.QEMU, int1=error.errno or 0, str2=text) from error
 
 
-__all__ = ["Link", "check_device", "links", "make", "open_device", "scsi_generic", "undo", "with_networks"]
+__all__ = [
+    "Link",
+    "check_device",
+    "links",
+    "make",
+    "open_device",
+    "scsi_generic",
+    "undo",
+    "with_networks",
+    "with_usb_devices",
+]

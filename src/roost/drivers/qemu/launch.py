@@ -71,6 +71,7 @@ class Launcher:
         caps = await context.capabilities.get(document.devices.emulator or "")
         found = await storage.prepare(document, context.lookups, context.account)
         document = await connections.with_networks(found.document, context.lookups)
+        document = connections.with_usb_devices(document)
         async with AsyncExitStack() as stack:
             id = context.table.activate(record)
             stack.callback(self._abandon, record)

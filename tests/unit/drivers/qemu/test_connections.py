@@ -12,10 +12,11 @@ import pytest
 
 from roost.contract.lookups import Lookups, NetworkLookup
 from roost.drivers.qemu import connections, plan
-from roost.errors import ConfigUnsupported, DeviceMissing, InternalError, NoNetwork, SystemCallError
+from roost.errors import ConfigUnsupported, DeviceMissing, InternalError, NoNetwork, OperationFailed, SystemCallError
 from roost.host.api import Host, Rate, SwitchPort
 from roost.host.fake import FakeHost
 from roost.model.domain import Domain, parse
+from roost.model.domain.devices.hostdev import UsbLocation
 from roost.model.shared.bandwidth import Bandwidth
 from roost.model.shared.bandwidth import Rate as WrittenRate
 from roost.model.shared.virtualport import VirtualPort, VirtualPortParameters
@@ -114,6 +115,32 @@ def test_devices_that_are_not_there() -> None:
         connections.scsi_generic(plan.HostDevice("hostdev0", "scsi", "99:9:9:9"))
     with pytest.raises(SystemCallError, match="Unable to open '/dev/none' for vdpa device"):
         connections.open_device(plan.Opened("k", "/dev/none", "Unable to open '/dev/none' for vdpa device"))
+
+
+USB = """<domain type='qemu'><name>g</name><memory>1024</memory><os><type>hvm</type></os><devices>
+<hostdev type='usb'><source{policy}>{what}</source></hostdev></devices></domain>"""
+IDS, PLACE = "<vendor id='0xfffe'/><product id='0xfffd'/>", "<address bus='99' device='98'/>"
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [(IDS, "Did not find USB device fffe:fffd"), (PLACE, "Did not find USB device bus:99 device:98")],
+)
+def test_usb_devices_that_are_not_plugged_in(what: str, text: str) -> None:
+    with pytest.raises(InternalError, match=text):
+        connections.with_usb_devices(parse(USB.format(policy="", what=what)))
+    optional = connections.with_usb_devices(parse(USB.format(policy=" startupPolicy='optional'", what=what)))
+    assert getattr(optional.devices.hostdevs[0].source, "missing", None)
+
+
+def test_usb_devices_are_found_by_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, other = UsbLocation(bus=1, device=2), UsbLocation(bus=1, device=3)
+    document = parse(USB.format(policy="", what=IDS))
+    monkeypatch.setattr(connections, "_usb_devices", lambda: {here: (0xFFFE, 0xFFFD), other: (1, 2)})
+    assert getattr(connections.with_usb_devices(document).devices.hostdevs[0].source, "location", None) == here
+    monkeypatch.setattr(connections, "_usb_devices", lambda: {here: (0xFFFE, 0xFFFD), other: (0xFFFE, 0xFFFD)})
+    with pytest.raises(OperationFailed, match="Multiple USB devices for fffe:fffd"):
+        connections.with_usb_devices(document)
 
 
 XML = """<domain type='qemu'><name>g</name><memory>1024</memory><os><type>hvm</type></os><devices>

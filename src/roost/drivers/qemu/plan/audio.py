@@ -8,7 +8,7 @@ from typing import Any
 from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact
 from roost.errors import ConfigUnsupported, From
-from roost.model.domain.devices.sound import Audio, AudioDirection, SdlAudio
+from roost.model.domain.devices.sound import Audio, AudioDirection, PipewireAudio, SdlAudio
 
 #: QEMU's names of backends that are called otherwise in documents.
 _DRIVERS = {"pulseaudio": "pa", "file": "wav"}
@@ -70,10 +70,14 @@ def chosen(number: int | None, ctx: Context) -> str | None:
 
 def environment(ctx: Context) -> dict[str, str]:
     """What backends read from QEMU's environment."""
+    found: dict[str, str] = {}
     for audio in ctx.domain.devices.audios:
-        if isinstance(audio.backend, SdlAudio) and audio.backend.driver is not None:
-            return {"SDL_AUDIODRIVER": audio.backend.driver}
-    return {}
+        backend = audio.backend
+        if isinstance(backend, SdlAudio) and backend.driver is not None:
+            found["SDL_AUDIODRIVER"] = backend.driver
+        elif isinstance(backend, PipewireAudio) and backend.runtime_dir is not None:
+            found["PIPEWIRE_RUNTIME_DIR"] = backend.runtime_dir
+    return found
 
 
 def section(ctx: Context) -> Iterator[Piece]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from roost.drivers.qemu.plan import chardevs, controllers, disks, inputs, interfaces, memory, small, sound, video
+from roost.drivers.qemu.plan import (
+    chardevs,
+    controllers,
+    disks,
+    hostdevs,
+    inputs,
+    interfaces,
+    memory,
+    redirdev,
+    small,
+    sound,
+    video,
+)
 from roost.drivers.qemu.plan.caps import Capabilities
 from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.overrides import Overrides
@@ -18,8 +30,10 @@ from roost.model.domain.devices.chardev import Channel, Console, Parallel, Seria
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.graphics import Video
+from roost.model.domain.devices.hostdev import Hostdev
 from roost.model.domain.devices.interface import Interface
 from roost.model.domain.devices.memory import Dimm, Nvdimm, VirtioMem, VirtioPmem
+from roost.model.domain.devices.redirdev import Redirdev
 from roost.model.domain.devices.small import Hub, Input, Rng, Watchdog
 from roost.model.domain.devices.sound import Sound
 
@@ -46,6 +60,8 @@ _PIECES: dict[type[Device], Callable[[Any, Context], Iterator[Piece]]] = {
     Hub: small.hub,
     Watchdog: small.watchdog,
     Rng: small.rng,
+    Redirdev: redirdev.pieces,
+    Hostdev: hostdevs.pieces,
     **dict.fromkeys((Dimm, Nvdimm, VirtioPmem, VirtioMem), memory.memory_device),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from roost.drivers.qemu.plan.context import Context, alias_of, virtio_options
 from roost.drivers.qemu.plan.pieces import Piece, Props, device
-from roost.errors import ConfigUnsupported, From
+from roost.errors import ConfigUnsupported, From, OperationFailed
 from roost.model.domain.devices.graphics import Video, VideoModel
 
 #: Model to the device with VGA compatibility, which the first card gets.
@@ -76,7 +76,13 @@ def pieces(video: Video, ctx: Context) -> Iterator[Piece]:
     model = video.model or VideoModel(type="vga", primary=True)
     if model.type == "none":
         return
-    props = _driver(video, model, ctx) | {"id": alias_of(video)}
+    if video.driver is not None and video.driver.name == "vhostuser":
+        raise OperationFailed(
+            "Unable to find a satisfying vhost-user-gpu",
+            domain=From.QEMU,
+            hint="this driver runs no card in a process of its own; use <driver name='qemu'/>",
+        )
+    props = _driver(video, model, ctx) | {"id": alias_of(video), "blob": model.blob, "edid": model.edid}
     memory = _MEMORY.get(model.type or "")
     if memory is not None:
         props |= memory(model)
