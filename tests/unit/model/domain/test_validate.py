@@ -15,7 +15,7 @@ from roost.model.domain.device import DriveAddress
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.validate import check, rules_and_subjects
 from roost.model.domain.validate.rules import Context, Rule
-from support import machines, parity, platforms
+from support import machines, parity, platforms, resources
 
 FACTS = machines.facts()
 
@@ -162,13 +162,15 @@ def documents() -> Iterator[tuple[Domain, MachineFacts]]:
     texts = [case.written() for case in parity.cases()] + [domain(devices) for devices, _ in REFUSED]
     for text in texts:
         try:
-            yield complete(parse(text), FACTS, validate=False), FACTS
+            written = parse(text)
+            facts = machines.facts(written.os.arch or "x86_64", "qemu")
+            yield complete(written, facts, validate=False), facts
         except RoostError:
             continue
     for device, _ in OPTIONAL:
         done = complete(parse(domain(device)), FACTS, validate=False)
         yield done, replace(FACTS, devices=FACTS.devices - OPTIONAL_TYPES)
-    for case in platforms.broken():
+    for case in (*platforms.broken(), *resources.broken()):
         yield complete(parse(case.xml), case.facts, validate=False), case.facts
     for device, model in MISSING:
         xml = domain(f"<controller type='scsi' index='0' model='{model}'/>")

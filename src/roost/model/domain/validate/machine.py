@@ -36,6 +36,11 @@ def _loadparms(d: Any) -> Iterator[str]:
             yield device.boot.loadparm
 
 
+def _plugged_by_core(d: Any, c: Context) -> bool:
+    power = (d.os.arch or "").startswith("ppc64") and (d.os.machine or "").startswith("pseries")
+    return power and d.cpu is not None and d.cpu.topology is not None
+
+
 def _needs_eim(d: Any) -> bool:
     return bool(d.vcpu.count > _MAX_VCPUS_WITHOUT_EIM)
 
@@ -136,6 +141,11 @@ TOPOLOGY_RULES: tuple[Rule, ...] = (
         lambda d, c: d.cpu is not None and d.cpu.topology is not None and _topology_count(d) != d.vcpu.count,
         "CPU topology doesn't match maximum vcpu count",
         "sockets * dies * clusters * cores * threads must be {d.vcpu.count}",
+    ),
+    Rule(
+        lambda d, c: _plugged_by_core(d, c) and (d.vcpu.current or d.vcpu.count) % d.cpu.topology.threads,
+        "vCPUs count must be a multiple of the vCPU hotplug granularity ({d.cpu.topology.threads})",
+        "processors come by the core",
     ),
     Rule(
         lambda d, c: _needs_eim(d) and c.is_x86 and not c.is_q35,

@@ -98,15 +98,6 @@ def _slots(c: Context) -> int:
     return (ceiling.slots or 0) if ceiling is not None else 0
 
 
-def _initial(d: Domain) -> int:
-    """The memory of the guest without its devices."""
-    return d.memory - sum(device.size for device in d.devices.memories)
-
-
-def _space(d: Domain) -> int:
-    return (d.max_memory.size if d.max_memory is not None else 0) - _initial(d)
-
-
 def _is_power(d: Domain) -> bool:
     return (d.os.arch or "").startswith("ppc64")
 
@@ -169,15 +160,6 @@ PLUGGED_RULES: tuple[Rule, ...] = (
         "only 'pci' addresses are supported for the virtio-mem device",
     ),
 )
-
-SPACE_RULES: tuple[Rule, ...] = (
-    Rule(
-        lambda d, c: d.max_memory is not None and sum(m.size for m in d.devices.memories) > _space(d),
-        "memory device total size exceeds hotplug space",
-        "<maxMemory> counts all memory, <memory> what is there from the start",
-    ),
-)
-
 
 def check_count(domain: Domain) -> None:
     """Raises for more devices than slots."""
@@ -288,6 +270,6 @@ def check_node(domain: Domain) -> None:
 
 
 __all__ = [
-    "BACKING_RULES", "DEVICE_RULES", "HOTPLUG_RULES", "MEMTUNE_RULES", "PLUGGED_RULES", "SPACE_RULES", "TYPE_RULES",
+    "BACKING_RULES", "DEVICE_RULES", "HOTPLUG_RULES", "MEMTUNE_RULES", "PLUGGED_RULES", "TYPE_RULES",
     "check_count", "check_memory", "check_node", "check_pages",
 ]  # fmt: skip

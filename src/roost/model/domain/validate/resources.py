@@ -21,7 +21,6 @@ def of_machine(domain: Domain) -> Iterator[Table]:
     yield memory.HOTPLUG_RULES, (domain,), "/domain"
     if domain.max_memory is not None:
         yield memory.PLUGGED_RULES, domain.devices.memories, "/domain/devices/memory"
-        yield memory.SPACE_RULES, (domain,), "/domain/maxMemory"
     if domain.clock is not None:
         yield machine.CLOCK_RULES, (domain.clock,), "/domain/clock"
         yield machine.TIMER_RULES, domain.clock.timers, "/domain/clock/timer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ _MONITORED_LEVEL = 3
 _REAL_TIME = frozenset(("fifo", "rr"))
 _SHARES = (2, 262144)
 _PERIOD = (1000, 1000000)
+_PRINTABLE = re.compile(r"[ -~]*")
 _QUOTA = (1000, 17592186044415)
 
 
@@ -224,7 +226,7 @@ IOTHREAD_RULES: tuple[Rule, ...] = (
 #: On <resource>, `{d}`.
 RESOURCE_RULES: tuple[Rule, ...] = (
     Rule(
-        lambda d, c: d.fibrechannel_appid is not None and not d.fibrechannel_appid.isprintable(),
+        lambda d, c: d.fibrechannel_appid is not None and not _PRINTABLE.fullmatch(d.fibrechannel_appid),
         "Fibre Channel 'appid' is not a printable string",
         "",
         XmlError,
