@@ -7,9 +7,11 @@ explanations and schema are all derived from shapes.
 
 from __future__ import annotations
 
+import functools
+import sys
 import types
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -141,8 +143,11 @@ class Shape:
         #: The error for child elements that no field knows; None where they are ignored.
         self.strangers: Complaint | None = getattr(cls, "strangers", None)
         self.namespaces_first: bool = getattr(cls, "namespaces_first", False)
-        hints = get_type_hints(cls, include_extras=True)
-        declared = [_resolve(field, hints[field.name]) for field in msgspec.structs.fields(cls)]
+        hints = {name: hint for base in reversed(cls.__mro__) for name, hint in _own_hints(base).items()}
+        names, defaults = cls.__struct_fields__, cls.__struct_defaults__
+        # Keyword-only fields without a default are in the list of defaults too.
+        unset = (msgspec.NODEFAULT,) * (len(names) - len(defaults))
+        declared = [_resolve(*pair, hints[pair[0]]) for pair in zip(names, (*unset, *defaults), strict=True)]
         self.fields = sorted(declared, key=lambda field: field.at.order)
         self.root = Element("")
         for field in self.fields:
@@ -177,11 +182,21 @@ def records_below(cls: type[Record]) -> list[type[Record]]:
     return list(found)
 
 
-def _resolve(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
+@functools.cache
+def _own_hints(cls: type) -> dict[str, Any]:
+    """What a class says of its own fields; `get_type_hints` would evaluate all that it inherits once more."""
+    if not issubclass(cls, Record):
+        return {}
+    names = vars(sys.modules[cls.__module__])
+    return {name: eval(hint, names) if isinstance(hint, str) else hint for name, hint in cls.__annotations__.items()}
+
+
+def _resolve(name: str, default: Any, hint: Any) -> Field:
     types_, notes = _flatten(hint)
     at = next((note for note in notes if isinstance(note, At)), None) or At()
     value = next((note for note in notes if isinstance(note, Value)), None)
-    field = Field(info.name, at, None if info.required else info.default, info.required)
+    required = default is msgspec.NODEFAULT
+    field = Field(name, at, None if required else default, required)
     field.nullable = type(None) in types_
     types_ = [t for t in types_ if t is not type(None)]
     if len(types_) == 1 and get_origin(types_[0]) is tuple:
