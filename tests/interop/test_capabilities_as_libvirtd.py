@@ -84,12 +84,11 @@ def test_the_host_and_its_guests(both: Both) -> None:
     ((_, theirs, ours),) = both([("getCapabilities", ())])
     # Each daemon makes a UUID for a host whose firmware has none.
     theirs, ours = (re.sub("<uuid>.*</uuid>", "<uuid/>", text) for text in (theirs, ours))
-    gaps = {
-        arch: rf"  <guest>\n    <os_type>hvm</os_type>\n    <arch name='{arch}'>.*?</guest>\n\n"
-        for arch in NEWER_ARCHES
-    }
-    for pattern in gaps.values():
-        ours = re.sub(pattern, "", ours, flags=re.DOTALL)
+    # The peer has no KVM to ask for the rate of the counter.
+    ours = re.sub(r" *<counter .*/>\n", "", ours)
+    for arch in NEWER_ARCHES:
+        newer = rf"  <guest>\n    <os_type>hvm</os_type>\n    <arch name='{arch}'>.*?</guest>\n\n"
+        ours = re.sub(newer, "", ours, flags=re.DOTALL)
     assert ours == theirs
 
 

@@ -401,6 +401,10 @@ class Hardware(Protocol):
         """The most that a guest under KVM can have; 0 when KVM cannot be asked."""
         ...
 
+    def tsc(self) -> tuple[int, bool] | None:
+        """(Hz of the time stamp counter, whether guests may be given another); None when KVM cannot be asked."""
+        ...
+
     def sleep_states(self) -> Sequence[str]:
         """As the kernel names them: mem, disk."""
         ...

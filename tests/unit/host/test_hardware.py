@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from roost.host.api import HostCache, HostControl, HostMonitor
-from roost.host.linux import cpuid
+from roost.host.linux import cpuid, kvm
 from roost.host.linux.hardware import LinuxHardware
 
 PAGE = os.sysconf("SC_PAGESIZE") // 1024
@@ -112,9 +112,28 @@ def test_what_tasks_can_be_given(root: Path) -> None:
 
 def test_a_host_without_numa(tmp_path: Path) -> None:
     hardware = LinuxHardware(tmp_path)
-    assert hardware.cells() == []
+    (cell,) = hardware.cells()
+    assert (cell.id, cell.cpus, cell.pages, cell.distances) == (0, (0,), (), ())
+    assert cell.memory > 0
     assert hardware.caches() == []
     assert hardware.page_sizes() == (PAGE,)
+
+
+def test_without_kvm(tmp_path: Path) -> None:
+    plain = tmp_path / "kvm"
+    assert kvm.max_vcpus(str(plain)) == 0
+    assert kvm.tsc(str(plain)) is None
+    plain.touch()
+    assert kvm.max_vcpus(str(plain)) == 0
+    assert kvm.tsc(str(plain)) is None
+
+
+@pytest.mark.skipif(not os.access("/dev/kvm", os.R_OK | os.W_OK), reason="no access to /dev/kvm")
+def test_kvm_tells_its_limits() -> None:
+    hardware = LinuxHardware()
+    assert hardware.kvm_max_vcpus() > 0
+    told = hardware.tsc()
+    assert told is None or told[0] > 100_000_000
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="only x86 has CPUID")

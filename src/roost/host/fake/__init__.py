@@ -290,6 +290,9 @@ class FakeHardware:
     def kvm_max_vcpus(self) -> int:
         return 0
 
+    def tsc(self) -> tuple[int, bool] | None:
+        return None
+
     def sleep_states(self) -> Sequence[str]:
         return ()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import os
 import re
@@ -10,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from roost.host.api import CacheType, CellFacts, HostCache, HostControl, HostMonitor
+from roost.host.linux import kvm
 from roost.host.linux.cpuid import read_words
 from roost.host.linux.node import parse_ranges
 
 _CACHE_TYPES: Mapping[str, CacheType] = {"Unified": "both", "Data": "data", "Instruction": "code"}
 _CONTROLS: Sequence[tuple[str, CacheType]] = (("", "both"), ("CODE", "code"), ("DATA", "data"))
-_KVM_CHECK_EXTENSION, _KVM_CAP_MAX_VCPUS = 0xAE03, 66
 #: Caches below this level belong to one core and are nobody's business.
 _MINIMUM_CACHE_LEVEL = 3
 
@@ -53,7 +52,15 @@ class LinuxHardware:
     def cells(self) -> Sequence[CellFacts]:
         nodes = self._root / "devices" / "system" / "node"
         numbers = parse_ranges(_read(nodes / "online"))
+        if not numbers:
+            return [self._only_cell()]
         return [self._cell(nodes / f"node{number}", number, numbers) for number in numbers]
+
+    def _only_cell(self) -> CellFacts:
+        """All there is, on a host whose kernel knows no NUMA."""
+        words = next((line.split() for line in _read(Path("/proc/meminfo")).splitlines() if "MemTotal:" in line), None)
+        online = _read(self._root / "devices" / "system" / "cpu" / "online", "0")
+        return CellFacts(0, int(words[1]) if words else 0, (), (), tuple(parse_ranges(online)))
 
     def _cell(self, node: Path, number: int, numbers: Sequence[int]) -> CellFacts:
         total = 0
@@ -116,11 +123,10 @@ class LinuxHardware:
             return False
 
     def kvm_max_vcpus(self) -> int:
-        try:
-            with open("/dev/kvm", "rb", buffering=0) as kvm:
-                return fcntl.ioctl(kvm, _KVM_CHECK_EXTENSION, _KVM_CAP_MAX_VCPUS)
-        except OSError:
-            return 0
+        return kvm.max_vcpus()
+
+    def tsc(self) -> tuple[int, bool] | None:
+        return kvm.tsc()
 
     def sleep_states(self) -> Sequence[str]:
         return _read(self._root / "power" / "state").split()

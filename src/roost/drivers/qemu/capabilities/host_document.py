@@ -9,7 +9,7 @@ from roost.drivers.qemu.capabilities.record import Capabilities, MachineType
 from roost.host.api import Account, Hardware, HostControl, HostMonitor, NodeFacts
 from roost.model.capabilities import host as H
 from roost.model.cpu.arches import is_x86, word_size
-from roost.model.cpu.document import CpuSignature, PageSize, Processor
+from roost.model.cpu.document import Counter, CpuSignature, PageSize, Processor
 from roost.model.domain.cpu import CpuTopology, MaxPhysAddr
 
 _MIGRATION_TRANSPORTS = ("tcp", "rdma")
@@ -53,10 +53,17 @@ def _processor(node: NodeFacts, hardware: Hardware) -> Processor:
         arch=node.machine(),
         microcode=microcode or None,
         signature=CpuSignature(**signature._asdict()) if signature is not None else None,
+        counters=_counters(hardware) if make is not None and "invtsc" in make.features else (),
         topology=CpuTopology(sockets=info.sockets, dies=1, cores=info.cores, threads=info.threads),
         maxphysaddr=MaxPhysAddr(mode="emulate", bits=int(width)) if width else None,
         pages=tuple(PageSize(size=size) for size in hardware.page_sizes()),
     )
+
+
+def _counters(hardware: Hardware) -> tuple[Counter, ...]:
+    """A counter that runs at one rate is worth knowing the rate of."""
+    told = hardware.tsc()
+    return () if told is None else (Counter(name="tsc", frequency=told[0], scaling=told[1]),)
 
 
 def _power(hardware: Hardware) -> H.PowerManagement:

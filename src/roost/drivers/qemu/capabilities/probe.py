@@ -67,6 +67,8 @@ _PROPERTY_TYPES = (
     "isa-serial",
     "isa-debugcon",
     "intel-iommu",
+    "amd-iommu",
+    "virtio-iommu-pci",
     "ICH9-LPC",
     "PIIX4_PM",
     "memory-backend-file",

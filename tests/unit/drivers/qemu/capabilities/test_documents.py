@@ -83,6 +83,13 @@ class Hardware(FakeHardware):
     def has_iommu(self) -> bool:
         return True
 
+    def tsc(self) -> tuple[int, bool] | None:
+        return 2_000_000_000, False
+
+    def cpuid(self) -> dict[tuple[int, int, str], int]:
+        vendor = {(0, 0, "ebx"): 0x756E6547, (0, 0, "edx"): 0x49656E69, (0, 0, "ecx"): 0x6C65746E}
+        return vendor | {(1, 0, "eax"): 0x906EA, (1, 0, "edx"): 0x078BFBFD, (0x80000007, 0, "edx"): 1 << 8}
+
 
 def host_document(hardware: FakeHardware | None = None, account: Account | None = None) -> HostCapabilities:
     guests = [("i686", CAPS), ("x86_64", CAPS), ("aarch64", replace(CAPS, arch="aarch64", accelerators=("kvm", "tcg")))]
@@ -115,6 +122,12 @@ def test_what_can_be_given_to_groups_of_tasks() -> None:
     assert host.iommu is True
     assert host.power_management is not None
     assert host.power_management.suspend_hybrid
+    assert host.cpu is not None
+    assert host.cpu.signature is not None
+    assert (host.cpu.vendor, host.cpu.signature.model) == ("Intel", 158)
+    assert "invtsc" in [feature.name for feature in host.cpu.features]
+    (counter,) = host.cpu.counters
+    assert (counter.frequency, counter.scaling) == (2_000_000_000, False)
     assert host.cache is not None
     (bank,) = host.cache.banks
     assert (bank.size, bank.unit) == (8, "MiB")
