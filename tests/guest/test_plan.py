@@ -41,6 +41,9 @@ NOT_HERE = {
     "disk-lun": "names a SCSI device of the host",
     "interfaces-socket": "the peer of a datagram socket must have a port",
     "kvm": "guests hang under nested KVM here",
+    "acpi-tables": "names ACPI tables, which QEMU reads",
+    "tpm-external": "names a running swtpm",
+    "vsock": "hosts without vhost_vsock have none",
 }
 
 

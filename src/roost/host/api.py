@@ -93,6 +93,8 @@ class Process(Protocol):
 
 
 class Processes(Protocol):
+    """Programs that drivers run: started, and found again."""
+
     def spawn(self, command: Command) -> Process:
         """Start it in a session of its own. Raises SystemCallError."""
         ...

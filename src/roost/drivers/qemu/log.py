@@ -84,8 +84,8 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          "may only share an image that is <shareable/> or <readonly/>"),
         (r"Could not access KVM kernel module|failed to initialize kvm", "KVM cannot be used here: load the module, "
          "give the QEMU user access to /dev/kvm, or use <domain type='qemu'>"),
-        (r"swtpm\.sock|tpm-emulator", "swtpm has refused its state or has ended: the guest's -swtpm.log beside this log "
-         "says why; a passphrase must be the one the state was made with"),
+        (r"swtpm\.sock|tpm-emulator", "swtpm has refused its state or has ended: the guest's -swtpm.log beside this "
+         "log says why; a passphrase must be the one the state was made with"),
         (r"Address already in use", "another program listens there; choose another port or autoport='yes'"),
         (r"Permission denied", "the user that QEMU runs as may not open it: check owner and mode of the path"),
         (r"No such file or directory", "the path does not exist on this host"),

@@ -51,6 +51,12 @@ def assign_aliases(domain: Domain) -> Domain:
         listed = getattr(devices, field)
         if listed:
             changes[field] = _count(listed, word)
+    if any(panic.model == "pvpanic" for panic in devices.panics):
+        # The others are no devices of QEMU's that could be named.
+        changes["panics"] = tuple(
+            replace(panic, alias=f"panic{number}") if panic.model == "pvpanic" and panic.alias is None else panic
+            for number, panic in enumerate(devices.panics)
+        )
     for field, alias in _SINGLE:
         device = getattr(devices, field)
         if device is not None and device.alias is None and getattr(device, "model", None) != "none":

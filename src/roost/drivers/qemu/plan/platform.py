@@ -29,8 +29,27 @@ def _switch(value: bool | None) -> str | None:
 # -- IOMMU -------------------------------------------------------------------------------------
 
 
+#: Properties that not every QEMU's IOMMU has: the attribute of <driver>, the device's property.
+_NEWER = {
+    "intel": ("intel-iommu", (("dma_translation", "dma-translation"),)),
+    "amd": ("amd-iommu", (("xtsup", "xtsup"), ("passthrough", "pt"))),
+    "virtio": ("virtio-iommu-pci", (("aw_bits", "aw-bits"), ("granule", "granule"))),
+}
+
+
+def _require_newer(iommu: Iommu, driver: IommuDriver, ctx: Context) -> None:
+    """Refuse what is asked for and not there. Raises ConfigUnsupported."""
+    device, properties = _NEWER.get(iommu.model, ("", ()))
+    for attribute, name in properties:
+        if getattr(driver, attribute) is not None:
+            ctx.require(
+                f"{device}.{name}", f"iommu: {attribute} is not supported with this QEMU binary", f"drop {attribute}"
+            )
+
+
 def iommu(iommu: Iommu, ctx: Context) -> Iterator[Piece]:
     driver = iommu.driver or IommuDriver()
+    _require_newer(iommu, driver, ctx)
     if iommu.model == "intel":
         yield device(
             {
@@ -45,10 +64,17 @@ def iommu(iommu: Iommu, ctx: Context) -> Iterator[Piece]:
             }
         )
     elif iommu.model == "amd":
+        ctx.require(
+            "amd-iommu.pci-id",
+            "IOMMU device: 'amd' is not supported with this QEMU binary",
+            "before 10.0 it chooses its own PCI slot, whoever has it; use model 'intel' or 'virtio'",
+        )
+        # Its PCI function is a device of its own, for the sake of the address.
+        yield device({"driver": "AMDVI-PCI", "id": alias_of(iommu), **ctx.address(iommu)})
         yield device(
             {
-                "driver": ctx.driver("amd-iommu", "iommu amd"),
-                "id": alias_of(iommu),
+                "driver": "amd-iommu",
+                "pci-id": alias_of(iommu),
                 "intremap": _switch(driver.intremap),
                 "device-iotlb": driver.iotlb,
                 "pt": driver.passthrough,

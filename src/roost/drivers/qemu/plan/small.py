@@ -33,6 +33,10 @@ def hub(hub: Hub, ctx: Context) -> Iterator[Piece]:
 
 
 def watchdog(watchdog: Watchdog, ctx: Context) -> Iterator[Piece]:
+    if watchdog.model == "itco":
+        # Part of the board, which leaves it without effect unless told otherwise.
+        yield option("-global", "ICH9-LPC.noreboot=off")
+        return
     driver = ctx.driver(watchdog.model, f"watchdog {watchdog.model}")
     yield device({"driver": driver, "id": alias_of(watchdog), **ctx.address(watchdog)})
 
@@ -76,6 +80,11 @@ def rng(rng: Rng, ctx: Context) -> Iterator[Piece]:
 
 
 def panic(panic: Panic, ctx: Context) -> Iterator[Piece]:
+    if panic.model == "pvpanic":
+        yield device(
+            {"driver": ctx.driver("pvpanic-pci", "panic pvpanic"), "id": alias_of(panic), **ctx.address(panic)}
+        )
+        return
     if panic.model not in (None, "isa"):
         return  # a property of the processor or of the machine
     address = panic.address

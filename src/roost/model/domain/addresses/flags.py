@@ -142,7 +142,7 @@ def connect_flags(kind: str, device: Any, express: bool) -> int:
     if kind == "controller" and device.type == "pci":
         return BRIDGE_FLAGS.get(device.model, 0)
     if kind == "iommu":
-        return (EXPRESS if express else CONVENTIONAL) | INTEGRATED if device.model == "virtio" else 0
+        return (EXPRESS if express else CONVENTIONAL) | INTEGRATED if device.model in ("virtio", "amd") else 0
     mark = _mark(kind, device)
     if mark == _NOT_PCI:
         return 0

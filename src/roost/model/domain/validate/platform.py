@@ -79,7 +79,7 @@ IOMMU_RULES: tuple[Rule, ...] = (
         From.DOMAIN,
     ),
     Rule(
-        lambda d, c: d.model in ("smmuv3", "intel", "amd") and d.address is not None,
+        lambda d, c: d.model in ("smmuv3", "intel") and d.address is not None,
         "iommu model '{d.model}' can't have address",
         "drop <address>",
         XmlError,
