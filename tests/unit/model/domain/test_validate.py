@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from roost.errors import RoostError
+from roost.errors import ConfigUnsupported, RoostError
 from roost.model.domain import Domain, parse
 from roost.model.domain.complete import complete
 from roost.model.domain.device import DriveAddress
@@ -65,8 +65,28 @@ OPTIONAL_TYPES = frozenset(
     (
         "vhost-scsi", "vfio-pci", "usb-redir", "ccid-card-emulated", "ccid-card-passthru", "usb-audio",
         "ich9-intel-hda", "virtio-sound-pci",
+        "vhost-user-fs-device", "pr-manager-helper",
     )
 )  # fmt: skip
+_THROTTLED = (
+    "<disk type='file' device='disk'><source file='/a'/><target dev='vda'/><throttlefilters>"
+    "<throttlefilter group='slow'/></throttlefilters>{}</disk>"
+)
+#: What libvirt 9.0 knows nothing of, and why it is refused.
+NEWER = [
+    (_THROTTLED.format(""), "throttle group of disk 'vda' not found"),
+    (_THROTTLED.format("<iotune><total_bytes_sec>1</total_bytes_sec></iotune>"),
+     "block 'throttlefilters' can't be used together with 'iotune'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("device", "message"), NEWER)
+def test_what_is_newer_is_checked_too(device: str, message: str) -> None:
+    with pytest.raises(ConfigUnsupported) as caught:
+        complete(parse(domain(device)), FACTS)
+    assert caught.value.message.startswith(f"unsupported configuration: {message}")
+
+
 #: Devices of which this QEMU may lack the emulation, and what is said then.
 OPTIONAL = [
     ("<hostdev type='scsi_host'><source protocol='vhost' wwpn='naa.5123456789abcde0'/></hostdev>",
@@ -74,6 +94,10 @@ OPTIONAL = [
     ("<hostdev type='mdev' model='vfio-pci'><source><address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source>"
      "</hostdev>", "VFIO PCI device assignment is not supported"),
     ("<redirdev type='null'/>", "USB redirection is not supported"),
+    ("<filesystem><driver type='virtiofs'/><source dir='/a'/><target dir='b'/></filesystem>",
+     "virtiofs is not supported with this QEMU binary"),
+    ("<disk type='block' device='lun'><source dev='/dev/a'><reservations managed='yes'/></source><target dev='sda'/>"
+     "</disk>", "reservations not supported with this QEMU binary"),
     ("<smartcard mode='host'/>", "lacks smartcard host mode support"),
     ("<smartcard mode='passthrough' type='null'/>", "lacks smartcard passthrough mode support"),
     ("<sound model='usb'/>", "usb-audio controller is not supported"),
@@ -167,6 +191,8 @@ def documents() -> Iterator[tuple[Domain, MachineFacts]]:
             yield complete(written, facts, validate=False), facts
         except RoostError:
             continue
+    for device, _ in NEWER:
+        yield complete(parse(domain(device)), FACTS, validate=False), FACTS
     for device, _ in OPTIONAL:
         done = complete(parse(domain(device)), FACTS, validate=False)
         yield done, replace(FACTS, devices=FACTS.devices - OPTIONAL_TYPES)

@@ -243,7 +243,7 @@ def blockdevs(disk: Disk, ctx: Context) -> Iterator[Piece]:
         yield from _nodes(disk, image, ctx, top=image is images[0])
     node = images[0].format_node
     for name, props in _filters(disk, images[0]):
-        yield Piece("blockdev", {**props, "node-name": name, "file": node})
+        yield Piece("blockdev", {"driver": props.pop("driver"), "node-name": name, "file": node, **props})
         node = name
 
 

@@ -26,6 +26,10 @@ def _is_virtiofs(filesystem: Filesystem) -> bool:
 def _export(filesystem: Filesystem) -> str:
     """The words of -fsdev."""
     driver = filesystem.driver
+    if driver is not None and driver.type in ("loop", "nbd", "ploop"):
+        raise ConfigUnsupported(
+            "Filesystem driver type not supported", domain=From.QEMU, hint="type='path' or 'virtiofs'"
+        )
     words = ["local"]
     if driver is not None and driver.type == "handle":
         words = ["handle"]

@@ -74,6 +74,7 @@ def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Seque
                 chain = tuple(images.images(disk))
                 yield images.RULES, chain, path
                 yield disks.RULES_BY_BUS[disk.target.bus or "ide"], (disk,), path
+                yield images.LABEL_RULES, chain, path
                 yield images.QEMU_RULES, chain, path
                 yield disks.LAST_RULES, (disk,), path
         elif field == "controllers":

@@ -45,18 +45,9 @@ RULES: tuple[Rule, ...] = (
         "accessmode='mapped'",
     ),
     Rule(
-        lambda f, c: not _is_virtiofs(f) and f.binary is not None and f.binary.sandbox is not None,
-        "sandbox can only be used with driver=virtiofs",
-    ),
-    Rule(
         lambda f, c: _kind(f) == "handle" and f.access_mode != "passthrough",
         "only supports passthrough accessmode",
         "accessmode='passthrough'",
-    ),
-    Rule(
-        lambda f, c: _kind(f) in ("loop", "nbd", "ploop"),
-        "Filesystem driver type not supported",
-        "type='path' or 'virtiofs'",
     ),
     Rule(
         lambda f, c: _starts_virtiofsd(f) and f.readonly,

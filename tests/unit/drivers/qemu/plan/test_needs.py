@@ -125,8 +125,8 @@ def test_a_socket_without_a_path_is_our_mistake() -> None:
         changed("typical", "<source mode='bind' path='/golden/agent.sock'/>", "")
 
 
-def test_sources_this_driver_has_not() -> None:
+def test_volumes_nobody_has_looked_up() -> None:
     image = "<disk type='{}' device='disk'>\n      <driver name='qemu' type='raw'/>\n      <source {}"
     file, volume = image.format("file", "file='/golden/i.raw'"), image.format("volume", "pool='p' volume='v'")
-    with pytest.raises(ConfigUnsupported, match=r"disk source type 'volume'.*use type 'file' or 'block'"):
+    with pytest.raises(InternalError, match="storage source pool 'p' volume 'v' is not translated"):
         changed("disk-formats", file, volume)
