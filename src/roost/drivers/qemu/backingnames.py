@@ -23,11 +23,11 @@ def source_of(name: str, directory: str) -> AnyDiskSource:
     """The source a backing image's name means. directory: of the image that carries it. Raises BadName."""
     if name.startswith("json:"):
         return _from_json(name.removeprefix("json:"), directory)
-    if name.startswith("nbd:"):
+    if name.startswith("nbd:") and not name.startswith("nbd://"):
         return _old_nbd(name)
     scheme, colon, _ = name.partition("://")
     if colon and scheme == "file":
-        return FileSource(file=_clean(unquote(urlsplit(name).path), directory))
+        return FileSource(file=_clean(unquote(name.removeprefix("file://")), directory))
     if colon and scheme.partition("+")[0] in _PROTOCOLS:
         return _from_url(name)
     prefix, colon, _ = name.partition(":")
