@@ -76,7 +76,7 @@ _PROPERTY_TYPES = (
 )
 
 #: What is thrown away of answers kept on disk when more is asked than before.
-EDITION = 2
+EDITION = 3
 
 Question = tuple[str, Mapping[str, Any] | None]
 
@@ -93,13 +93,13 @@ _NEEDED: tuple[Question, ...] = (
 _PROCESSORS: tuple[Question, ...] = (
     ("query-cpu-definitions", None),
     *(
-        ("query-cpu-model-expansion", {"type": kind, "model": {"name": name, "props": {"migratable": migratable}}})
-        for name, kind, migratable in (
-            ("max", "static", True),
-            ("max", "static", False),
-            ("host", "static", True),
-            ("host", "static", False),
-            ("host", "full", False),
+        ("query-cpu-model-expansion", {"type": kind, "model": {"name": name, "props": props}})
+        for name, kind, props in (
+            ("max", "static", {"migratable": True}),
+            ("max", "static", {"migratable": False}),
+            ("host", "static", {"migratable": True}),
+            ("host", "static", {"migratable": False}),
+            ("host", "full", {"migratable": False, "hv-passthrough": True}),
         )
     ),
 )

@@ -7,24 +7,13 @@ from collections.abc import Callable, Iterator
 from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.pieces import Piece, escape, on_off, option
 from roost.errors import ConfigUnsupported, From, InternalError
+from roost.model.cpu.x86_features import QEMU_NAMES
 from roost.model.domain.clock import Clock
 from roost.model.domain.cpu import Cpu, CpuCache
 from roost.model.domain.features import Features, Hyperv, Kvm
 
 #: libvirt's names of features that QEMU spells otherwise.
-_FEATURE_NAMES = {
-    "cmp_legacy": "cmp-legacy",
-    "ds_cpl": "ds-cpl",
-    "fxsr_opt": "fxsr-opt",
-    "kvm_pv_eoi": "kvm-pv-eoi",
-    "kvm_pv_unhalt": "kvm-pv-unhalt",
-    "lahf_lm": "lahf-lm",
-    "nodeid_msr": "nodeid-msr",
-    "pclmuldq": "pclmulqdq",
-    "perfctr_core": "perfctr-core",
-    "perfctr_nb": "perfctr-nb",
-    "tsc_adjust": "tsc-adjust",
-}
+_FEATURE_NAMES = {**QEMU_NAMES, "kvm_pv_eoi": "kvm-pv-eoi", "kvm_pv_unhalt": "kvm-pv-unhalt"}
 _FEATURE_STATES = {"force": "on", "require": "on", "disable": "off", "forbid": "off"}
 _DEFAULT_MODELS = {"i686": "qemu32", "x86_64": "qemu64"}
 _HOST_MODES = {"host-passthrough": "host", "maximum": "max"}
