@@ -30,9 +30,8 @@ class RawCapture:
         self.parser, self.done = parser, done
         self.saved = (parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler)
         self.out: list[str] = []
-        #: Per open element: whether its first child and its last child so far are text; None for no child.
-        self.first: list[bool | None] = []
-        self.last: list[bool | None] = []
+        #: Per open element: whether blanks between its further children count; None for no child so far.
+        self.content: list[bool | None] = []
         self.blank = ""
         self.inherited = attributes
         self.namespaces: set[str] = set()
@@ -43,7 +42,7 @@ class RawCapture:
         self.start(tag, attributes)
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if len(self.first) == 1 and not self._owned(tag, attributes):
+        if len(self.content) == 1 and not self._owned(tag, attributes):
             self.mark = len(self.out)
         else:
             self._child()
@@ -51,27 +50,24 @@ class RawCapture:
         written = "".join([f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] == "xmlns"])
         written += "".join([f' {k}="{escape_raw_attribute(v)}"' for k, v in attributes.items() if k[:5] != "xmlns"])
         self.out.append(f"<{tag}{written}>")
-        self.first.append(None)
-        self.last.append(None)
-        if len(self.first) > MAX_DEPTH:
+        self.content.append(None)
+        if len(self.content) > MAX_DEPTH:
             raise TooDeep
 
     def end(self, tag: str) -> None:
-        if self.blank:
-            if self.first[-1] is None or self.last[-1]:
-                self.out.append(self.blank)
-                self.first[-1] = True
-            self.blank = ""
-        if self.first[-1] is None:
+        if self.blank and self.content[-1] is None:
+            self.out.append(self.blank)
+            self.content[-1] = True
+        self.blank = ""
+        if self.content[-1] is None:
             self.out[-1] = self.out[-1][:-1] + "/>"
         else:
             self.out.append(f"</{tag}>")
-        self.first.pop()
-        self.last.pop()
-        if len(self.first) == 1 and self.mark is not None:
+        self.content.pop()
+        if len(self.content) == 1 and self.mark is not None:
             del self.out[self.mark :]
             self.mark = None
-        if self.first:
+        if self.content:
             return
         self.done("".join(self.out))
         parser = self.parser
@@ -90,28 +86,28 @@ class RawCapture:
         return True
 
     def text(self, text: str) -> None:
-        if len(self.first) == 1:
+        if len(self.content) == 1:
             return
-        if not text.strip(" \t\r\n") and not self.last[-1]:
-            # Kept only if the element turns out to hold nothing else: libxml2 drops the others.
+        if not text.strip(" \t\r\n") and not self.content[-1]:
+            # Dropped unless nothing else comes.
             self.blank += text
             return
         text = self.blank + text
-        self._child(is_text=True)
+        self.blank = ""
         self.out.append(escape_raw_text(text))
+        # libxml2 takes blanks for content once text was the first child, or began with a blank itself.
+        self.content[-1] = self.content[-1] is not False or text[0] in " \t\r\n"
 
     def comment(self, text: str) -> None:
-        if len(self.first) == 1:
+        if len(self.content) == 1:
             return
         self._child()
         self.out.append(f"<!--{text}-->")
 
-    def _child(self, is_text: bool = False) -> None:
+    def _child(self) -> None:
         self.blank = ""
-        if self.first:
-            if self.first[-1] is None:
-                self.first[-1] = is_text
-            self.last[-1] = is_text
+        if self.content and self.content[-1] is None:
+            self.content[-1] = False
 
 
 #: The pieces of a kept subtree: comments, tags, text.

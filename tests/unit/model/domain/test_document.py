@@ -101,6 +101,24 @@ def test_metadata_keeps_one_element_a_namespace_and_is_laid_out_as_libxml2_does(
     ) in format(domain)
 
 
+@pytest.mark.parametrize(
+    ("inner", "kept"),
+    [
+        (" <!-- c --> <b/> ", "<!-- c --><b/>"),
+        ("t <!-- c --> <b/>", "t <!-- c --> <b/>"),
+        ("t<b/> <c/> ", "t<b/> <c/> "),
+        (" <b/>t <!-- c --> ", "<b/>t <!-- c -->"),
+        ("<b/> t <c/> <d/>", "<b/> t <c/> <d/>"),
+        ("t<!-- c --> ", "t<!-- c --> "),
+        ("<b> <!-- c --> </b> ", "<b><!-- c --></b>"),
+    ],
+)
+def test_blanks_in_metadata_count_where_libxml2_counts_them(inner: str, kept: str) -> None:
+    domain = parse(f"{HEAD}<metadata><a xmlns='u'>{inner}</a></metadata></domain>")
+    assert domain.metadata == f'<metadata><a xmlns="u">{kept}</a></metadata>'
+    assert parse(format(domain)).metadata == domain.metadata
+
+
 def test_repeated_features_and_devices_add_up() -> None:
     domain = parse(
         HEAD + "<features><acpi/></features><devices><hub type='usb'/></devices>"
