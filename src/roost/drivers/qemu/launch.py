@@ -29,6 +29,7 @@ from roost.drivers.qemu.guest import DESTROYED, FAILED, Guest, GuestRecord
 from roost.drivers.qemu.guest_cpu import questions as guest_cpu_questions
 from roost.drivers.qemu.guest_cpu import with_answers, with_processor
 from roost.drivers.qemu.log import GuestLog, hint_for
+from roost.drivers.qemu.memory import with_memory_devices
 from roost.drivers.qemu.passt import Passts
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed, QmpCommandError
 from roost.drivers.qemu.resources import Resources
@@ -189,6 +190,9 @@ class Launcher:
         processors = await self._plug_processors(guest, live) or processors
         guest.vcpus = tuple(entry["thread-id"] for entry in processors)
         live = with_answers(live, await self._ask(guest, guest_cpu_questions(live, processors[0]["qom-path"])))
+        if live.devices.memories:
+            (found,) = await self._ask(guest, (("query-memory-devices", None),))
+            live = with_memory_devices(live, found)
         record.live = L.with_channel_states(L.with_terminals(live, chardevs), chardevs)
         account = self.context.account
         if account is not None and self.context.config.dynamic_ownership:
@@ -204,7 +208,7 @@ class Launcher:
         for answer in (slots, *answers):
             if isinstance(answer, QmpCommandError):
                 raise answer
-        return list(answers[-1])
+        return sorted(answers[-1], key=lambda processor: int(processor["cpu-index"]))
 
     async def _ask(self, guest: Guest, questions: Sequence[Question]) -> Sequence[Any]:
         """QEMU's answers, all asked at once."""
