@@ -129,6 +129,17 @@ def test_repeated_features_and_devices_add_up() -> None:
     assert (len(domain.devices.hubs), len(domain.devices.videos)) == (2, 1)
 
 
+def test_lines_are_right_in_repeated_sections() -> None:
+    text = (
+        HEAD + "\n<devices><hub type='usb'/></devices>\n<features/>\n<devices>\n<hub type='%s'/>\n</devices></domain>"
+    )
+    assert len(parse(text % "usb").devices.hubs) == 2
+    with pytest.raises(RoostError, match=r"line 5, /domain/devices\[2\]/hub/@type"):
+        parse(text % "usc")
+    with pytest.raises(XmlInvalidSchema, match=r"line 5, /domain/devices\[2\]/hub/@foo"):
+        parse(text % "usb' foo='1", validate=True)
+
+
 def test_unknown_names_are_ignored_and_refused_under_validation() -> None:
     text = HEAD + "\n<devices>\n<disk foo='1'><target dev='vda'/></disk></devices></domain>"
     assert parse(text).devices.disks[0].target.dev == "vda"
