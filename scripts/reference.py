@@ -97,7 +97,14 @@ class Page:
         name = prefix.rstrip("/")
         for field in (element.flag, element.text, element.raw):
             if field:
-                block.rows.append(_row(field, name or "the text", notes))
+                row = _row(field, name or "the text", notes)
+                # The text of a record's own element: one row says both.
+                if block.rows and block.rows[-1].path == row.path:
+                    element_row = block.rows.pop()
+                    value = row.value if element_row.value == "element" else f"{element_row.value}: {row.value}"
+                    meaning = " ".join(filter(None, (element_row.meaning, row.meaning)))
+                    row = Row(row.path, value, element_row.default or row.default, meaning)
+                block.rows.append(row)
         for field in element.attributes:
             block.rows.append(_row(field, f"{prefix}@{field.attribute}", notes))
         for child in element.children:
