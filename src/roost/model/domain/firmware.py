@@ -14,17 +14,24 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from roost.errors import From, InternalError, OperationFailed, OperationInvalid, OperationUnsupported
+from roost.errors import From, InternalError, OperationFailed, OperationInvalid
 from roost.model.domain.devices.disk import FileSource
 from roost.model.domain.domain import Domain
 from roost.model.domain.features import Features
-from roost.model.domain.os import Loader, Nvram, Os
+from roost.model.domain.os import FlashFormat, Loader, Nvram, Os
+from roost.model.domain.security import SevSecurity
+from roost.xml import tag_of
 
 #: QEMU's names of architectures that libvirt calls otherwise.
 _ARCHES = {"i386": "i686", "arm": "armv7l", "or1k": "or32"}
 #: <os firmware>, and <loader type> where there is none, to the interface that the descriptor must offer.
 _INTERFACES = {"efi": "uefi", "bios": "bios", "pflash": "uefi", "rom": "bios"}
 _KNOWN_INTERFACES = ("bios", "openfirmware", "uboot", "uefi")
+
+#: <launchSecurity> to the feature it needs.
+_ENCRYPTIONS = {"sev": "amd-sev", "sev-snp": "amd-sev-snp", "tdx": "intel-tdx"}
+#: The bit of SEV's policy that encrypts the processor's state too.
+_ENCRYPTED_STATE = 1 << 2
 
 Mode = Literal["split", "combined", "stateless"]
 
@@ -167,7 +174,22 @@ def _satisfies(domain: Domain, firmware: FirmwareDescriptor) -> bool:
         return False
     if loader.secure and "requires-smm" not in features:
         return False
-    return firmware.device != "flash" or firmware.mode == ("stateless" if loader.stateless else "split")
+    if not _encryptions(domain) <= features:
+        return False
+    if firmware.device != "flash":
+        return True
+    return firmware.mode == ("stateless" if loader.stateless else "split") and firmware.format == (
+        loader.format or "raw"
+    )
+
+
+def _encryptions(domain: Domain) -> set[str]:
+    """The features that a guest needs whose memory is encrypted."""
+    security = domain.launch_security
+    needed = {_ENCRYPTIONS[tag_of(security)]} if security is not None and tag_of(security) in _ENCRYPTIONS else set()
+    if isinstance(security, SevSecurity) and security.policy is not None and security.policy & _ENCRYPTED_STATE:
+        needed.add("amd-sev-es")
+    return needed
 
 
 def select(domain: Domain, descriptors: Sequence[FirmwareDescriptor]) -> FirmwareDescriptor | None:
@@ -242,24 +264,19 @@ def _filled(os: Os, firmware: FirmwareDescriptor, nvram: str) -> Os:
         return replace(os, kernel=firmware.image, **changes)
     if firmware.device == "memory":
         return replace(os, loader=replace(loader, type="rom", path=firmware.image), **changes)
-    if firmware.format != "raw":
-        raise OperationUnsupported(f"unsupported flash format '{firmware.format}'", domain=From.QEMU)
     changes["loader"] = replace(loader, type="pflash", readonly=True, path=firmware.image)
     if firmware.mode == "split":
-        if firmware.template_format != "raw":
-            raise OperationUnsupported(
-                f"unsupported nvram template format '{firmware.template_format}'", domain=From.QEMU
-            )
-        changes["nvram"] = _with_template(os.nvram, firmware.template, nvram)
+        changes["nvram"] = _with_template(os.nvram, firmware, nvram)
     return replace(os, **changes)
 
 
-def _with_template(given: Nvram | None, template: str, path: str) -> Nvram:
-    if given is None:
-        return Nvram(template=template, path=path)
-    if given.path is None and given.source in (None, FileSource()):
-        return replace(given, template=template, path=path)
-    return replace(given, template=template)
+def _with_template(given: Nvram | None, firmware: FirmwareDescriptor, path: str) -> Nvram:
+    format: FlashFormat | None = "qcow2" if firmware.template_format == "qcow2" else None
+    nvram = replace(given or Nvram(), template=firmware.template, template_format=format)
+    if nvram.path is None and nvram.source in (None, FileSource()):
+        # A copy of the template is in the template's format.
+        return replace(nvram, path=path, format=nvram.format or format)
+    return nvram
 
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from roost.errors import InternalError, OperationFailed, OperationInvalid, OperationUnsupported
+from roost.errors import InternalError, OperationFailed, OperationInvalid
 from roost.model.domain import parse
 from roost.model.domain.domain import Domain
 from roost.model.domain.firmware import (
@@ -134,11 +134,41 @@ def test_smm_switched_off_is_refused() -> None:
         with_firmware(domain(rest="<features><smm state='off'/></features>"), ALL, nvram="")
 
 
-@pytest.mark.parametrize("field", ["format", "template_format"])
-def test_formats_that_are_not_raw_are_refused(field: str) -> None:
-    changes: dict[str, Any] = {field: "vmdk"}
-    with pytest.raises(OperationUnsupported, match="format 'vmdk'"):
-        with_firmware(domain(), [replace(PLAIN, **changes)], nvram="")
+def test_formats() -> None:
+    packed = replace(PLAIN, image="/fw/plain.qcow2", format="qcow2", template_format="qcow2")
+    assert select(domain(), [packed, PLAIN]) is PLAIN
+    asked = domain(inside="<loader format='qcow2'/>")
+    live = with_firmware(asked, [PLAIN, packed], nvram="/nvram/uefi_VARS.qcow2")
+    assert live.os.loader is not None
+    assert (live.os.loader.path, live.os.loader.format) == ("/fw/plain.qcow2", "qcow2")
+    assert live.os.nvram is not None
+    assert (live.os.nvram.template_format, live.os.nvram.format) == ("qcow2", "qcow2")
+    with pytest.raises(OperationFailed):
+        select(domain(), [replace(PLAIN, format="vmdk")])
+
+
+@pytest.mark.parametrize(
+    ("security", "image"),
+    [
+        ("<launchSecurity type='sev'><policy>0x0001</policy></launchSecurity>", "/sev"),
+        ("<launchSecurity type='sev'><policy>0x0005</policy></launchSecurity>", "/es"),
+        ("<launchSecurity type='sev-snp'><policy>0x00030000</policy></launchSecurity>", "/snp"),
+        ("<launchSecurity type='tdx'/>", "/tdx"),
+        ("", "/any"),
+    ],
+)
+def test_guests_whose_memory_is_encrypted(security: str, image: str) -> None:
+    features = {
+        "/any": (),
+        "/sev": ("amd-sev",),
+        "/es": ("amd-sev", "amd-sev-es"),
+        "/snp": ("amd-sev-snp",),
+        "/tdx": ("intel-tdx",),
+    }
+    descriptors = [replace(PLAIN, image=name, features=frozenset(has)) for name, has in features.items()]
+    found = select(domain(rest=security), descriptors)
+    assert found is not None
+    assert found.image == image
 
 
 def test_when_descriptors_are_asked() -> None:
