@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +22,9 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         distribution's account for it, `nobody` where there is none.
     dynamic_ownership: lend disk images to that user while a guest runs.
     remote_display_port_min, _max: where displays with autoport are put.
+    spice_tls: SPICE displays may have a port for TLS. *_tls_x509_cert_dir: where
+        the certificates of each use are; "" for `/etc/pki/libvirt-USE` where there
+        is such a directory, else the default one.
     """
 
     user: str = ""
@@ -31,6 +35,17 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     vnc_listen: str = "127.0.0.1"
     max_core: int | str = 0
     auto_start_bypass_cache: bool = False
+    spice_tls: bool = False
+    default_tls_x509_cert_dir: str = "/etc/pki/qemu"
+    spice_tls_x509_cert_dir: str = ""
+    chardev_tls_x509_cert_dir: str = ""
+    nbd_tls_x509_cert_dir: str = ""
+
+    def certificates(self, use: Literal["spice", "chardev", "nbd"]) -> str:
+        """The directory with the certificates of that use."""
+        own: str = getattr(self, f"{use}_tls_x509_cert_dir")
+        usual = Path(f"/etc/pki/libvirt-{use}")
+        return own or (str(usual) if usual.is_dir() else self.default_tls_x509_cert_dir)
 
 
 def read_config(path: Path) -> QemuConfig:

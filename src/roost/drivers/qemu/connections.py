@@ -19,6 +19,7 @@ from roost.drivers.qemu import plan
 from roost.errors import ConfigUnsupported, DeviceMissing, From, InternalError, OperationFailed, SystemCallError
 from roost.host.api import Host, Rate, SwitchPort, Tap
 from roost.model.domain import Domain
+from roost.model.domain.devices.graphics import AddressListen, NetworkListen, SpiceGraphics
 from roost.model.domain.devices.hostdev import UsbHostdev, UsbLocation
 from roost.model.domain.devices.interface import NetworkNet
 from roost.model.shared.bandwidth import Rate as WrittenRate
@@ -207,6 +208,22 @@ async def with_networks(document: Domain, lookups: Lookups) -> Domain:
     return replace(document, devices=replace(document.devices, interfaces=interfaces))
 
 
+# -- displays --------------------------------------------------------------------------------------
+
+
+def check_displays(document: Domain, *, spice_tls: bool) -> None:
+    """Raises ConfigUnsupported for a SPICE display with a TLS port where the host's settings have no TLS."""
+    for graphics in document.devices.graphics:
+        if not isinstance(graphics, SpiceGraphics) or spice_tls or not (graphics.tls_port or 0) > 0:
+            continue
+        if graphics.listens and isinstance(graphics.listens[0], AddressListen | NetworkListen):
+            raise ConfigUnsupported(
+                "spice TLS port set in XML configuration, but TLS is disabled in qemu.conf",
+                domain=From.QEMU,
+                hint="set spice_tls = 1 there, and put certificates into spice_tls_x509_cert_dir",
+            )
+
+
 # -- USB -------------------------------------------------------------------------------------------
 
 
@@ -321,6 +338,7 @@ def open_device(need: plan.Opened) -> int:
 __all__ = [
     "Link",
     "check_device",
+    "check_displays",
     "links",
     "make",
     "open_device",

@@ -20,6 +20,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.drivers.qemu import connections, plan, storage
@@ -73,12 +75,13 @@ class Launcher:
         found = await storage.prepare(document, context.lookups, context.account)
         document = await connections.with_networks(found.document, context.lookups)
         document = connections.with_usb_devices(document)
+        connections.check_displays(document, spice_tls=context.config.spice_tls)
         async with AsyncExitStack() as stack:
             id = context.table.activate(record)
             stack.callback(self._abandon, record)
             record.set_state(D.PAUSED, D.PAUSED_STARTING_UP)
             directory = context.paths.guest(id, record.name)
-            document = self._with_firmware(record, document, flags)
+            document = L.with_protection(self._with_firmware(record, document, flags), caps.sev)
             processors = context.documents.processors(caps, document.type)
             document = with_processor(document, caps, processors, context.host.node.machine())
             record.live = live = L.with_display_sockets(L.make_live(document, id, directory), directory)
@@ -101,7 +104,12 @@ class Launcher:
                 await self.passts.start(record, guest, passt, directory)
             for tpm in needs.tpms:
                 await self.tpms.start(record, guest, tpm, directory)
-            grants = guest.resources.grants(guest.resources.listen(monitor_path))
+            grants = msgspec.structs.replace(
+                guest.resources.grants(guest.resources.listen(monitor_path)),
+                chardev_certificates=context.config.certificates("chardev"),
+                spice_certificates=context.config.certificates("spice"),
+                nbd_certificates=context.config.certificates("nbd"),
+            )
             record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
             settings = [(command.name, command.arguments) for command in plan.settings(live, caps)]
             self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)

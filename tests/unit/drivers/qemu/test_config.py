@@ -26,6 +26,12 @@ def test_settings_in_libvirts_syntax(tmp_path: Path) -> None:
     assert config.remote_display_port_min == 6000
 
 
+def test_certificates_by_use() -> None:
+    config = QemuConfig(chardev_tls_x509_cert_dir="/certificates", default_tls_x509_cert_dir="/default")
+    assert config.certificates("chardev") == "/certificates"
+    assert config.certificates("spice") in ("/default", "/etc/pki/libvirt-spice")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [("user", "qemu.conf:2: expecting a value"), ("user = guests", ":2: expecting"), ("user = 5", "Expected `str`")],

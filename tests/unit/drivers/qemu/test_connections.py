@@ -117,6 +117,18 @@ def test_devices_that_are_not_there() -> None:
         connections.open_device(plan.Opened("k", "/dev/none", "Unable to open '/dev/none' for vdpa device"))
 
 
+SPICE = """<domain type='qemu'><name>g</name><memory>1024</memory><os><type>hvm</type></os><devices>
+<graphics type='spice' tlsPort='5901'>{listen}</graphics></devices></domain>"""
+
+
+def test_tls_is_a_setting_of_the_host() -> None:
+    document = parse(SPICE.format(listen="<listen type='address'/>"))
+    connections.check_displays(document, spice_tls=True)
+    with pytest.raises(ConfigUnsupported, match="spice TLS port set in XML configuration, but TLS is disabled"):
+        connections.check_displays(document, spice_tls=False)
+    connections.check_displays(parse(SPICE.format(listen="<listen type='none'/>")), spice_tls=False)
+
+
 USB = """<domain type='qemu'><name>g</name><memory>1024</memory><os><type>hvm</type></os><devices>
 <hostdev type='usb'><source{policy}>{what}</source></hostdev></devices></domain>"""
 IDS, PLACE = "<vendor id='0xfffe'/><product id='0xfffd'/>", "<address bus='99' device='98'/>"
