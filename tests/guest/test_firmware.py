@@ -18,7 +18,7 @@ from roost.contract.domains import Domains, Lifecycle
 from roost.contract.lookups import SecretLookup
 from roost.contract.references import DomainRef
 from roost.contract.streams import ByteStream
-from roost.errors import InternalError, NoSecret, OperationInvalid
+from roost.errors import InternalError, NoSecret, OperationInvalid, SystemCallError
 from support.guests import GuestImages, domain_xml, guest_images
 from support.world import World, run, world_root
 
@@ -250,5 +250,32 @@ def test_twenty_ports_and_sysinfo(root: Path) -> None:
             "String 1: first: one", "String 2: second, with a comma",
         ):  # fmt: skip
             assert line in tables, tables
+
+    run(root, scenario)
+
+
+@needs_swtpm
+def test_a_transient_guest_leaves_no_tpm_behind(root: Path) -> None:
+    tpm = "<tpm><backend type='emulator' version='1.2'/></tpm>"
+    xml = on_q35(domain_xml("transient", uuid_=UUID, interfaces="", graphics="", devices=tpm))
+
+    async def scenario(world: World) -> None:
+        ref = await world.get(Domains).create_xml(xml, D.START_PAUSED)
+        assert (root / "lib" / "swtpm" / UUID / "tpm1.2").exists()
+        await world.get(Lifecycle).destroy(ref, 0)
+        assert not (root / "lib" / "swtpm" / UUID).exists()
+
+    run(root, scenario)
+
+
+def test_what_is_missing_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name.startswith("swtpm") else find(name))
+    tpm = "<tpm><backend type='emulator' version='2.0'/></tpm>"
+    xml = on_q35(domain_xml("missing", interfaces="", graphics="", devices=tpm))
+
+    async def scenario(world: World) -> None:
+        with pytest.raises(SystemCallError, match=r"Unable to find 'swtpm' binary in \$PATH.*install swtpm"):
+            await world.get(Lifecycle).create(await defined(world, xml), D.START_PAUSED)
 
     run(root, scenario)

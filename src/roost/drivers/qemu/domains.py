@@ -15,7 +15,7 @@ from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.guest_cpu import for_this_host
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import START_FLAGS
-from roost.drivers.qemu.swtpm import remove_state
+from roost.drivers.qemu.swtpm import is_state_kept, remove_state
 from roost.engine.inspection import RecordInspection
 from roost.engine.registry import RegistryDomains
 from roost.engine.table import uuid_text
@@ -23,7 +23,6 @@ from roost.errors import From, InvalidArg, OperationInvalid, SystemCallError
 from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.complete import complete
-from roost.model.domain.devices.tpm import EmulatorTpm
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.os import nvram_path, variables_path
 
@@ -117,10 +116,7 @@ class QemuDomains(RegistryDomains[Guest]):
                 )
             if flags & D.UNDEFINE_NVRAM:
                 _remove_variables(variables)
-        persistent = any(
-            isinstance(tpm.backend, EmulatorTpm) and tpm.backend.persistent_state for tpm in config.devices.tpms
-        )
-        if flags & D.UNDEFINE_TPM or not (persistent or flags & D.UNDEFINE_KEEP_TPM):
+        if flags & D.UNDEFINE_TPM or not (is_state_kept(config) or flags & D.UNDEFINE_KEEP_TPM):
             remove_state(paths.tpms, uuid_text(record.uuid))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from roost.drivers.qemu.capabilities.record import SevFacts
 from roost.drivers.qemu.plan.imagenumbers import with_numbers
 from roost.model.domain import Domain
 from roost.model.domain.aliases import assign_aliases
@@ -17,7 +18,7 @@ from roost.model.domain.devices.chardev import Channel, CharDevice, PtyChar, Uni
 from roost.model.domain.devices.disk import BlockSource, Disk, FileSource
 from roost.model.domain.devices.graphics import AddressListen, AnyGraphics, SocketListen, SpiceGraphics, VncGraphics
 from roost.model.domain.devices.interface import Interface, InterfaceTarget
-from roost.model.domain.security import Seclabel
+from roost.model.domain.security import Seclabel, SevSecurity, SevSnpSecurity
 
 _replace = msgspec.structs.replace
 
@@ -76,6 +77,19 @@ def _listening(graphics: AnyGraphics, directory: Path) -> AnyGraphics:
     if isinstance(graphics, VncGraphics):
         return _replace(graphics, listens=listens, socket=made.socket)
     return _replace(graphics, listens=listens)
+
+
+def with_protection(document: Domain, sev: SevFacts | None) -> Domain:
+    """The document with what the host's processor says of encrypted memory, where it leaves that open."""
+    security = document.launch_security
+    if sev is None or not isinstance(security, SevSecurity | SevSnpSecurity):
+        return document
+    made = _replace(
+        security,
+        cbitpos=sev.cbitpos if security.cbitpos is None else security.cbitpos,
+        reduced_phys_bits=(sev.reduced_phys_bits if security.reduced_phys_bits is None else security.reduced_phys_bits),
+    )
+    return _replace(document, launch_security=made)
 
 
 # -- what the start has found out --------------------------------------------------------------

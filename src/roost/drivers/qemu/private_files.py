@@ -30,23 +30,29 @@ def make(made: Made, account: Account | None, *, anew: bool) -> None:
         )
     unfinished = path.with_name(f".{path.name}.new")
     try:
-        with contextlib.suppress(FileNotFoundError):
-            unfinished.unlink()
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as target:
-            _fill(target.fileno(), made)
-            if account is not None and os.geteuid() == 0:
-                os.fchown(target.fileno(), account.uid, account.gid)
-            os.fsync(target.fileno())
+        _write(unfinished, made, account)
         unfinished.rename(path)
         _sync_directory(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
         text = f"Failed to create file '{path}': {error.strerror}"
         raise SystemCallError(
             text, domain=From.QEMU, int1=error.errno or 0, str2=text, hint=f"its directory is '{path.parent}'"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
+def _write(path: Path, made: Made, account: Account | None) -> None:
+    """A file that was not there, on disk when this returns."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as target:
+        _fill(target.fileno(), made)
+        if account is not None and os.geteuid() == 0:
+            os.fchown(target.fileno(), account.uid, account.gid)
+        os.fsync(target.fileno())
 
 
 def _fill(target: int, made: Made) -> None:

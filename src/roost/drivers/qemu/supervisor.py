@@ -16,6 +16,8 @@ from roost.drivers.qemu import events
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import CRASHED, SHUTDOWN, Ending, Guest, GuestRecord
 from roost.drivers.qemu.qmp import Event, QmpClosed
+from roost.drivers.qemu.swtpm import is_state_kept, remove_state
+from roost.engine.table import uuid_text
 from roost.errors import From, RoostError, SystemCallError
 from roost.host.api import Process
 
@@ -169,6 +171,8 @@ class Supervisor:
         with contextlib.suppress(OSError):
             self.context.paths.pid_file(record.name).unlink()
         self.context.store.remove_status(record.name)
+        if not record.is_persistent and record.live is not None and not is_state_kept(record.live):
+            remove_state(self.context.paths.tpms, uuid_text(record.uuid))
         table.deactivate(record)
         record.messages = ()
         record.set_state(D.SHUTOFF, ending.reason)

@@ -23,6 +23,8 @@ from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.engine.table import uuid_text
 from roost.errors import From, InternalError, SystemCallError
 from roost.host.api import Command
+from roost.model.domain import Domain
+from roost.model.domain.devices.tpm import EmulatorTpm
 
 #: Seconds for making the keys of a new TPM, most of it arithmetic.
 SETUP_TIMEOUT = 120.0
@@ -39,6 +41,13 @@ def state_directory(lib: Path, uuid: str, version: str) -> Path:
 def remove_state(lib: Path, uuid: str) -> None:
     """Forget what a guest's TPM has kept."""
     shutil.rmtree(lib / uuid, ignore_errors=True)
+
+
+def is_state_kept(document: Domain) -> bool:
+    """Whether the state of a guest's TPM outlives its definition."""
+    return any(
+        isinstance(tpm.backend, EmulatorTpm) and bool(tpm.backend.persistent_state) for tpm in document.devices.tpms
+    )
 
 
 class SoftwareTpms:
@@ -222,4 +231,4 @@ def _environment(tpms: Path) -> dict[str, str]:
     }
 
 
-__all__ = ["SoftwareTpms", "remove_state", "state_directory"]
+__all__ = ["SoftwareTpms", "is_state_kept", "remove_state", "state_directory"]
