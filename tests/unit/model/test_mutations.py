@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -25,8 +26,8 @@ ODD = st.sampled_from(
         "yes", "no", "on", "off", "none", "default", "x", "a b", "é", "$IP", "$A[@2]", "$A[", "nat", "bridge", "ipv6",
         "10.0.0.1", "10.1", "255.255.255.0", "255.0.255.0", "fd00::1", "::", "::ffff:1.2.3.4", "fe80::1%eth0",
         "1.2.3.4.5", "52:54:00:11:22:33", "ff:ff:ff:ff:ff:ff", "6c4ce3c0-44fb-4de0-9b51-1b2e9cfa3e8f", "SYN/ACK", "NEW",
-        "src,dst", "//a//b/", "relative/path", "raw", "qcow2", "luks", "external", "internal", "manual", "vda", "vdb", "hdc",
-        "0755", "GiB", "file", "block", "network", "dir", "volume",
+        "src,dst", "//a//b/", "relative/path", "raw", "qcow2", "luks", "external", "internal", "manual", "vda", "vdb",
+        "hdc", "0755", "GiB", "file", "block", "network", "dir", "volume",
     )
 )  # fmt: skip
 
@@ -52,9 +53,10 @@ def changed(draw: st.DrawFn, kind: str) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 def test_changed(kind: str, data: st.DataObject) -> None:
-    try:
-        kept = documents.KINDS[kind].kept(data.draw(changed(kind)))
-    except RoostError as error:
-        assert error.message
-    else:
+    text = data.draw(changed(kind))
+    kept = None
+    # Any other exception fails the test, and so does a refusal of what was kept.
+    with contextlib.suppress(RoostError):
+        kept = documents.KINDS[kind].kept(text)
+    if kept is not None:
         assert documents.KINDS[kind].again(kept) == FORGOTTEN.sub("", kept)
