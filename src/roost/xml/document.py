@@ -113,7 +113,7 @@ def _wrong_value(inspector: Inspector, cls: type[Record], *, validate: bool) -> 
     try:
         return inspector.raise_wrong_value(cls)
     except RoostError as error:
-        return XmlInvalidSchema(error.detail, hint=error.hint, domain=From.XML) if validate else error
+        return XmlInvalidSchema(error.detail or error.bare, hint=error.hint, domain=From.XML) if validate else error
 
 
 def _events(data: bytes, cls: type[Record], name: str, origin: int, lines: list[int] | None = None) -> list[Event]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import pytest
 
-from roost.errors import ConfigUnsupported, From, XmlDetail, XmlError
+from roost.errors import ConfigUnsupported, From, XmlDetail, XmlError, XmlInvalidSchema
 from roost.xml import Child, Complaint, OnOff, RawXml, Record, UInt, at, format_document, parse_document
 
 
@@ -92,3 +92,11 @@ def test_an_element_may_be_allowed_only_once() -> None:
     assert parse_document("<panel><spare/></panel>", Panel, "panel", name="(panel)") == Panel()
     with pytest.raises(XmlError, match=r"one spare lamp.*/panel/spare\[2\]"):
         parse_document("<panel><spare/><spare/></panel>", Panel, "panel", name="(panel)")
+
+
+def test_wrong_values_are_the_schemas_where_a_document_is_held_to_it() -> None:
+    with pytest.raises(XmlInvalidSchema, match="'no'.*; line 1, /shelf/machine/parts/bolt/@size"):
+        parse_document(
+            "<shelf><machine kind='x'><parts><bolt size='no'/></parts></machine></shelf>",
+            Shelf, "shelf", name="(shelf)", validate=True,
+        )  # fmt: skip

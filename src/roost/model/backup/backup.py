@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from roost.errors import ConfigUnsupported, XmlError
 from roost.model.domain.device import SourceSeclabel
 from roost.model.domain.devices.disksource import DiskFormat, Encryption
-from roost.xml import Child, Complaint, Record, UInt, YesNo, at, inline
+from roost.xml import Child, Complaint, Pattern, Record, UInt, YesNo, at, inline
+
+_DiskName = Annotated[str, Pattern(r"(?:ioemu:)?(?:fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+", "a disk's target such as vda")]
 
 
 class BackupServer(Record):
@@ -64,7 +66,7 @@ class BackupDisk(Record):
     the number by which the image is known while the backup runs.
     """
 
-    name: Annotated[str, at("@name", missing=Complaint(XmlError, "missing name from disk backup element"))]
+    name: Annotated[_DiskName, at("@name", missing=Complaint(XmlError, "missing name from disk backup element"))]
     backup: YesNo = True
     backup_mode: Annotated[Literal["full", "incremental"] | None, at("@backupmode")] = None
     incremental: str | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from roost.errors import From, InternalError
 from roost.model.domain import Domain
-from roost.xml import Child, Complaint, Long, Pattern, Record, ULong, at
+from roost.xml import Child, Complaint, Integer, Pattern, Record, ULong, at
 
 #: Also the name of a file, and of bitmaps.
 _Name = Annotated[
@@ -14,10 +14,15 @@ _Name = Annotated[
 ]
 
 
+_DiskName = Annotated[
+    str, Pattern(r"(?:ioemu:)?(?:fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+|/.+", "a disk's target such as vda, or its path")
+]
+
+
 class CheckpointDisk(Record):
     """One disk: with a dirty bitmap, or not part of it. size: bytes changed since, when asked for."""
 
-    name: str
+    name: _DiskName
     checkpoint: Literal["no", "bitmap"] = "bitmap"
     bitmap: str | None = None
     size: ULong | None = None
@@ -32,7 +37,7 @@ class Checkpoint(Record):
     description: Child[str | None] = None
     parent: Annotated[_Name | None, at("parent/name")] = None
     creation_time: Annotated[
-        Long | None,
+        Annotated[int, Integer(0, 2**63 - 1)] | None,
         at(
             "creationTime",
             wrong=Complaint(

@@ -70,8 +70,10 @@ class Adapter(Record):
 class PoolAuth(Record):
     """How the pool proves who it is: the secret's value is with the secret driver."""
 
-    type: Annotated[Literal["chap", "ceph"] | None, at("@type", wrong=_unsupported("unknown auth type '%s'"))] = None
-    username: Annotated[str, at("@username", missing=_xml_error("missing username for auth"))]
+    type: Annotated[
+        Literal["chap", "ceph"] | None, at("@type", unset=("",), wrong=_unsupported("unknown auth type '%s'"))
+    ] = None
+    username: Annotated[str, at("@username", unset=("",), missing=_xml_error("missing username for auth"))]
     secret: Annotated[AuthSecret, at("secret", missing=_xml_error("Missing <secret> element in auth"))]
 
 
@@ -80,15 +82,15 @@ class PoolSource(Record):
 
     hosts: Annotated[tuple[PoolHost, ...], at("host")] = ()
     devices: Annotated[tuple[PoolDevice, ...], at("device")] = ()
-    dir: Annotated[str | None, at("dir/@path")] = None
+    dir: Annotated[str | None, at("dir/@path", unset=("",))] = None
     adapter: Adapter | None = None
     name: Child[str | None] = None
-    initiator: Annotated[str | None, at("initiator/iqn/@name")] = None
+    initiator: Annotated[str | None, at("initiator/iqn/@name", unset=("",))] = None
     format: Annotated[Annotated[str, POOL_FORMATS] | None, at("format/@type", unset=("",))] = None
     auth: PoolAuth | None = None
-    protocol_version: Annotated[str | None, at("protocol/@ver")] = None
-    vendor: Annotated[str | None, at("vendor/@name")] = None
-    product: Annotated[str | None, at("product/@name")] = None
+    protocol_version: Annotated[str | None, at("protocol/@ver", unset=("",))] = None
+    vendor: Annotated[str | None, at("vendor/@name", unset=("",))] = None
+    product: Annotated[str | None, at("product/@name", unset=("",))] = None
 
 
 class PoolTarget(Record):
@@ -130,7 +132,11 @@ class Pool(Record):
     target: Annotated[PoolTarget | None, at("target", opened=True)] = None
     refresh_allocation: Annotated[
         Literal["default", "capacity"] | None,
-        at("refresh/volume/@allocation", wrong=_unsupported("unknown storage pool volume refresh allocation type %s")),
+        at(
+            "refresh/volume/@allocation",
+            unset=("",),
+            wrong=_unsupported("unknown storage pool volume refresh allocation type %s"),
+        ),
     ] = None
     mount_options: Annotated[MountOptions | None, at("fs:mount_opts")] = None
     config_options: Annotated[ConfigOptions | None, at("rbd:config_opts")] = None
