@@ -95,7 +95,7 @@ def test_an_element_may_be_allowed_only_once() -> None:
 
 
 def test_wrong_values_are_the_schemas_where_a_document_is_held_to_it() -> None:
-    with pytest.raises(XmlInvalidSchema, match="'no'.*; line 1, /shelf/machine/parts/bolt/@size"):
+    with pytest.raises(XmlInvalidSchema, match=r"'no'.*; line 1, /shelf/machine/parts/bolt/@size"):
         parse_document(
             "<shelf><machine kind='x'><parts><bolt size='no'/></parts></machine></shelf>",
             Shelf, "shelf", name="(shelf)", validate=True,
