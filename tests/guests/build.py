@@ -48,6 +48,10 @@ MODULES = (
     "efivarfs",
     "tpm_tis",
     "tpm_crb",
+    "nvme",
+    "9pnet_virtio",
+    "9p",
+    "virtiofs",
 )
 
 KERNEL_PACKAGES = {
