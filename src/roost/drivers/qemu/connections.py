@@ -267,6 +267,12 @@ def _placed(source: UsbHostdev, there: dict[UsbLocation, tuple[int, int]]) -> Us
         return replace(source, location=fitting[0])
     if source.startup_policy == "optional":
         return replace(source, missing=True)
+    if source.location is None and source.vendor is None:
+        raise InternalError(
+            "USB host device is missing bus/device information",
+            domain=From.QEMU,
+            hint="give <vendor> and <product>, or <address bus='1' device='2'/>",
+        )
     where = f"bus:{source.location.bus} device:{source.location.device}" if source.location is not None else ""
     name = f"{source.vendor:x}:{source.product:x}" if source.vendor is not None else ""
     raise InternalError(

@@ -136,11 +136,17 @@ IDS, PLACE = "<vendor id='0xfffe'/><product id='0xfffd'/>", "<address bus='99' d
 
 @pytest.mark.parametrize(
     ("what", "text"),
-    [(IDS, "Did not find USB device fffe:fffd"), (PLACE, "Did not find USB device bus:99 device:98")],
+    [
+        ("", "USB host device is missing bus/device"),
+        (IDS, "Did not find USB device fffe:fffd"),
+        (PLACE, "Did not find USB device bus:99 device:98"),
+    ],
 )
 def test_usb_devices_that_are_not_plugged_in(what: str, text: str) -> None:
     with pytest.raises(InternalError, match=text):
         connections.with_usb_devices(parse(USB.format(policy="", what=what)))
+    if not what:
+        return
     optional = connections.with_usb_devices(parse(USB.format(policy=" startupPolicy='optional'", what=what)))
     assert getattr(optional.devices.hostdevs[0].source, "missing", None)
 

@@ -155,8 +155,13 @@ def _fdset_path(ctx: Context, key: str) -> str:
     return f"/dev/fdset/{ctx.fdset(key)}"
 
 
-def backend(source: AnyCharSource, name: str, ctx: Context, carries: str = "vdagent") -> Iterator[Piece]:
-    """The host's end of a character device, as the chardev `name`. carries: what a SPICE client is told it is for."""
+def backend(
+    source: AnyCharSource, name: str, ctx: Context, carries: str = "vdagent", *, waits: bool = False
+) -> Iterator[Piece]:
+    """The host's end of a character device, as the chardev `name`.
+
+    carries: what a SPICE client is told it is for. waits: the guest starts when somebody has connected.
+    """
     make = _BACKENDS.get(kind_of(source))
     if make is None:
         raise ConfigUnsupported(
@@ -169,6 +174,8 @@ def backend(source: AnyCharSource, name: str, ctx: Context, carries: str = "vdag
     kind, data = make(source, name, ctx)
     if isinstance(source, SpicevmcChar):
         data["type"] = carries
+    if waits:
+        data.pop("wait", None)
     if source.log_file is not None:
         key = log_key(name)
         yield from _fdset(ctx, key, "log")

@@ -20,7 +20,7 @@ from roost.model.domain.devices.hostdev import (
     Teaming,
     UsbHostdev,
 )
-from roost.model.domain.devices.interface import HostdevNet, Interface, PciInterface
+from roost.model.domain.devices.interface import HostdevNet, Interface, PciInterface, UsbInterface
 from roost.model.shared.pci import PciLocation
 
 #: What each setting of guestReset asks: resets passed on at all, those of a device in use too.
@@ -184,13 +184,23 @@ def pieces(hostdev: Hostdev, ctx: Context) -> Iterator[Piece]:
 
 def interface_pieces(interface: Interface, source: HostdevNet, ctx: Context) -> Iterator[Piece]:
     """A network card of the host's: what the guest sees is the card itself."""
-    if not isinstance(source.device, PciInterface):
-        raise ConfigUnsupported(
-            "only PCI network cards can be handed to the guest as an interface",
+    card, alias = source.device, alias_of(interface)
+    if isinstance(card, PciInterface):
+        yield _vfio(alias, card, interface, ctx)
+    elif isinstance(card, UsbInterface):
+        props = {
+            "driver": ctx.driver("usb-host", "usb hostdev"),
+            "hostdevice": usb_path(card.bus, card.device),
+            "id": alias,
+            "bootindex": _boot(interface),
+        }
+        yield device(props | ctx.address(interface))
+    else:
+        raise InternalError(
+            "USB host device is missing bus/device information",
             domain=From.QEMU,
-            hint="use <hostdev type='usb'> for others",
+            hint="<address type='usb' bus='1' device='2'/>",
         )
-    yield _vfio(alias_of(interface), source.device, interface, ctx)
 
 
 def section(ctx: Context) -> Iterator[Piece]:
@@ -217,5 +227,9 @@ def needs(ctx: Context) -> Iterator[File | HostDevice | Opened]:
             place = f"{(source.adapter or '').removeprefix('scsi_host')}:{source.bus}:{source.target}:{source.unit}"
             yield HostDevice(alias, "scsi", place)
     for interface in ctx.domain.devices.interfaces:
-        if isinstance(interface.source, HostdevNet) and isinstance(interface.source.device, PciInterface):
-            yield HostDevice(alias_of(interface), "pci", str(interface.source.device), bool(interface.managed))
+        card = interface.source.device if isinstance(interface.source, HostdevNet) else None
+        if isinstance(card, PciInterface):
+            yield HostDevice(alias_of(interface), "pci", str(card), bool(interface.managed))
+        elif isinstance(card, UsbInterface):
+            path = usb_path(card.bus, card.device)
+            yield File(path, write=True, user=alias_of(interface), kind="device")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from roost.drivers.qemu.plan import passt
-from roost.drivers.qemu.plan.chardevs import backend, chardev_id, source_needs
+from roost.drivers.qemu.plan.chardevs import backend, chardev_id
 from roost.drivers.qemu.plan.context import Context, alias_of
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device
-from roost.drivers.qemu.plan.resources import File, Listener, Log, Opened, Passt, Port, Switch, Tap
+from roost.drivers.qemu.plan.resources import File, Opened, Passt, Switch, Tap
 from roost.errors import ConfigUnsupported, From, NoNetwork
 from roost.model.domain.device import PciAddress
 from roost.model.domain.devices.chardev import UnixChar
@@ -210,7 +210,7 @@ def _host_end(interface: Interface, ctx: Context) -> Iterator[Piece]:
     """The netdev, and what it stands on."""
     alias = alias_of(interface)
     if isinstance(interface.source, VhostUserNet):
-        yield from backend(vhost_user_socket(interface.source), chardev_id(alias), ctx)
+        yield from backend(vhost_user_socket(interface.source), chardev_id(alias), ctx, waits=not ctx.running)
     elif isinstance(interface.source, VdpaNet):
         fds = ctx.grants.fds.get(_vdpa_key(interface), ())
         for fd in fds:
@@ -314,7 +314,7 @@ def section(ctx: Context) -> Iterator[Piece]:
         yield from pieces(interface, ctx)
 
 
-def needs(ctx: Context) -> Iterator[Tap | Opened | Passt | File | Listener | Log | Port]:
+def needs(ctx: Context) -> Iterator[Tap | Opened | Passt | File]:
     for interface in ctx.domain.devices.interfaces:
         alias, source = alias_of(interface), interface.source
         if interface.type in _OTHERS:
@@ -329,6 +329,8 @@ def needs(ctx: Context) -> Iterator[Tap | Opened | Passt | File | Listener | Log
         elif passt.is_wanted(interface):
             yield passt.need(interface)
         elif isinstance(source, VhostUserNet):
-            yield from source_needs(vhost_user_socket(source), chardev_id(alias), alias)
+            # QEMU makes the socket itself: over one that is passed to it no descriptors can be.
+            kind = "chardev" if source.mode == "server" else "socket"
+            yield File(source.path, write=True, user=alias, kind=kind)
         elif isinstance(source, VdpaNet):
             yield Opened(_vdpa_key(interface), source.dev, f"Unable to open '{source.dev}' for vdpa device")

@@ -95,8 +95,9 @@ def test_vhost_user_and_vdpa() -> None:
         {"type": "vhost-user", "chardev": "charnet0", "queues": 2, "id": "hostnet0"},
         {"type": "vhost-vdpa", "vhostdev": "/dev/vhost-vdpa-0", "id": "hostnet1"},
     ]
+    assert "socket,id=charnet0,path=/s,server=on" in words(nic, "-chardev")
     needs = plan.needs(*live(nic))
-    assert [listener.path for listener in needs.listeners] == ["/s"]
+    assert ("/s", "chardev") in [(file.path, file.kind) for file in needs.files]
     assert [opened.path for opened in needs.opened] == ["/dev/vhost-vdpa-0"]
     granted = plan.Grants(fds={"vdpa:net1": (9,)})
     assert '"vhostdev":"/dev/fdset/0"' in words(nic, "-netdev", grants=granted)[1]
