@@ -103,7 +103,7 @@ class Page:
                     element_row = block.rows.pop()
                     value = row.value if element_row.value == "element" else f"{element_row.value}: {row.value}"
                     meaning = " ".join(filter(None, (element_row.meaning, row.meaning)))
-                    row = Row(row.path, value, element_row.default or row.default, meaning)
+                    row = Row(row.path, value, element_row.default, meaning)
                 block.rows.append(row)
         for field in element.attributes:
             block.rows.append(_row(field, f"{prefix}@{field.attribute}", notes))

@@ -45,7 +45,8 @@ def test_json_is_what_its_schema_says(document: DocumentType) -> None:
     schema = json_schema(document.cls)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    for one in of(document, 15):
+    # The library takes its time: as many documents of each type as show most fields.
+    for one in sorted(of(document), key=lambda one: -len(one.data))[:6]:
         error = jsonschema.exceptions.best_match(validator.iter_errors(json.loads(to_json(one.record))))
         assert error is None, f"{one}: {error}"
 
@@ -84,7 +85,8 @@ def test_spoilt_json_is_refused_by_reader_and_schema(document: DocumentType, spo
     one = max(of(document), key=lambda one: len(one.data))
     data = to_json(one.record)
     spoilt = 0
-    for number in range(0, len(list(places(json.loads(data)))), 7):
+    total = len(list(places(json.loads(data))))
+    for number in range(0, total, total // 15 + 1):
         value = json.loads(data)
         holder, key = list(places(value))[number]
         if not spoil(holder, key):
