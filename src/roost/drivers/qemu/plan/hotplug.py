@@ -13,6 +13,7 @@ from roost.drivers.qemu.plan import (
     inputs,
     interfaces,
     memory,
+    platform,
     redirdev,
     small,
     sound,
@@ -28,13 +29,15 @@ from roost.model.domain import Domain
 from roost.model.domain.device import Device
 from roost.model.domain.devices.chardev import Channel, Console, Parallel, Serial
 from roost.model.domain.devices.controller import Controller
+from roost.model.domain.devices.crypto import Crypto
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.graphics import Video
 from roost.model.domain.devices.hostdev import Hostdev
 from roost.model.domain.devices.interface import Interface
 from roost.model.domain.devices.memory import Dimm, Nvdimm, VirtioMem, VirtioPmem
 from roost.model.domain.devices.redirdev import Redirdev
-from roost.model.domain.devices.small import Hub, Input, Rng, Watchdog
+from roost.model.domain.devices.shmem import Shmem
+from roost.model.domain.devices.small import Hub, Input, Rng, Vsock, Watchdog
 from roost.model.domain.devices.sound import Sound
 
 
@@ -60,6 +63,9 @@ _PIECES: dict[type[Device], Callable[[Any, Context], Iterator[Piece]]] = {
     Hub: small.hub,
     Watchdog: small.watchdog,
     Rng: small.rng,
+    Shmem: platform.shmem,
+    Vsock: platform.vsock,
+    Crypto: platform.crypto,
     Redirdev: redirdev.pieces,
     Hostdev: hostdevs.pieces,
     **dict.fromkeys((Dimm, Nvdimm, VirtioPmem, VirtioMem), memory.memory_device),

@@ -141,3 +141,22 @@ def test_the_host_s_own_tables() -> None:
     document = completed(domain().replace("</os>", "<smbios mode='host'/></os>"))
     with pytest.raises(RoostError, match="Host SMBIOS information is not available"):
         translated(document)
+
+
+def test_added_while_the_guest_runs() -> None:
+    document = completed(
+        domain(
+            "<shmem name='s'><model type='ivshmem-doorbell'/><server path='/run/s'/></shmem>"
+            "<crypto model='virtio' type='qemu'><backend model='builtin'/></crypto><vsock><cid address='7'/></vsock>"
+        )
+    )
+    live = make_live(document, 1, Path("/channel"))
+    (shmem,), (crypto,), vsock = live.devices.shmems, live.devices.cryptos, live.devices.vsock
+    assert vsock is not None
+    names = [command.name for command in plan.device_add(shmem, live, CAPS, plan.Grants())]
+    assert names == ["chardev-add", "device_add"]
+    names = [command.name for command in plan.device_add(crypto, live, CAPS, plan.Grants())]
+    assert names == ["object-add", "device_add"]
+    commands = plan.device_add(vsock, live, CAPS, plan.Grants(fds={"vsock0": (11,)}, ports={"vsock0": 7}))
+    assert [command.name for command in commands] == ["getfd", "device_add"]
+    assert commands[1].arguments["vhostfd"] == commands[0].arguments["fdname"]
