@@ -32,7 +32,9 @@ class ReadPciLocation(PciLocation):
 
 
 def check_pci_location(location: PciLocation) -> None:
-    """Raises for places that do not exist; the one of zeros stands for none."""
+    """Raises for places that do not exist; without a domain, bus and slot it stands for none, and all will do."""
+    if not (location.domain or location.bus or location.slot):
+        return
     for name, limit, quote in (("bus", 0xFF, "'"), ("slot", 0x1F, "'"), ("function", 7, "")):
         number = getattr(location, name)
         if number > limit:
@@ -40,10 +42,6 @@ def check_pci_location(location: PciLocation) -> None:
             raise XmlError(
                 f"Invalid PCI address {name}={quote}0x{number:x}{quote}, must be <= {right}", domain=From.NONE
             )
-    if location.function and not (location.domain or location.bus or location.slot):
-        raise XmlError(
-            "Invalid PCI address 0000:00:00, at least one of domain, bus, or slot must be > 0", domain=From.NONE
-        )
 
 
 __all__ = ["PciBus", "PciDomain", "PciFunction", "PciLocation", "PciSlot", "ReadPciLocation", "check_pci_location"]
