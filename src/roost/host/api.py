@@ -243,6 +243,10 @@ class Network(Protocol):
         """Keep a bridge's port from reaching the others that are isolated. Raises InternalError."""
         ...
 
+    def coalesce(self, interface: str, packets: int) -> None:
+        """Let it interrupt for `packets` at once. Raises SystemCallError."""
+        ...
+
     def plug(self, interface: str, bridge: str, port: SwitchPort) -> None:
         """Make it a port of an Open vSwitch bridge. Raises InternalError."""
         ...

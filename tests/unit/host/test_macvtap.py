@@ -80,6 +80,22 @@ def test_nothing_below() -> None:
         LinuxNetwork().set_address("roost-none", MAC)
 
 
+@pytest.mark.root
+def test_coalescing() -> None:
+    network, name = LinuxNetwork(), f"rc{os.getpid() % 10**9}"
+    try:
+        made = network.tap(name, mac=MAC, bridge=None)
+    except SystemCallError as error:
+        pytest.skip(f"no taps here: {error}")
+    try:
+        network.coalesce(name, 7)
+    finally:
+        for descriptor in made.descriptors:
+            os.close(descriptor)
+    with pytest.raises(SystemCallError, match="Cannot set coalesce info on 'roost-none'"):
+        network.coalesce("roost-none", 7)
+
+
 def test_names_are_given_once() -> None:
     network = LinuxNetwork()
     assert network.free_name("roostx") == "roostx0"

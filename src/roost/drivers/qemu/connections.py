@@ -127,6 +127,8 @@ def _set_up(host: Host, tap: plan.Tap, name: str, guest: str) -> None:
         )
     if switch.isolated:
         network.isolate(name)
+    if switch.coalesce:
+        network.coalesce(name, switch.coalesce)
     if switch.bandwidth is not None:
         # What the guest sends is what the host receives of its interface.
         sent, received = _rate(switch.bandwidth.inbound), _rate(switch.bandwidth.outbound)

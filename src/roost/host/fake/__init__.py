@@ -177,6 +177,9 @@ class FakeNetwork:
     def isolate(self, interface: str) -> None:
         self.done.append(("isolate", interface))
 
+    def coalesce(self, interface: str, packets: int) -> None:
+        self.done.append(("coalesce", interface, packets))
+
     def plug(self, interface: str, bridge: str, port: SwitchPort) -> None:
         self.done.append(("plug", interface, bridge, port))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
 import fcntl
@@ -21,6 +22,9 @@ _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSIFMTU, _SIOCSIFHWADDR = 0x8913, 0x8914, 0x8922, 0x8924
 _SIOCBRADDIF = 0x89A2
 _IFF_UP = 0x1
+_SIOCETHTOOL, _ETHTOOL_GCOALESCE, _ETHTOOL_SCOALESCE = 0x8946, 0xE, 0xF
+#: The words of a struct ethtool_coalesce, and which of them limits the packets received before an interrupt.
+_COALESCE_WORDS, _RX_PACKETS = 23, 2
 _VHOST_VSOCK_SET_GUEST_CID = 0x4008AF60
 #: 0 to 2 mean the hypervisor, the local machine and the host.
 _FIRST_CID = 3
@@ -139,6 +143,17 @@ class LinuxNetwork:
             Path(f"/sys/class/net/{interface}/brport/isolated").write_text("1")
         except OSError as error:
             raise InternalError(f"Unable to set bridge port isolated on {interface}: {error.strerror}") from error
+
+    def coalesce(self, interface: str, packets: int) -> None:
+        settings = array.array("I", [_ETHTOOL_GCOALESCE, *[0] * (_COALESCE_WORDS - 1)])
+        request = struct.pack("16sP16x", interface.encode(), settings.buffer_info()[0])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            try:
+                fcntl.ioctl(control, _SIOCETHTOOL, request)
+                settings[0], settings[_RX_PACKETS] = _ETHTOOL_SCOALESCE, packets
+                fcntl.ioctl(control, _SIOCETHTOOL, request)
+            except OSError as error:
+                raise system_error(f"Cannot set coalesce info on '{interface}'", error) from error
 
     def plug(self, interface: str, bridge: str, port: SwitchPort) -> None:
         what = f"Unable to add port {interface} to OVS bridge {bridge}"

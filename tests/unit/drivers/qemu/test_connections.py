@@ -48,8 +48,8 @@ def made(host: FakeHost, tap: plan.Tap) -> list[tuple[object, ...]]:
 
 
 def test_a_tap_sends_what_the_guest_receives(host: FakeHost) -> None:
-    tap = plan.Tap("net0", "t0", MAC, bridge="br0", switch=plan.Switch(bandwidth=BANDWIDTH, isolated=True))
-    assert made(host, tap) == [("isolate", "t0"), ("shape", "t0", INBOUND, OUTBOUND)]
+    tap = plan.Tap("net0", "t0", MAC, bridge="br0", switch=plan.Switch(bandwidth=BANDWIDTH, isolated=True, coalesce=7))
+    assert made(host, tap) == [("isolate", "t0"), ("coalesce", "t0", 7), ("shape", "t0", INBOUND, OUTBOUND)]
     assert connections.links(cast(Host, host), (tap,)) == ({}, ())
 
 

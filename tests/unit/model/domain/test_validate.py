@@ -55,10 +55,6 @@ REFUSED = [
         "<graphics type='dbus' p2p='yes'><audio id='1'/></graphics><audio id='1' type='none'/>",
         "The associated audio is not of 'dbus' kind.",
     ),
-    (
-        "<controller type='usb' model='none'/><redirdev type='null'><address type='usb' bus='0' port='1'/></redirdev>",
-        "USB",
-    ),
 ]  # fmt: skip
 
 OPTIONAL_TYPES = frozenset(

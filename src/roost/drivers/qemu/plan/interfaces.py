@@ -85,7 +85,6 @@ def tap(interface: Interface, *, kvm: bool) -> Tap | None:
             bandwidth=interface.bandwidth,
             isolated=bool(interface.port_isolated),
             coalesce=interface.coalesce_rx_frames_max,
-            learning=not (isinstance(source, BridgeNet) and source.mac_table_manager == "libvirt"),
         ),
     )
 

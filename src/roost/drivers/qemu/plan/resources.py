@@ -17,8 +17,7 @@ from roost.model.shared.vlan import Vlan
 class Switch(NamedTuple):
     """How the host treats an interface: as what port of what switch, in which VLANs, how fast.
 
-    isolated: it reaches no other isolated port. coalesce: packets per interrupt at most. learning: the bridge learns
-    by itself where addresses are.
+    isolated: it reaches no other isolated port. coalesce: packets per interrupt at most.
     """
 
     port: VirtualPort | None = None
@@ -26,7 +25,6 @@ class Switch(NamedTuple):
     bandwidth: Bandwidth | None = None
     isolated: bool = False
     coalesce: int | None = None
-    learning: bool = True
 
 
 class Tap(NamedTuple):

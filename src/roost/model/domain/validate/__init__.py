@@ -25,6 +25,7 @@ from roost.model.domain.validate import (
     disks,
     filesystems,
     images,
+    interfaces,
     machine,
     platform,
     resources,
@@ -36,7 +37,7 @@ from roost.model.domain.validate.written import check_written
 _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
     ("disks", "disk", ()),
     ("filesystems", "filesystem", filesystems.RULES),
-    ("interfaces", "interface", devices.INTERFACE_RULES),
+    ("interfaces", "interface", interfaces.INTERFACE_RULES),
     ("sounds", "sound", connections.SOUND_RULES),
     ("hostdevs", "hostdev", connections.HOSTDEV_RULES),
     ("videos", "video", devices.VIDEO_RULES),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from roost.errors import From, InternalError, XmlError
+from roost.errors import From, XmlError
 from roost.model.domain.device import CcidAddress
 from roost.model.domain.devices.hostdev import MdevHostdev, PciHostdev, ScsiHostHostdev
 from roost.model.domain.validate.rules import Context, Rule
@@ -94,11 +94,6 @@ HOSTDEV_RULES: tuple[Rule, ...] = (
 )
 
 REDIRDEV_RULES: tuple[Rule, ...] = (
-    Rule(
-        lambda d, c: any(each.type == "usb" and each.model == "none" for each in c.domain.devices.controllers),
-        "cannot add redirected USB device: USB is disabled for this domain",
-        origin=From.DOMAIN,
-    ),
     *CHARDEV_RULES,
     Rule(
         lambda d, c: "usb-redir" not in c.facts.devices,
@@ -150,12 +145,6 @@ SOUND_RULES: tuple[Rule, ...] = (
         lambda d, c: d.model == "virtio" and "virtio-sound-pci" not in c.facts.devices,
         "virtio-sound controller is not supported in this QEMU binary",
         "a QEMU of 8.2 or later has it",
-    ),
-    Rule(
-        lambda d, c: d.model == "ich7",
-        "sound card model 'ich7' is not supported by qemu",
-        "ich6 or ich9",
-        InternalError,
     ),
 )
 

@@ -67,6 +67,11 @@ class Rule(NamedTuple):
         return self.error(text, domain=self.origin, hint=hint)
 
 
+def is_odd_size(size: int | None) -> bool:
+    """Whether a size is given and no power of two."""
+    return bool(size) and bool(size & (size - 1)) if size else False
+
+
 _VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
 
 
@@ -90,4 +95,4 @@ def virtio_only(is_virtio: Callable[[Any], object], only: frozenset[str] | None 
     return tuple(rule(option) for option in _VIRTIO_OPTIONS)
 
 
-__all__ = ["Context", "Rule", "by_kind", "virtio_only"]
+__all__ = ["Context", "Rule", "by_kind", "is_odd_size", "virtio_only"]
