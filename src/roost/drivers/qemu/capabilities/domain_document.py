@@ -308,11 +308,26 @@ def _features(setting: Setting) -> D.FeatureSections:
         genid=_simple(setting, _any("vmgenid")),
         backing_store_input=D.Section(supported=True),
         backup=_simple(setting, _any("command:block-dirty-bitmap-merge")),
+        async_teardown=_simple(setting, _any("option:run-with.async-teardown")),
         s390_pv=_simple(setting, _both(_any("s390-pv-guest"), lambda each: each.virt_type == "kvm")) if s390 else None,
         sev=_sev(setting),
         sgx=_sgx(setting.caps.sgx),
+        tdx=_simple(setting, _both(_any("tdx-guest"), lambda each: each.virt_type == "kvm")),
         hyperv=_hyperv(setting) if is_x86(setting.arch) else None,
+        launch_security=_launch_security(setting),
     )
+
+
+def _launch_security(setting: Setting) -> D.Section:
+    caps, kvm = setting.caps, setting.virt_type == "kvm"
+    offered = (
+        ("sev", caps.sev is not None),
+        ("sev-snp", caps.sev is not None and caps.has("sev-snp-guest")),
+        ("s390-pv", kvm and caps.has("s390-pv-guest")),
+        ("tdx", kvm and caps.has("tdx-guest")),
+    )
+    kinds = tuple(kind for kind, there in offered if there)
+    return D.Section(supported=bool(kinds), enums=(D.Enum(name="sectype", values=kinds),) if kinds else ())
 
 
 def _gic(setting: Setting) -> D.Section:

@@ -264,6 +264,9 @@ def test_encrypted_guests_and_enclaves() -> None:
     features = shown(caps, encrypted_guests=(15, 3)).features
     assert features.sev is not None
     assert (features.sev.cbitpos, features.sev.max_guests, features.sev.max_es_guests) == (51, 15, 3)
+    assert section(features.launch_security).values("sectype") == ("sev",)
+    assert section(shown().features.launch_security) == Section(supported=False)
+    assert section(shown().features.async_teardown) == Section(supported=False)
     assert features.sgx is not None
     assert (features.sgx.section_size, features.sgx.sections[0].size, features.sgx.sgx2) == (1024, 1024, False)
     assert encrypted_guests({(0x8000001F, 0, "ecx"): 509, (0x8000001F, 0, "edx"): 100}) == (410, 99)
