@@ -123,11 +123,11 @@ def work(conn, name, xml, attempts=5):
         begun = True
         text = domain.backupGetXMLDesc()
     except libvirt.libvirtError:
-        # It was over before it could be looked at.
-        if not begun or not attempts:
+        if not begun:
             raise
+        # It was over before it could be looked at: on a machine quick enough, every time.
         stop()
-        return work(conn, name, xml, attempts - 1)
+        return work(conn, name, xml, attempts - 1) if attempts else None
     finally:
         stop()
     text = re.sub(r" index='[0-9]+'", "", text)
