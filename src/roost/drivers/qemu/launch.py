@@ -211,9 +211,11 @@ class Launcher:
         if not plan.late_processors(live):
             return ()
         (slots,) = await self._ask(guest, (("query-hotpluggable-cpus", None),))
+        if isinstance(slots, QmpCommandError):
+            raise slots
         commands = [(command.name, command.arguments) for command in plan.plug_processors(live, slots)]
         answers = await self._ask(guest, (*commands, ("query-cpus-fast", None)))
-        for answer in (slots, *answers):
+        for answer in answers:
             if isinstance(answer, QmpCommandError):
                 raise answer
         return sorted(answers[-1], key=lambda processor: int(processor["cpu-index"]))

@@ -299,12 +299,18 @@ def _limits(group: ThrottleLimits) -> Props:
     return compact(limits)
 
 
+def backend_id(disk: Disk) -> str:
+    """What block commands call the device that has the disk's images: for virtio-blk, a part of what has the alias."""
+    alias = alias_of(disk)
+    return f"/machine/peripheral/{alias}/virtio-backend" if disk.target.bus == "virtio" else alias
+
+
 def throttle(disk: Disk) -> Props | None:
     """The arguments of block_set_io_throttle for the disk's <iotune>; None without limits."""
     tune = disk.iotune
     if tune is None:
         return None
-    limits: Props = {"id": alias_of(disk)}
+    limits: Props = {"id": backend_id(disk)}
     for qmp, field in THROTTLES:
         limits[qmp] = getattr(tune, field + "_sec") or 0
         limits[qmp + "_max"] = getattr(tune, field + "_sec_max")
@@ -314,4 +320,4 @@ def throttle(disk: Disk) -> Props | None:
     return compact(limits)
 
 
-__all__ = ["blockdevs", "throttle", "throttle_groups_section", "throttle_object", "top_node"]
+__all__ = ["backend_id", "blockdevs", "throttle", "throttle_groups_section", "throttle_object", "top_node"]

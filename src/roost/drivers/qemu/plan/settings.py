@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from roost.drivers.qemu.plan.blocks import throttle
+from roost.drivers.qemu.plan.blocks import backend_id, throttle
 from roost.drivers.qemu.plan.caps import Capabilities
-from roost.drivers.qemu.plan.context import alias_of
 from roost.drivers.qemu.plan.hotplug import Command
 from roost.errors import From, XmlError
 from roost.model.domain import Domain
@@ -51,7 +50,7 @@ def _histograms(domain: Domain, caps: Capabilities) -> Iterator[Command]:
             suffix = f"-{histogram.type}" if histogram.type is not None else ""
             # The first bin starts where nothing ends.
             starts = [each.start for each in histogram.bins if each.start]
-            yield Command("block-latency-histogram-set", {"id": alias_of(disk), f"boundaries{suffix}": starts})
+            yield Command("block-latency-histogram-set", {"id": backend_id(disk), f"boundaries{suffix}": starts})
 
 
 def _throttles(domain: Domain, caps: Capabilities) -> Iterator[Command]:
