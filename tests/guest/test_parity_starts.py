@@ -36,7 +36,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"unable to open vhost-vsock device", "no vhost-vsock module here"),
     (r"hugetlbfs|Q.*backing store (for|size)|Q.*mlockall", "no huge pages here, and no memory may be locked"),
     (r"Q.*bind memory to host NUMA nodes|NUMA node .* is unavailable", "one node here"),
-    (r"no (network|storage|secret) driver is here yet|secrets of iSCSI host devices", "names what another driver has"),
+    (r"no (network|storage|secret) driver is here yet|secrets of iSCSI host", "what another driver has"),
     (r"Cannot get interface (MAC|index)|Failed to execute /etc/up|TC action|vlan tag|OVS bridge|vhost-vdpa|vhost-user-gpu",
      "no such link, module or helper here"),
     (r"not supported by hypervisor|Unknown CPU model|unknown CPU feature", "asks for a processor of other hosts"),
