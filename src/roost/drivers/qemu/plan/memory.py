@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from roost.drivers.qemu.plan.backends import Memory, backend, huge_pages, page_needs, wants_prealloc
-from roost.drivers.qemu.plan.context import Context, alias_of
+from roost.drivers.qemu.plan.context import Context, alias_of, kind_of
 from roost.drivers.qemu.plan.machine import ram_id
 from roost.drivers.qemu.plan.numa import cells
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device, on_off, option
 from roost.drivers.qemu.plan.resources import File, PageDirectory
 from roost.model.domain.devices.memory import AnyMemory, Nvdimm, SgxEpc, VirtioMem, VirtioPmem
-from roost.xml import tag_of
 
 _DRIVERS = {"dimm": "pc-dimm", "nvdimm": "nvdimm", "virtio-pmem": "virtio-pmem", "virtio-mem": "virtio-mem"}
 
@@ -106,12 +105,12 @@ def _memory(each: AnyMemory) -> Memory:
         path=each.path if isinstance(each, Nvdimm | VirtioPmem) else None,
         lasting=isinstance(each, Nvdimm) and each.pmem,
         align=(each.align_size or 0) if isinstance(each, Nvdimm) else 0,
-        kind=tag_of(each) if isinstance(each, VirtioMem | VirtioPmem | SgxEpc) else "",
+        kind=kind_of(each) if isinstance(each, VirtioMem | VirtioPmem | SgxEpc) else "",
     )
 
 
 def _props(ctx: Context, each: AnyMemory) -> Props:
-    model = tag_of(each)
+    model = kind_of(each)
     if isinstance(each, VirtioMem | VirtioPmem):
         props = ctx.virtio(_DRIVERS[model], each, each.driver)
     else:
