@@ -36,8 +36,8 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"unable to open vhost-vsock device", "no vhost-vsock module here"),
     (r"hugetlbfs|Q.*backing store (for|size)|Q.*mlockall", "no huge pages here, and no memory may be locked"),
     (r"Q.*bind memory to host NUMA nodes|NUMA node .* is unavailable", "one node here"),
-    (r"no (network|storage|secret) driver is here yet|secrets of iSCSI host", "what another driver has"),
-    (r"Cannot get interface (MAC|index)|Failed to execute /etc/up|TC action|vlan tag|OVS bridge|vhost-vdpa|vhost-user-gpu",
+    (r"no (network|storage|secret|filter) driver is here yet|secrets of iSCSI host", "what another driver has"),
+    (r"Cannot get interface (MAC|index)|execute /etc/up|TC action|vlan tag|OVS bridge|vhost-vdpa|vhost-user-gpu",
      "no such link, module or helper here"),
     (r"not supported by hypervisor|Unknown CPU model|unknown CPU feature", "asks for a processor of other hosts"),
     (r"guest CPU doesn't match|can't determine default CPU", "emulation has no such processor"),
@@ -46,11 +46,11 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"Q.*(not a valid device model name|fsdriver handle|Parameter 'driver' does not|vcard|FD passing)", "not in QEMU"),
     (r"'[^']+' is not supported in this QEMU binary|not available with this QEMU|supported by this version of qemu|"
      r"unsupported (chardev|disk bus|channel)|is not supported by this driver", "not in QEMU, and refused before it"),
-    (r"Q.*(resolve|resolution|[Cc]onnect to|iSCSI|CURL|rbd|gluster|nfs|credentials|certificates)", "no such server here"),
+    (r"Q.*(resolve|resolution|[Cc]onnect to|iSCSI|CURL|rbd|gluster|nfs|credentials|certificates)", "no such server"),
     (r"TLS connection is not|TLS is disabled|TLS transport is not|accepts only one host|not yet supported",
      "cannot be had of QEMU"),
     (r"Q.*(not ELF|device tree|too old to load|only allowed with -kernel|ACPI table too big)", "a kernel of zeros"),
-    (r"Q.*(is read-only|Parallels|Could not open '/tmp|multiple of 512|sum of offset|block backend prov)", "an empty image"),
+    (r"Q.*(is read-only|Parallels|Could not open '/tmp|multiple of|sum of offset|block backend)", "an empty image"),
     (r"Q.*(Bus '\S+' not found|bus supports only|bad scsi|already exists|Max. supported|"
      r"can't be populated|can't go on|single function)",
      "a place that QEMU does not have; libvirt keeps the document too"),
@@ -59,7 +59,7 @@ REASONS: tuple[tuple[str, str], ...] = (
      "QEMU refuses what the document says"),
     (r"query-hotpluggable-cpus|Q.*[Pp]roperty '\S+' (not found|cannot)|Unexpected address type for 'virtio-ball",
      "not on this board"),
-    (r"Q.*(Permission denied|Could not open '/dev|Could not open 'a'|bind ip=|failed to open)", "a path of another host"),
+    (r"Q.*(Permission denied|Could not open '/dev|Could not open 'a'|bind ip=|failed to open)", "of another host"),
     (r"sysinfo are not available|SMBIOS|firmware to satisfy|vnc port must be|file descriptor group|only xhci|"
      r"does not support backing store|non-.transitional|key-wrap|shmem size|scripts are not|only PCI network cards",
      "refused before QEMU, with what would be right"),

@@ -1,4 +1,4 @@
-"""What one driver asks of another: volumes of storage pools, values of secrets.
+"""What one driver asks of another: volumes of storage pools, values of secrets, bridges of networks, filters.
 
 Until a driver for them is there, none of either exists.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from roost.errors import From, NoNetwork, NoSecret, NoStoragePool
+from roost.errors import From, InternalError, NoNetwork, NoSecret, NoStoragePool
 from roost.model.domain.devices.disk import AnyDiskSource
 
 
@@ -56,12 +56,25 @@ class NetworkLookup:
         )
 
 
+class FilterLookup:
+    """The network filter driver, as a guest's start sees it."""
+
+    async def require(self, name: str) -> None:
+        """Raises InternalError for a filter that is not there: no guest runs without the protection it was given."""
+        raise InternalError(
+            f"referenced filter '{name}' is missing",
+            domain=From.NWFILTER,
+            hint="no filter driver is here yet; drop <filterref>, and protect the bridge by rules of the host",
+        )
+
+
 class Lookups(NamedTuple):
     """Whom the hypervisor driver asks."""
 
     volumes: VolumeLookup = VolumeLookup()
     secrets: SecretLookup = SecretLookup()
     networks: NetworkLookup = NetworkLookup()
+    filters: FilterLookup = FilterLookup()
 
 
-__all__ = ["Lookups", "NetworkLookup", "SecretLookup", "VolumeLookup"]
+__all__ = ["FilterLookup", "Lookups", "NetworkLookup", "SecretLookup", "VolumeLookup"]

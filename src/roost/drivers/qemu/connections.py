@@ -195,7 +195,13 @@ def undo(host: Host, made: tuple[Link, ...]) -> None:
 
 
 async def with_networks(document: Domain, lookups: Lookups) -> Domain:
-    """The document with the bridge of each network that an interface is connected to. Raises NoNetwork."""
+    """The document with the bridge of each network that an interface is connected to.
+
+    Raises NoNetwork, and InternalError for a filter that is not there.
+    """
+    for interface in document.devices.interfaces:
+        if interface.filterref is not None:
+            await lookups.filters.require(interface.filterref.filter)
     changed = {
         place: await lookups.networks.bridge(interface.source.network, interface.source.portgroup)
         for place, interface in enumerate(document.devices.interfaces)

@@ -177,3 +177,9 @@ def test_networks_have_bridges() -> None:
         asyncio.run(connections.with_networks(document, Lookups()))
     found = asyncio.run(connections.with_networks(document, Lookups(networks=Known())))
     assert [getattr(each.source, "bridge", None) for each in found.devices.interfaces] == ["default-web", None]
+
+
+def test_no_guest_runs_without_the_filter_it_was_given() -> None:
+    document = parse(XML.replace("type='user'/>", "type='user'><filterref filter='clean-traffic'/></interface>"))
+    with pytest.raises(InternalError, match="referenced filter 'clean-traffic' is missing"):
+        asyncio.run(connections.with_networks(document, Lookups(networks=Known())))
