@@ -18,7 +18,7 @@ def complete(document: Domain) -> Domain:
         document,
         uuid=document.uuid or str(uuid.uuid4()),
         current_memory=min(document.current_memory or document.memory, document.memory),
-        vcpu=replace(document.vcpu or Vcpu(), placement="static"),
+        vcpu=replace(document.vcpu or Vcpu(count=1), placement="static"),
         os=system,
         clock=document.clock or Clock(),
         on_poweroff=document.on_poweroff or "destroy",
