@@ -76,8 +76,8 @@ class Car(Record):
     special: Annotated[Label | None, at("x:special")] = None
 
 
-def car(xml: str, **options: bool) -> Car:
-    return parse_document(xml, Car, "car", name="(car)", **options)
+def car(xml: str, *, live: bool = False, validate: bool = False) -> Car:
+    return parse_document(xml, Car, "car", name="(car)", live=live, validate=validate)
 
 
 def text(record: Car, **options: bool) -> str:

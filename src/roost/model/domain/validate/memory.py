@@ -161,6 +161,7 @@ PLUGGED_RULES: tuple[Rule, ...] = (
     ),
 )
 
+
 def check_count(domain: Domain) -> None:
     """Raises for more devices than slots."""
     ceiling, count = domain.max_memory, len(domain.devices.memories)
