@@ -42,7 +42,8 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"not supported by hypervisor|Unknown CPU model|unknown CPU feature", "asks for a processor of other hosts"),
     (r"guest CPU doesn't match|can't determine default CPU", "emulation has no such processor"),
     (r"Q.*(module \S+ not found|egl: |DBus|audio driver|virtio-gpu-gl|'sdl' is not available)", "no display here"),
-    (r"Q.*(requires KVM|eim=on requires|HyperV|Transactional Memory|requested in the CPU model)", "needs KVM"),
+    (r"Q.*(requires (KVM|kernel irqchip)|eim=on requires|HyperV|Transactional Memory|requested in the CPU model)",
+     "needs KVM"),
     (r"Q.*(not a valid device model name|fsdriver handle|Parameter 'driver' does not|vcard|FD passing)", "not in QEMU"),
     (r"'[^']+' is not supported in this QEMU binary|not available with this QEMU|supported by this version of qemu|"
      r"unsupported (chardev|disk bus|channel)|is not supported by this driver", "not in QEMU, and refused before it"),

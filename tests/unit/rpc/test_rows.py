@@ -104,6 +104,8 @@ CASES = [
     same("CONNECT_BASELINE_CPU", (["<cpu/>"], 1), "baseline", "<cpu/>"),
     same("CONNECT_COMPARE_HYPERVISOR_CPU", ("/q", "x", "m", "kvm", "<cpu/>", 1), "compare_hypervisor", 1),
     same("CONNECT_BASELINE_HYPERVISOR_CPU", ("/q", "x", "m", "kvm", ["<cpu/>"], 1), "baseline_hypervisor", "<cpu/>"),
+    same("CONNECT_DOMAIN_XML_TO_NATIVE", ("qemu-argv", "<x/>", 0), "to_native", "qemu -S"),
+    same("CONNECT_DOMAIN_XML_FROM_NATIVE", ("qemu-argv", "qemu -S", 0), "from_native", "<x/>"),
     Case(
         "NODE_GET_INFO",
         (),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from roost.errors import ConfigUnsupported, From, InternalError, NoSupport, RoostError, XmlDetail, XmlError
-from roost.model.domain.devices.disksource import AuthSecret, EncryptionSecret
+from roost.model.domain.validate.encryption import check_secret_reference
 from roost.model.shared.pci import check_pci_location
 from roost.model.storage.kinds import NETWORK_FILE_SYSTEMS, Formats, PoolKind
 from roost.model.storage.pool import Adapter, Pool, PoolSource
@@ -67,14 +67,6 @@ def _check_protocol(source: PoolSource, kind: PoolKind) -> None:
         raise XmlDetail(
             f"storage pool protocol ver '{source.protocol_version}' must not contain ','", domain=From.STORAGE
         )
-
-
-def check_secret_reference(secret: AuthSecret | EncryptionSecret) -> None:
-    """A secret is named either by its UUID or by what it is used for. Raises XmlError."""
-    if secret.uuid is None and secret.usage is None:
-        raise XmlError("missing secret uuid or usage attribute", domain=From.NONE)
-    if secret.uuid is not None and secret.usage is not None:
-        raise XmlError("either secret uuid or usage expected", domain=From.NONE, hint="keep one of the two")
 
 
 def _check_adapter_written(adapter: Adapter) -> None:
@@ -207,4 +199,4 @@ _POOL_RULES = (
 )
 
 
-__all__ = ["check_format", "check_pool", "check_secret_reference", "check_source"]
+__all__ = ["check_format", "check_pool", "check_source"]

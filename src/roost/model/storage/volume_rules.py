@@ -15,18 +15,10 @@ from roost.errors import (
     RoostError,
     XmlError,
 )
-from roost.model.domain.devices.disksource import Encryption
+from roost.model.domain.validate.encryption import check_encryption
 from roost.model.storage.kinds import PoolKind
-from roost.model.storage.rules import check_format, check_secret_reference
+from roost.model.storage.rules import check_format
 from roost.model.storage.volume import Volume
-
-
-def check_encryption(encryption: Encryption) -> None:
-    """The rules on how a volume is encrypted."""
-    for secret in encryption.secrets:
-        check_secret_reference(secret)
-    if encryption.format == "luks" and encryption.ivgen is not None and encryption.cipher is None:
-        raise XmlError("ivgen element found, but cipher is missing", domain=From.STORAGE)
 
 
 def check_volume(volume: Volume, kind: PoolKind, *, capacity_optional: bool) -> None:
@@ -141,4 +133,4 @@ def check_new_file(volume: Volume) -> None:
             raise rule.error(rule.text.replace("%f", target.format or ""), domain=From.STORAGE, hint=rule.hint)
 
 
-__all__ = ["check_encryption", "check_new_file", "check_volume"]
+__all__ = ["check_new_file", "check_volume"]

@@ -69,7 +69,7 @@ def complete(
             domain=From.QEMU,
             hint=f"it emulates {facts.arch}",
         )
-    if machine is None and domain.os.machine:
+    if machine is None:
         raise _unknown_machine(draft)
     boot.complete_identity(draft)
     general.complete_clock(draft)
@@ -94,7 +94,7 @@ def complete(
             if d.boot is not None
         ],
     )
-    cpu.complete_cpu(draft, machine.default_cpu if machine is not None else "")
+    cpu.complete_cpu(draft, machine.default_cpu)
     _add_implied(draft)
     assign(draft)
     chardevs.mirror_console(draft)

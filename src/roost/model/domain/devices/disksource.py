@@ -91,7 +91,7 @@ class AuthSecret(Record):
 
     type: Annotated[
         Literal["none", "volume", "ceph", "iscsi", "tls", "vtpm"] | None,
-        at("@type", wrong=_refused(ConfigUnsupported, "unknown secret type '%s'")),
+        at("@type", wrong=_unknown("unknown secret type '%s'")),
     ] = None
     uuid: Annotated[Uuid | None, at("@uuid", wrong=_BAD_UUID)] = None
     usage: str | None = None
@@ -136,17 +136,17 @@ class ReservationsSource(Record):
         Literal["unix"],
         at(
             "@type",
-            wrong=_missing("unsupported connection type for <reservations/>: %s"),
-            missing=_missing("missing connection type for <reservations/>"),
+            wrong=_refused(XmlError, "unsupported connection type for <reservations/>: %s"),
+            missing=_refused(XmlError, "missing connection type for <reservations/>"),
         ),
     ]
-    path: Annotated[str, at("@path", missing=_missing("missing path for <reservations/>"))]
+    path: Annotated[str, at("@path", missing=_refused(XmlError, "missing path for <reservations/>"))]
     mode: Annotated[
         Literal["client"],
         at(
             "@mode",
-            wrong=_missing("unsupported connection mode for <reservations/>: %s"),
-            missing=_missing("missing connection mode for <reservations/>"),
+            wrong=_refused(XmlError, "unsupported connection mode for <reservations/>: %s"),
+            missing=_refused(XmlError, "missing connection mode for <reservations/>"),
         ),
     ]
 

@@ -67,11 +67,6 @@ RULES: tuple[Rule, ...] = (
         "type='qemu' needs no help of the host",
     ),
     Rule(
-        lambda d, c: c.machine is None,
-        "Emulator '{d.devices.emulator}' does not support machine type '{d.os.machine}'",
-        "leave it out for {c.facts.default_machine}",
-    ),
-    Rule(
         lambda d, c: _uses_uefi(d, c) and c.is_x86 and not (d.features is not None and d.features.acpi),
         "UEFI requires ACPI on this architecture",
         "add <features><acpi/></features>",

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 from roost.errors import ConfigUnsupported, From, NoSource, RoostError, XmlError
 from roost.model.domain.devices.disk import (
     AnyDiskSource,
-    AuthSecret,
     BackingStore,
     Disk,
-    Encryption,
-    EncryptionSecret,
     NetworkDiskHost,
     NetworkSource,
     NvmeSource,
@@ -20,6 +17,7 @@ from roost.model.domain.devices.disk import (
 from roost.model.domain.devices.disksource import MAY_BE_EMPTY, Cookie
 from roost.model.domain.devices.filesystem import Filesystem, FsVolumeSource
 from roost.model.domain.domain import Domain
+from roost.model.domain.validate.encryption import check_encryption, check_secret_reference
 from roost.model.shared.pci import check_pci_location
 
 #: All permission bits.
@@ -41,6 +39,11 @@ def _wrong(text: str, hint: str = "") -> RoostError:
     return XmlError(text, domain=From.DOMAIN, hint=hint)
 
 
+def _wrong_source(text: str, hint: str = "") -> RoostError:
+    """What libvirt's storage code finds, rather than what reads domains."""
+    return XmlError(text, domain=From.STORAGE, hint=hint)
+
+
 def _unsupported(text: str, hint: str = "") -> RoostError:
     return ConfigUnsupported(text, domain=From.DOMAIN, hint=hint)
 
@@ -52,9 +55,9 @@ def _check_disk(disk: Disk) -> None:
         if getattr(disk, what) is not None and getattr(disk.source, what, None) is not None:
             raise _unsupported(f"an <{what}> definition already found for disk source", "keep the one in <source>")
     if disk.auth is not None:
-        _check_secret(disk.auth.secret)
+        check_secret_reference(disk.auth.secret)
     if disk.encryption is not None:
-        _check_encryption(disk.encryption)
+        check_encryption(disk.encryption)
     if disk.driver is not None and disk.driver.rerror_policy == "enospace":
         raise _unsupported("Invalid disk read error policy: 'enospace'", "use 'stop', 'report' or 'ignore'")
 
@@ -81,12 +84,14 @@ def check_source_written(source: AnyDiskSource) -> None:
     elif isinstance(source, NetworkSource) and source != NetworkSource():
         _check_network(source)
     if source.auth is not None:
-        _check_secret(source.auth.secret)
+        check_secret_reference(source.auth.secret)
     if source.encryption is not None:
-        _check_encryption(source.encryption)
+        check_encryption(source.encryption)
     reservations = source.reservations
     if reservations is not None and not reservations.managed and reservations.source is None:
-        raise _wrong("missing connection type for <reservations/>", "<source type='unix' path='...' mode='client'/>")
+        raise _wrong_source(
+            "missing connection type for <reservations/>", "<source type='unix' path='...' mode='client'/>"
+        )
 
 
 def _check_volume(source: VolumeSource | FsVolumeSource) -> None:
@@ -125,29 +130,15 @@ def _check_cookies(cookies: tuple[Cookie, ...]) -> None:
         if not cookie.value:
             raise _wrong(f"missing value for cookie '{cookie.name}'")
         if not cookie.name:
-            raise _wrong("cookie name must not be empty")
+            raise _wrong_source("cookie name must not be empty")
         if not _NO_COOKIE_NAME.isdisjoint(cookie.name):
-            raise _wrong(f"cookie name '{cookie.name}' contains invalid characters")
+            raise _wrong_source(f"cookie name '{cookie.name}' contains invalid characters")
         quoted = len(value) > 1 and value[0] == value[-1] == '"'
         if not _NO_COOKIE_VALUE.isdisjoint(value[1:-1] if quoted else value):
-            raise _wrong(f"value of cookie '{cookie.name}' contains invalid characters")
+            raise _wrong_source(f"value of cookie '{cookie.name}' contains invalid characters")
         if cookie.name in seen:
-            raise _wrong(f"duplicate cookie '{cookie.name}'")
+            raise _wrong_source(f"duplicate cookie '{cookie.name}'")
         seen.add(cookie.name)
-
-
-def _check_secret(secret: AuthSecret | EncryptionSecret) -> None:
-    if secret.uuid is None and secret.usage is None:
-        raise _wrong("missing secret uuid or usage attribute", "`virsh secret-list` tells both")
-    if secret.uuid is not None and secret.usage is not None:
-        raise _wrong("either secret uuid or usage expected", "keep one of them")
-
-
-def _check_encryption(encryption: Encryption) -> None:
-    for secret in encryption.secrets:
-        _check_secret(secret)
-    if encryption.format == "luks" and encryption.ivgen is not None and encryption.cipher is None:
-        raise _wrong("ivgen element found, but cipher is missing")
 
 
 def _check_filesystem(filesystem: Filesystem) -> None:

@@ -56,7 +56,7 @@ def test_limits() -> None:
     assert found == (
         "block_set_io_throttle",
         {
-            "id": "virtio-disk0",
+            "id": "/machine/peripheral/virtio-disk0/virtio-backend",
             "bps": 1000,
             "bps_rd": 0,
             "bps_wr": 0,
