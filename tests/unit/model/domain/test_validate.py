@@ -14,7 +14,7 @@ from roost.model.domain.complete import complete
 from roost.model.domain.device import DriveAddress
 from roost.model.domain.facts import MachineFacts
 from roost.model.domain.validate import check, rules_and_subjects
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rule, Rules
 from support import machines, parity, platforms, resources
 
 FACTS = machines.facts()
@@ -206,7 +206,7 @@ def documents() -> Iterator[tuple[Domain, MachineFacts]]:
 def is_broken(rule: Rule, subject: Any, context: Context) -> bool:
     """Rules may rely on those before them, so a later one may fail where an earlier one already refuses."""
     try:
-        return bool(rule.broken(subject, context))
+        return Rules(rule).broken_by(subject, context) is rule
     except AttributeError:
         return False
 

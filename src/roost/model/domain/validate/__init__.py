@@ -30,18 +30,18 @@ from roost.model.domain.validate import (
     platform,
     resources,
 )
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rules
 from roost.model.domain.validate.written import check_written
 
 #: Fields of Devices, the element's name, its rules; in libvirt's order. Disks and controllers have rules by kind.
-_BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
-    ("disks", "disk", ()),
+_BY_DEVICE: tuple[tuple[str, str, Rules], ...] = (
+    ("disks", "disk", Rules()),
     ("filesystems", "filesystem", filesystems.RULES),
     ("interfaces", "interface", interfaces.INTERFACE_RULES),
     ("sounds", "sound", connections.SOUND_RULES),
     ("hostdevs", "hostdev", connections.HOSTDEV_RULES),
     ("videos", "video", devices.VIDEO_RULES),
-    ("controllers", "controller", ()),
+    ("controllers", "controller", Rules()),
     ("smartcards", "smartcard", connections.SMARTCARD_RULES),
     ("serials", "serial", devices.SERIAL_RULES),
     ("channels", "channel", devices.CHANNEL_RULES),
@@ -56,7 +56,7 @@ _BY_DEVICE: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
 )
 
 
-def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any], str]]:
+def rules_and_subjects(domain: Domain) -> Iterator[resources.Table]:
     """Every table of rules with what it applies to and where that stands, in libvirt's order."""
     listed = domain.devices
     yield from _securities(domain)
@@ -69,6 +69,9 @@ def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Seque
     yield platform.DOMAIN_TPM_RULES, (domain,), "/domain/devices/tpm"
     yield devices.CONSOLE_RULES, listed.consoles, "/domain/devices/console"
     for field, element, rules in _BY_DEVICE:
+        found = getattr(listed, field)
+        if not found:
+            continue
         path = f"/domain/devices/{element}"
         if field == "disks":
             for disk in listed.disks:
@@ -82,14 +85,14 @@ def rules_and_subjects(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Seque
             for controller in listed.controllers:
                 yield controllers.RULES_BY_TYPE[controller.type], (controller,), path
         else:
-            yield rules, getattr(listed, field), path
+            yield rules, found, path
     yield from _single_devices(listed)
     yield from resources.of_document(domain)
     if domain.qemu_commandline is not None:
         yield machine.ENVIRONMENT_RULES, domain.qemu_commandline.env, "/domain/qemu:commandline/qemu:env"
 
 
-def _securities(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any], str]]:
+def _securities(domain: Domain) -> Iterator[resources.Table]:
     """Labels, wrapped keys, protected memory, and what is said to QEMU itself."""
     yield boot.SECLABEL_RULES, domain.seclabels, "/domain/seclabel"
     if domain.keywrap is not None:
@@ -100,7 +103,7 @@ def _securities(domain: Domain) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any
         yield boot.PROPERTY_RULES, device.properties, f"/domain/qemu:override/qemu:device[@alias='{device.alias}']"
 
 
-def _single_devices(devices: Devices) -> Iterator[tuple[tuple[Rule, ...], Sequence[Any], str]]:
+def _single_devices(devices: Devices) -> Iterator[resources.Table]:
     """The devices that a guest has once."""
     for device, rules, element in (
         (devices.nvram, platform.NVRAM_RULES, "nvram"),
@@ -115,9 +118,9 @@ def check(domain: Domain, facts: MachineFacts) -> None:
     context = Context(domain, facts, facts.machine(domain.os.machine))
     for rules, subjects, path in rules_and_subjects(domain):
         for subject in subjects:
-            for rule in rules:
-                if rule.broken(subject, context):
-                    raise rule.refusal(subject, context, path + _which(subject, subjects))
+            rule = rules.broken_by(subject, context)
+            if rule is not None:
+                raise rule.refusal(subject, context, path + _which(subject, subjects))
     resources.check_resources(domain)
     _check_unique(domain)
 

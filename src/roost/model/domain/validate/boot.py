@@ -8,7 +8,7 @@ from typing import Any
 from roost.errors import From, InternalError, XmlDetail, XmlError
 from roost.model.domain.security import KeyWrapCipher
 from roost.model.domain.sysinfo import FwCfgSysinfo, SmbiosSysinfo
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rule, Rules
 from roost.xml import tag_of
 
 _DATE = re.compile(r"\s*[+-]?(\d+)/\s*[+-]?(\d+)/\s*([+-]?\d+)")
@@ -47,7 +47,7 @@ def _nvram_type(d: Any) -> str:
 
 
 #: `{d}` is the document; those of libvirt's common part.
-FIRMWARE_RULES: tuple[Rule, ...] = (
+FIRMWARE_RULES = Rules(
     _not_with_selection("readonly", lambda d: _loader(d, "readonly") is not None),
     _not_with_selection("type", lambda d: _loader(d, "type") is not None),
     Rule(
@@ -125,7 +125,7 @@ FIRMWARE_RULES: tuple[Rule, ...] = (
 )
 
 #: `{d}` is the document; those of the QEMU driver.
-BOOT_RULES: tuple[Rule, ...] = (
+BOOT_RULES = Rules(
     Rule(
         lambda d, c: _loader(d, "secure") and not c.is_q35,
         "Secure boot is supported with q35 machine types only",
@@ -173,7 +173,7 @@ def _other_uuid(d: Any) -> bool:
     return any(uuid != d.uuid for uuid in uuids)
 
 
-SYSINFO_RULES: tuple[Rule, ...] = (
+SYSINFO_RULES = Rules(
     Rule(lambda d, c: _bad_date(d), "Invalid BIOS 'date' format", "mm/dd/yyyy", XmlDetail, From.DOMAIN),
     Rule(
         lambda d, c: _other_uuid(d),
@@ -206,32 +206,36 @@ SYSINFO_RULES: tuple[Rule, ...] = (
 
 
 #: `{d}` is one <seclabel>.
-SECLABEL_RULES: tuple[Rule, ...] = (
+SECLABEL_RULES = Rules(
     Rule(
-        lambda d, c: d.type == "dynamic" and d.relabel is False,
+        lambda d, c: d.relabel is False,
         "dynamic label type must use resource relabeling",
         "drop relabel='no', or type='static'",
         origin=From.DOMAIN,
+        about="type=dynamic",
     ),
     Rule(
-        lambda d, c: d.type == "none" and d.relabel,
+        lambda d, c: d.relabel,
         "resource relabeling is not compatible with 'none' label type",
         "drop relabel='yes'",
         origin=From.DOMAIN,
+        about="type=none",
     ),
     Rule(
-        lambda d, c: d.type == "static" and not d.label,
+        lambda d, c: not d.label,
         "security label is missing",
         "<label>…</label>",
         XmlError,
         From.DOMAIN,
+        about="type=static",
     ),
     Rule(
-        lambda d, c: d.model is not None and sum(other.model == d.model for other in c.domain.seclabels) > 1,
+        lambda d, c: sum(other.model == d.model for other in c.domain.seclabels) > 1,
         "seclabel for model {d.model} is already provided",
         "one for each model",
         XmlDetail,
         From.DOMAIN,
+        about="model",
     ),
     Rule(
         lambda d, c: d.model is None and len(c.domain.seclabels) > 1,
@@ -255,7 +259,7 @@ def _ciphers(c: Context) -> tuple[KeyWrapCipher, ...]:
 
 
 #: `{d}` is one <cipher>.
-KEYWRAP_RULES: tuple[Rule, ...] = (
+KEYWRAP_RULES = Rules(
     Rule(
         lambda d, c: sum(other.name == d.name for other in _ciphers(c)) > 1,
         "A domain definition can have no more than one cipher node with name {d.name}",
@@ -277,7 +281,7 @@ def _unprotected(kind: str, called: str) -> Rule:
 
 
 #: `{d}` is <launchSecurity>.
-LAUNCH_SECURITY_RULES: tuple[Rule, ...] = tuple(_unprotected(*each) for each in _PROTECTIONS)
+LAUNCH_SECURITY_RULES = Rules(*(_unprotected(*each) for each in _PROTECTIONS))
 
 
 # -- the namespace of QEMU ---------------------------------------------------------------------
@@ -294,12 +298,13 @@ def _bad_value(d: Any, c: Context) -> bool:
 _NUMBER = {"signed": re.compile(r"\s*[+-]?\d+"), "unsigned": re.compile(r"\s*\+?\d+")}
 
 #: `{d}` is one <qemu:property>.
-PROPERTY_RULES: tuple[Rule, ...] = (
+PROPERTY_RULES = Rules(
     Rule(
         lambda d, c: d.name == "id",
         "property with name 'id' can't be overridden",
         "give the device an alias of your own, <alias name='ua-…'/>",
         XmlError,
+        about="name",
     ),
     Rule(
         lambda d, c: d.value is None and d.type != "remove",
@@ -308,16 +313,18 @@ PROPERTY_RULES: tuple[Rule, ...] = (
         XmlError,
     ),
     Rule(
-        lambda d, c: d.value is not None and d.type != "remove" and _bad_value(d, c),
+        lambda d, c: d.type != "remove" and _bad_value(d, c),
         "invalid value '{d.value}' of 'value' attribute of 'qemu:property'",
         "a value of type {d.type}",
         XmlError,
+        about="value",
     ),
     Rule(
-        lambda d, c: d.value is not None and d.type == "remove",
+        lambda d, c: d.type == "remove",
         "setting 'value' attribute of 'qemu:property' doesn't make sense with 'remove' type",
         "drop the value",
         XmlError,
+        about="value",
     ),
 )
 

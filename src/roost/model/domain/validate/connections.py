@@ -7,7 +7,7 @@ from typing import Any
 from roost.errors import From, XmlError
 from roost.model.domain.device import CcidAddress
 from roost.model.domain.devices.hostdev import MdevHostdev, PciHostdev, ScsiHostHostdev
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rule, Rules
 
 
 def _has_spice(c: Context) -> bool:
@@ -28,34 +28,38 @@ def _spice_rule(kind: str) -> Rule:
     )
 
 
-CHARDEV_RULES: tuple[Rule, ...] = (_spice_rule("spicevmc"), _spice_rule("spiceport"))
+CHARDEV_RULES = Rules(_spice_rule("spicevmc"), _spice_rule("spiceport"))
 
 
 def _mdev(d: Any, model: str) -> bool:
     return isinstance(d.source, MdevHostdev) and d.source.model == model
 
 
-HOSTDEV_RULES: tuple[Rule, ...] = (
+HOSTDEV_RULES = Rules(
     Rule(
-        lambda d, c: d.teaming is not None and d.teaming.type != "transient",
+        lambda d, c: d.teaming.type != "transient",
         "teaming hostdev devices must have type='transient'",
         origin=From.DOMAIN,
+        about="teaming",
     ),
     Rule(
-        lambda d, c: d.teaming is not None and not d.teaming.persistent,
+        lambda d, c: not d.teaming.persistent,
         "missing required persistent attribute in hostdev teaming element",
         "the alias of the interface that stays",
         origin=From.DOMAIN,
+        about="teaming",
     ),
     Rule(
-        lambda d, c: d.teaming is not None and not isinstance(d.source, PciHostdev),
+        lambda d, c: not isinstance(d.source, PciHostdev),
         "teaming is only supported for pci hostdev devices",
         origin=From.DOMAIN,
+        about="teaming",
     ),
     Rule(
         lambda d, c: d.mode == "capabilities",
         "hostdev mode 'capabilities' is not supported in {c.domain.type}",
         "mode='subsystem'",
+        about="mode",
     ),
     Rule(
         lambda d, c: isinstance(d.source, PciHostdev) and d.source.write_filtering is not None,
@@ -63,8 +67,9 @@ HOSTDEV_RULES: tuple[Rule, ...] = (
         "leave writeFiltering out",
     ),
     Rule(
-        lambda d, c: isinstance(d.source, ScsiHostHostdev) and d.boot is not None,
+        lambda d, c: isinstance(d.source, ScsiHostHostdev),
         "booting from assigned devices is not supported by vhost SCSI devices",
+        about="boot",
     ),
     Rule(
         lambda d, c: isinstance(d.source, ScsiHostHostdev) and "vhost-scsi" not in c.facts.devices,
@@ -83,8 +88,9 @@ HOSTDEV_RULES: tuple[Rule, ...] = (
         "VFIO PCI device assignment is not supported by this version of QEMU",
     ),
     Rule(
-        lambda d, c: _mdev(d, "vfio-pci") and d.boot is not None,
+        lambda d, c: _mdev(d, "vfio-pci"),
         "booting from assigned devices is not supported by mediated devices of model vfio-pci",
+        about="boot",
     ),
     Rule(
         lambda d, c: isinstance(d.source, MdevHostdev) and d.source.display and not c.domain.devices.graphics,
@@ -93,7 +99,7 @@ HOSTDEV_RULES: tuple[Rule, ...] = (
     ),
 )
 
-REDIRDEV_RULES: tuple[Rule, ...] = (
+REDIRDEV_RULES = Rules(
     *CHARDEV_RULES,
     Rule(
         lambda d, c: "usb-redir" not in c.facts.devices,
@@ -101,7 +107,7 @@ REDIRDEV_RULES: tuple[Rule, ...] = (
     ),
 )
 
-SMARTCARD_RULES: tuple[Rule, ...] = (
+SMARTCARD_RULES = Rules(
     Rule(
         lambda d, c: len(c.domain.devices.smartcards) > 1 or d.address != CcidAddress(),
         "this QEMU binary lacks multiple smartcard support",
@@ -112,8 +118,9 @@ SMARTCARD_RULES: tuple[Rule, ...] = (
         "this QEMU binary lacks smartcard host mode support",
     ),
     Rule(
-        lambda d, c: d.mode == "passthrough" and "ccid-card-passthru" not in c.facts.devices,
+        lambda d, c: "ccid-card-passthru" not in c.facts.devices,
         "this QEMU binary lacks smartcard passthrough mode support",
+        about="mode=passthrough",
     ),
     *CHARDEV_RULES,
 )
@@ -131,20 +138,23 @@ AUDIO_ID_RULE = Rule(
     From.DOMAIN,
 )
 
-SOUND_RULES: tuple[Rule, ...] = (
+SOUND_RULES = Rules(
     AUDIO_ID_RULE,
     Rule(
-        lambda d, c: d.model == "usb" and "usb-audio" not in c.facts.devices,
+        lambda d, c: "usb-audio" not in c.facts.devices,
         "usb-audio controller is not supported by this QEMU binary",
+        about="model=usb",
     ),
     Rule(
-        lambda d, c: d.model == "ich9" and "ich9-intel-hda" not in c.facts.devices,
+        lambda d, c: "ich9-intel-hda" not in c.facts.devices,
         "The ich9-intel-hda audio controller is not supported in this QEMU binary",
+        about="model=ich9",
     ),
     Rule(
-        lambda d, c: d.model == "virtio" and "virtio-sound-pci" not in c.facts.devices,
+        lambda d, c: "virtio-sound-pci" not in c.facts.devices,
         "virtio-sound controller is not supported in this QEMU binary",
         "a QEMU of 8.2 or later has it",
+        about="model=virtio",
     ),
 )
 
@@ -153,12 +163,13 @@ def _is_repeated(d: Any, c: Context) -> bool:
     return [audio.id for audio in c.domain.devices.audios].count(d.id) > 1
 
 
-AUDIO_RULES: tuple[Rule, ...] = (
+AUDIO_RULES = Rules(
     Rule(_is_repeated, "audio ID {d.id} is used multiple times", "number them", XmlError, From.DOMAIN),
     Rule(
-        lambda d, c: d.type == "spice" and not _has_spice(c),
+        lambda d, c: not _has_spice(c),
         "Spice audio is not supported without spice graphics",
         "add <graphics type='spice'/>",
+        about="type=spice",
     ),
 )
 

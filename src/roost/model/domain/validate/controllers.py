@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from roost.errors import From
 from roost.model.domain.boards import PSERIES_HOST_BRIDGE
-from roost.model.domain.validate.rules import Context, Rule, by_kind
+from roost.model.domain.validate.rules import Context, Rule, Rules, by_kind
 
 _TYPES = ("ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci", "xenbus", "isa", "nvme")
 _PCI, _SCSI, _IDE = frozenset(("pci",)), frozenset(("scsi",)), frozenset(("ide",))
@@ -53,55 +53,51 @@ def _host_bridges(controller: Any, context: Context) -> tuple[str, ...]:
 def _virtio_scsi_only(attribute: str) -> Rule:
     return Rule(
         lambda d, c: (
-            d.driver is not None
-            and getattr(d.driver, attribute) not in (None, 0)
-            and not (d.type == "scsi" and d.model in _VIRTIO_SCSI)
+            getattr(d.driver, attribute) not in (None, 0) and not (d.type == "scsi" and d.model in _VIRTIO_SCSI)
         ),
         f"'{attribute}' is only supported by virtio-scsi controller",
         "model='virtio-scsi'",
+        about="driver",
     )
-
-
-def _target(field: str) -> Callable[[Any], int | None]:
-    """A number of a PCI controller's <target>."""
-    return lambda d: getattr(d.target, field) if d.target is not None else None
 
 
 def _outside(field: str, name: str, low: int, high: int, what: str = "") -> Rule:
-    number = _target(field)
+    """A number of a PCI controller's <target> and its limits."""
     return Rule(
-        lambda d, c: number(d) is not None and not low <= (number(d) or 0) <= high,
+        lambda d, c: (number := getattr(d.target, field)) is not None and not low <= number <= high,
         f"PCI controller {what or name} '{{d.target.{field}}}' out of range - must be {low}-{high}",
         origin=From.DOMAIN,
         only=_PCI,
+        about="target",
     )
 
 
-_index, _node = _target("index"), _target("node")
-
-_RULES: tuple[Rule, ...] = (
+_RULES = Rules(
     Rule(
-        lambda d, c: d.model in ("pci-root", "pcie-root") and d.address is not None,
+        lambda d, c: d.model in ("pci-root", "pcie-root"),
         "pci-root and pcie-root controllers should not have an address",
         origin=From.DOMAIN,
         only=_PCI,
+        about="address",
     ),
     _outside("index", "index", 0, 30, "target index"),
     Rule(
-        lambda d, c: _index(d) is not None and (_index(d) == 0) != (d.index == 0),
+        lambda d, c: d.target.index is not None and (d.target.index == 0) != (d.index == 0),
         "Only the PCI controller with index 0 can have target index 0, and vice versa",
         origin=From.DOMAIN,
         only=_PCI,
+        about="target",
     ),
     _outside("chassis_nr", "chassisNr", 1, 255),
     _outside("chassis", "chassis", 0, 255),
     _outside("port", "port", 0, 255),
     _outside("bus_nr", "busNr", 1, 254),
     Rule(
-        lambda d, c: _node(d) is not None and d.index == 0,
+        lambda d, c: d.target.node is not None and d.index == 0,
         "The PCI controller with index=0 can't be associated with a NUMA node",
         origin=From.DOMAIN,
         only=_PCI,
+        about="target",
     ),
     Rule(
         lambda d, c: d.model_name not in (None, *PCI_MODEL_NAMES.get(d.model, ()), *_host_bridges(d, c)),
@@ -122,21 +118,24 @@ _RULES: tuple[Rule, ...] = (
     _virtio_scsi_only("max_sectors"),
     _virtio_scsi_only("ioeventfd"),
     Rule(
-        lambda d, c: d.model == "ncr53c90" and d.index != 0,
+        lambda d, c: d.index != 0,
         "ncr53c90 can only be used as first SCSI controller",
         "index='0'",
         only=_SCSI,
+        about="model=ncr53c90",
     ),
     Rule(
         lambda d, c: d.model == "ncr53c90",
         "ncr53c90 SCSI controller is not a built-in for this machine",
         "model='virtio-scsi'",
         only=_SCSI,
+        about="model",
     ),
     Rule(
-        lambda d, c: d.driver is not None and d.driver.iothread and not c.has_iothread(d.driver.iothread),
+        lambda d, c: d.driver.iothread and not c.has_iothread(d.driver.iothread),
         "controller iothread '{d.driver.iothread}' not defined in iothreadid",
         "add <iothreads>{d.driver.iothread}</iothreads>",
+        about="driver",
     ),
     Rule(
         lambda d, c: "ich9-ahci" not in c.facts.devices,

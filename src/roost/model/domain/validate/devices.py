@@ -8,7 +8,7 @@ from typing import Any
 from roost.errors import From, InternalError, XmlError
 from roost.model.domain.devices.graphics import NetworkListen
 from roost.model.domain.validate.connections import AUDIO_ID_RULE, CHARDEV_RULES
-from roost.model.domain.validate.rules import Context, Rule, is_odd_size, virtio_only
+from roost.model.domain.validate.rules import Context, Rule, Rules, is_odd_size, virtio_only
 
 _TARGET_OF_MODEL: Mapping[str, str] = {
     "isa-serial": "isa-serial",
@@ -48,7 +48,7 @@ def _model_needs(model: str, target: str) -> Rule:
     )
 
 
-SERIAL_RULES: tuple[Rule, ...] = (
+SERIAL_RULES = Rules(
     Rule(
         lambda d, c: d.target.type == "usb-serial" and _address_kind(d) not in (None, "usb"),
         "usb-serial requires address of usb type",
@@ -64,8 +64,8 @@ SERIAL_RULES: tuple[Rule, ...] = (
         "type='isa-serial'",
     ),
 )
-CHANNEL_RULES: tuple[Rule, ...] = CHARDEV_RULES
-CONSOLE_RULES: tuple[Rule, ...] = (
+CHANNEL_RULES = CHARDEV_RULES
+CONSOLE_RULES = Rules(
     Rule(
         lambda d, c: d.target.type in ("sclp", "sclplm") and f"{d.target.type}console" not in c.facts.devices,
         "{d.target.type}console is not supported in this QEMU binary",
@@ -86,7 +86,7 @@ def _plays_elsewhere(d: Any, c: Context) -> bool:
     return any(audio.id == d.audio_id and audio.type != "dbus" for audio in c.domain.devices.audios)
 
 
-GRAPHICS_RULES: tuple[Rule, ...] = (
+GRAPHICS_RULES = Rules(
     Rule(
         lambda d, c: any(
             isinstance(listen, NetworkListen) and not listen.network for listen in getattr(d, "listens", ())
@@ -97,10 +97,11 @@ GRAPHICS_RULES: tuple[Rule, ...] = (
     ),
     AUDIO_ID_RULE,
     Rule(
-        lambda d, c: d.type == "dbus" and d.p2p and d.address,
+        lambda d, c: d.p2p and d.address,
         "D-Bus p2p with an address is not supported",
         error=XmlError,
         origin=From.DOMAIN,
+        about="type=dbus",
     ),
     Rule(lambda d, c: d.type in ("rdp", "desktop"), "{d.type} graphics are not supported with this QEMU", "vnc"),
     Rule(
@@ -108,11 +109,16 @@ GRAPHICS_RULES: tuple[Rule, ...] = (
         "graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics types",
     ),
     Rule(
-        lambda d, c: d.type == "spice" and d.gl and _has_egl(c),
+        lambda d, c: d.gl and _has_egl(c),
         "multiple OpenGL displays are not supported by QEMU",
         "drop <gl> from the one of type 'spice'",
+        about="type=spice",
     ),
-    Rule(lambda d, c: d.type == "dbus" and _plays_elsewhere(d, c), "The associated audio is not of 'dbus' kind."),
+    Rule(
+        lambda d, c: _plays_elsewhere(d, c),
+        "The associated audio is not of 'dbus' kind.",
+        about="type=dbus",
+    ),
 )
 
 _CARDS: Mapping[str, str] = {
@@ -138,7 +144,7 @@ def _card_missing(d: Any, c: Context) -> bool:
     return d.model.type != "none" and _CARDS.get(d.model.type, "-") not in c.facts.devices
 
 
-VIDEO_RULES: tuple[Rule, ...] = (
+VIDEO_RULES = Rules(
     Rule(
         lambda d, c: d.model is None or d.model.type is None,
         "missing video model and cannot determine default",
@@ -154,9 +160,10 @@ VIDEO_RULES: tuple[Rule, ...] = (
         origin=From.DOMAIN,
     ),
     Rule(
-        lambda d, c: d.driver is not None and d.driver.name == "vhostuser" and d.model.type != "virtio",
+        lambda d, c: d.driver.name == "vhostuser" and d.model.type != "virtio",
         "'vhostuser' driver is only supported with 'virtio' device",
         origin=From.DOMAIN,
+        about="driver",
     ),
     Rule(
         lambda d, c: (
@@ -176,9 +183,10 @@ VIDEO_RULES: tuple[Rule, ...] = (
     _qxl_only("vram64"),
     _qxl_only("vgamem"),
     Rule(
-        lambda d, c: d.model.type == "ramfb" and d.address is not None,
+        lambda d, c: d.model.type == "ramfb",
         "address not supported for video type ramfb",
         origin=From.DOMAIN,
+        about="address",
     ),
     *virtio_only(lambda d: d.model.type == "virtio"),
     Rule(_card_missing, "domain configuration does not support video model '{d.model.type}'", "vga or virtio"),
@@ -216,18 +224,20 @@ VIDEO_RULES: tuple[Rule, ...] = (
     ),
 )
 
-INPUT_RULES: tuple[Rule, ...] = (
+INPUT_RULES = Rules(
     Rule(
-        lambda d, c: d.bus == "ps2" and "i8042" not in c.facts.devices,
+        lambda d, c: "i8042" not in c.facts.devices,
         "ps2 is not supported by this QEMU binary",
         "bus='virtio' or 'usb'",
+        about="bus=ps2",
     ),
     Rule(
-        lambda d, c: d.bus == "ps2" and d.type not in ("mouse", "keyboard"),
+        lambda d, c: d.type not in ("mouse", "keyboard"),
         "ps2 bus does not support {d.type} input device",
         "bus='usb' or 'virtio'",
         InternalError,
         From.DOMAIN,
+        about="bus=ps2",
     ),
     Rule(
         lambda d, c: d.bus == "xen",
@@ -235,25 +245,30 @@ INPUT_RULES: tuple[Rule, ...] = (
         "'ps2', 'usb' or 'virtio'",
         InternalError,
         From.DOMAIN,
+        about="bus",
     ),
     Rule(
-        lambda d, c: d.type == "passthrough" and d.bus != "virtio",
+        lambda d, c: d.bus != "virtio",
         "only bus 'virtio' is supported for 'passthrough' input devices",
         origin=From.DOMAIN,
+        about="type=passthrough",
     ),
     Rule(
-        lambda d, c: d.type == "evdev" and d.bus not in (None, "none"),
+        lambda d, c: d.bus not in (None, "none"),
         "input evdev doesn't support bus element",
         origin=From.DOMAIN,
+        about="type=evdev",
     ),
     Rule(
-        lambda d, c: d.model is not None and d.bus != "virtio",
+        lambda d, c: d.bus != "virtio",
         "only bus 'virtio' is supported for input model '{d.model}'",
         origin=From.DOMAIN,
+        about="model",
     ),
     Rule(
-        lambda d, c: d.bus == "virtio" and d.model in ("virtio-transitional", "virtio-non-transitional"),
+        lambda d, c: d.model in ("virtio-transitional", "virtio-non-transitional"),
         "virtio (non-)transitional models are not supported for input type={d.type}",
+        about="bus=virtio",
     ),
 )
 

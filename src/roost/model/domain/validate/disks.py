@@ -18,7 +18,7 @@ from roost.model.domain.devices.disk import (
 from roost.model.domain.diskname import disk_index, nvme_place
 from roost.model.domain.domain import Domain
 from roost.model.domain.validate.images import VHOST_USER_RULES, requires_shared_memory
-from roost.model.domain.validate.rules import Context, Rule, by_kind, virtio_only
+from roost.model.domain.validate.rules import Context, Rule, Rules, by_kind, virtio_only
 
 _DISK_NAMES = ("hd", "sd", "vd", "xvd", "ubd", "nvme")
 _SERIAL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_ .+")
@@ -68,13 +68,12 @@ def source_text(disk: Any) -> str:
 def _limits_twice(total: str, kind: str) -> Rule:
     read, write = f"read_{kind}", f"write_{kind}"
     return Rule(
-        lambda d, c: (
-            d.iotune is not None and getattr(d.iotune, total) and (getattr(d.iotune, read) or getattr(d.iotune, write))
-        ),
+        lambda d, c: getattr(d.iotune, total) and (getattr(d.iotune, read) or getattr(d.iotune, write)),
         f"total and read/write {kind} cannot be set at the same time",
         "keep the total, or the two parts",
         XmlError,
         From.DOMAIN,
+        about="iotune",
     )
 
 
@@ -117,42 +116,46 @@ def _scsi_text(name: str, size: int) -> tuple[Rule, Rule]:
 
 
 #: What libvirt checks for every hypervisor, in its order.
-_COMMON: tuple[Rule, ...] = (
+_COMMON = Rules(
     Rule(
         lambda d, c: d.sgio == "unfiltered",
         "unfiltered sgio is no longer supported",
         "leave sgio out",
         origin=From.DOMAIN,
+        about="sgio",
     ),
     Rule(
-        lambda d, c: d.device == "lun" and d.type == "network" and d.source.protocol != "iscsi",
+        lambda d, c: d.type == "network" and d.source.protocol != "iscsi",
         "disk device='lun' is not supported for protocol='{d.source.protocol}'",
         "protocol='iscsi'",
         origin=From.DOMAIN,
+        about="device=lun",
     ),
     Rule(
-        lambda d, c: d.device == "lun" and d.type not in ("block", "network", "volume"),
+        lambda d, c: d.type not in ("block", "network", "volume"),
         "disk device='lun' is only valid for block type disk source",
         "type='block' with <source dev='...'/>",
         origin=From.DOMAIN,
+        about="device=lun",
     ),
     Rule(
-        lambda d, c: d.device == "lun" and d.driver.type not in ("raw", None),
+        lambda d, c: d.driver.type not in ("raw", None),
         "disk device 'lun' must use 'raw' format",
         "type='raw' in <driver>",
         origin=From.DOMAIN,
+        about="device=lun",
     ),
     Rule(
-        lambda d, c: d.device == "lun" and d.source.slices,
+        lambda d, c: d.source.slices,
         "disk device 'lun' doesn't support storage slice",
         origin=From.DOMAIN,
+        about="device=lun",
     ),
     Rule(
-        lambda d, c: (
-            d.device == "lun" and any(e and e.format != "default" for e in (d.encryption, d.source.encryption))
-        ),
+        lambda d, c: any(e and e.format != "default" for e in (d.encryption, d.source.encryption)),
         "disk device 'lun' doesn't support encryption",
         origin=From.DOMAIN,
+        about="device=lun",
     ),
     Rule(
         lambda d, c: d.device != "lun" and d.source.reservations is not None,
@@ -161,22 +164,25 @@ _COMMON: tuple[Rule, ...] = (
         origin=From.DOMAIN,
     ),
     Rule(
-        lambda d, c: d.device != "lun" and d.rawio is not None,
+        lambda d, c: d.device != "lun",
         "rawio can be used only with device='lun'",
         origin=From.DOMAIN,
+        about="rawio",
     ),
     Rule(
-        lambda d, c: d.device != "lun" and d.sgio is not None,
+        lambda d, c: d.device != "lun",
         "sgio can be used only with device='lun'",
         origin=From.DOMAIN,
+        about="sgio",
     ),
     *(_limits_twice(total, kind) for total, kind in _TUNED),
     Rule(
-        lambda d, c: d.target.bus in _DRIVE_BUSES and d.address is not None and not isinstance(d.address, DriveAddress),
+        lambda d, c: d.target.bus in _DRIVE_BUSES and not isinstance(d.address, DriveAddress),
         "Invalid address type '{d.address.__struct_config__.tag}' for the disk '{d.target.dev}' "
         "with the bus type '{d.target.bus}'",
         "an address of type 'drive', or none",
         origin=From.DOMAIN,
+        about="address",
     ),
     Rule(
         lambda d, c: d.model is not None,
@@ -184,59 +190,68 @@ _COMMON: tuple[Rule, ...] = (
         "models are for bus='virtio'",
         origin=From.DOMAIN,
         only=_NOT_VIRTIO,
+        about="model",
     ),
     Rule(
         lambda d, c: d.driver.queues,
         "queues attribute in disk driver element is only supported by virtio-blk",
         origin=From.DOMAIN,
         only=_NOT_VIRTIO,
+        about="driver.queues",
     ),
     Rule(
         lambda d, c: d.driver.event_idx is not None,
         "disk event_idx mode supported only for virtio bus",
         origin=From.DOMAIN,
         only=_NOT_VIRTIO,
+        about="driver.event_idx",
     ),
     Rule(
         lambda d, c: d.driver.ioeventfd is not None,
         "disk ioeventfd mode supported only for virtio bus",
         origin=From.DOMAIN,
         only=_NOT_VIRTIO,
+        about="driver.ioeventfd",
     ),
     *virtio_only(lambda d: False, _NOT_VIRTIO),
     Rule(
-        lambda d, c: d.type == "nvme" and d.source.namespace == 0,
+        lambda d, c: d.source.namespace == 0,
         "NVMe namespace can't be zero",
         "they count from 1",
         origin=From.DOMAIN,
+        about="type=nvme",
     ),
     *VHOST_USER_RULES,
     Rule(
-        lambda d, c: d.target.tray is not None and d.device not in ("floppy", "cdrom"),
+        lambda d, c: d.device not in ("floppy", "cdrom"),
         "tray is only valid for cdrom and floppy",
         origin=From.DOMAIN,
+        about="target.tray",
     ),
     *(rule for name, size in (("vendor", 8), ("product", 16)) for rule in _scsi_text(name, size)),
     Rule(
-        lambda d, c: d.device == "floppy" and d.target.bus != "fdc",
+        lambda d, c: d.target.bus != "fdc",
         "Invalid bus type '{d.target.bus}' for floppy disk",
         "bus='fdc'",
         InternalError,
         From.DOMAIN,
+        about="device=floppy",
     ),
     Rule(
-        lambda d, c: d.device != "floppy" and d.target.bus == "fdc",
+        lambda d, c: d.device != "floppy",
         "Invalid bus type '{d.target.bus}' for disk",
         "device='floppy', or another bus",
         InternalError,
         From.DOMAIN,
+        about="target.bus=fdc",
     ),
     Rule(
-        lambda d, c: d.target.removable is not None and d.target.bus != "usb",
+        lambda d, c: d.target.bus != "usb",
         "removable is only valid for usb disks",
         "bus='usb'",
         XmlError,
         From.DOMAIN,
+        about="target.removable",
     ),
     Rule(
         lambda d, c: _policy(d) is not None and d.type in _NOT_LOCAL,
@@ -260,23 +275,25 @@ _COMMON: tuple[Rule, ...] = (
         From.DOMAIN,
     ),
     Rule(
-        lambda d, c: d.device == "floppy" and not d.target.dev.startswith("fd"),
+        lambda d, c: not d.target.dev.startswith("fd"),
         "Invalid floppy device name: {d.target.dev}",
         "fda or fdb",
         InternalError,
         From.DOMAIN,
+        about="device=floppy",
     ),
     Rule(
-        lambda d, c: d.device == "disk" and is_empty(d),
+        lambda d, c: is_empty(d),
         "{d.target.dev}",
         "a disk needs a <source>; only cdrom and floppy drives may be empty",
         NoSource,
         From.DOMAIN,
+        about="device=disk",
     ),
 )
 
 #: What QEMU cannot do.
-_QEMU: tuple[Rule, ...] = (
+_QEMU = Rules(
     Rule(
         lambda d, c: _has_geometry(d) and d.target.bus in ("usb", "sd"),
         "CHS geometry can not be set for '{d.target.bus}' bus",
@@ -289,80 +306,100 @@ _QEMU: tuple[Rule, ...] = (
         lambda d, c: d.serial and d.target.bus == "sd",
         "Serial property not supported for drive bus '{d.target.bus}'",
         error=InternalError,
+        about="serial",
     ),
     Rule(
-        lambda d, c: d.device == "cdrom" and d.target.bus in ("virtio", "sd"),
+        lambda d, c: d.target.bus in ("virtio", "sd"),
         "disk type of '{d.target.dev}' does not support ejectable media",
         "bus='sata', 'scsi', 'ide' or 'usb'",
+        about="device=cdrom",
     ),
     Rule(
         lambda d, c: d.driver.copy_on_read and d.readonly,
         "copy_on_read is not compatible with read-only disk '{d.target.dev}'",
+        about="driver.copy_on_read",
     ),
     Rule(
         lambda d, c: d.driver.copy_on_read and d.device in ("cdrom", "floppy"),
         "copy_on_read is not supported with removable disk '{d.target.dev}'",
+        about="driver.copy_on_read",
     ),
     Rule(
         lambda d, c: d.wwn and d.target.bus not in ("ide", "scsi"),
         "Only ide and scsi disk support wwn",
+        about="wwn",
     ),
     Rule(
         lambda d, c: (d.vendor or d.product) and d.target.bus != "scsi",
         "Only scsi disk supports vendor and product",
     ),
     Rule(
-        lambda d, c: d.device == "lun" and d.target.bus not in ("virtio", "scsi"),
+        lambda d, c: d.target.bus not in ("virtio", "scsi"),
         "disk device='lun' is not supported for bus='{d.target.bus}'",
+        about="device=lun",
     ),
     Rule(
-        lambda d, c: d.device == "lun" and d.driver.copy_on_read,
+        lambda d, c: d.driver.copy_on_read,
         "copy_on_read is not compatible with 'lun' disk '{d.target.dev}'",
+        about="device=lun",
     ),
-    Rule(lambda d, c: d.device == "lun" and d.wwn, "Setting wwn is not supported for lun device"),
     Rule(
-        lambda d, c: d.device == "lun" and (d.vendor or d.product),
+        lambda d, c: d.wwn,
+        "Setting wwn is not supported for lun device",
+        about="device=lun",
+    ),
+    Rule(
+        lambda d, c: d.vendor or d.product,
         "Setting vendor or product is not supported for lun device",
+        about="device=lun",
     ),
     Rule(
         lambda d, c: d.target.rotation_rate and d.target.bus not in ("scsi", "ide", "sata"),
         "rotation rate is only valid for SCSI/IDE/SATA bus",
         error=InternalError,
+        about="target.rotation_rate",
     ),
     Rule(
         lambda d, c: d.target.rotation_rate and d.device != "disk",
         "rotation rate is only valid for disk device",
         error=InternalError,
+        about="target.rotation_rate",
     ),
     Rule(
-        lambda d, c: d.target.bus == "usb" and d.address is not None and not isinstance(d.address, UsbAddress),
+        lambda d, c: d.address is not None and not isinstance(d.address, UsbAddress),
         "unexpected address type for usb disk",
         error=InternalError,
+        about="target.bus=usb",
     ),
     Rule(
         lambda d, c: d.readonly and d.device == "disk" and d.target.bus in ("ide", "sata"),
         "readonly {d.target.bus} disks are not supported",
         "leave <readonly/> out, or bus='virtio' or 'scsi'",
+        about="readonly",
     ),
     Rule(
-        lambda d, c: d.driver.io == "native" and d.driver.cache not in ("none", "directsync"),
+        lambda d, c: d.driver.cache not in ("none", "directsync"),
         "io='native' needs either no disk cache or directsync cache mode",
         "cache='none'",
+        about="driver.io=native",
     ),
     Rule(
         lambda d, c: d.serial and d.target.bus == "scsi" and d.device == "lun",
         "scsi-block 'lun' devices do not support the serial property",
+        about="serial",
     ),
     Rule(
         lambda d, c: d.serial and not _SERIAL_CHARS.issuperset(d.serial),
         "driver serial '{d.serial}' contains unsafe characters",
         "letters, digits, blanks and any of - _ . +",
         InternalError,
+        about="serial",
     ),
     Rule(
         lambda d, c: d.driver.iothread and d.target.bus != "virtio",
         "IOThreads not available for bus {d.target.bus} target {d.target.dev}",
         "bus='virtio', or iothread in the <driver> of a virtio-scsi controller",
+        about="driver.iothread",
     ),
     Rule(
         _iothread_missing,
@@ -370,19 +407,22 @@ _QEMU: tuple[Rule, ...] = (
         "add <iothreads>{d.driver.iothread}</iothreads>",
     ),
     Rule(
-        lambda d, c: d.iotune is not None and d.iotune.group_name and not _has_limits(d.iotune),
+        lambda d, c: d.iotune.group_name and not _has_limits(d.iotune),
         "group_name can be configured only together with settings",
         "add the limits, in one of the group's disks at least",
+        about="iotune",
     ),
     Rule(
-        lambda d, c: d.iotune is not None and any((getattr(d.iotune, name) or 0) > _TUNE_MAX for name in _TUNE_FIELDS),
+        lambda d, c: any((getattr(d.iotune, name) or 0) > _TUNE_MAX for name in _TUNE_FIELDS),
         f"block I/O throttle limit must be no more than {_TUNE_MAX} using QEMU",
         error=ArgumentUnsupported,
+        about="iotune",
     ),
     Rule(
         lambda d, c: d.throttle_filters and d.iotune is not None,
         "block 'throttlefilters' can't be used together with 'iotune'",
         "keep one of them",
+        about="throttle_filters",
     ),
     Rule(
         lambda d, c: any(f.group not in {g.group_name for g in c.domain.throttle_groups} for f in d.throttle_filters),
@@ -390,30 +430,36 @@ _QEMU: tuple[Rule, ...] = (
         "define it in <throttlegroups>",
     ),
     Rule(
-        lambda d, c: d.transient is not None and is_empty(d),
+        lambda d, c: is_empty(d),
         "transient disk '{d.target.dev}' must not be empty",
+        about="transient",
     ),
     Rule(
-        lambda d, c: d.transient is not None and d.readonly,
+        lambda d, c: d.readonly,
         "transient disk '{d.target.dev}' must not be read-only",
+        about="transient",
     ),
     Rule(
-        lambda d, c: d.transient is not None and d.type != "file",
+        lambda d, c: d.type != "file",
         "transient disk supported only with 'file' type ({d.target.dev})",
+        about="transient",
     ),
     Rule(
-        lambda d, c: d.transient is not None and d.device != "disk",
+        lambda d, c: d.device != "disk",
         "transient disk supported only with 'disk' device ({d.target.dev})",
+        about="transient",
     ),
     Rule(
-        lambda d, c: d.transient is not None and d.transient.share_backing and d.target.bus not in _HOTPLUGGED,
+        lambda d, c: d.transient.share_backing and d.target.bus not in _HOTPLUGGED,
         "disk bus '{d.target.bus}' doesn't support transiend disk backing image sharing",
         "bus='virtio', 'scsi' or 'usb'",
+        about="transient",
     ),
     Rule(
         lambda d, c: d.shareable and not d.readonly and d.driver.type not in _SHAREABLE_FORMATS,
         "shared access for disk '{d.target.dev}' requires use of supported storage format",
         "type='raw' in <driver>",
+        about="shareable",
     ),
     Rule(
         lambda d, c: d.driver.name != "qemu",
@@ -457,12 +503,11 @@ def _drive(bus: str, field: str, text: str, *, internal: bool = False, hint: str
 
 
 #: Drive addresses that QEMU's controllers do not have.
-_ADDRESS: tuple[Rule, ...] = (
+_ADDRESS = Rules(
     _drive("scsi", "bus", "SCSI controller only supports 1 bus", internal=True),
     Rule(
         lambda d, c: (
-            d.target.bus == "scsi"
-            and isinstance(d.address, DriveAddress)
+            isinstance(d.address, DriveAddress)
             and d.address.target != 0
             and any(
                 k.type == "scsi" and k.index == d.address.controller and k.model == "lsilogic"
@@ -471,6 +516,7 @@ _ADDRESS: tuple[Rule, ...] = (
         ),
         "target must be 0 for controller model 'lsilogic'",
         "model='virtio-scsi' has more",
+        about="target.bus=scsi",
     ),
     _drive(
         "ide", "controller", "Only 1 IDE controller is supported", internal=True, hint="hda to hdd, the rest elsewhere"
@@ -484,7 +530,7 @@ _ADDRESS: tuple[Rule, ...] = (
 )
 
 #: Of a disk whose process shares the guest's memory; the last of its rules.
-LAST_RULES = (requires_shared_memory("vhostuser", lambda d: d.type == "vhostuser"),)
+LAST_RULES = Rules(requires_shared_memory("vhostuser", lambda d: d.type == "vhostuser"))
 
 RULES_BY_BUS = by_kind((*_COMMON, *_ADDRESS, *_QEMU), _BUSES)
 

@@ -6,7 +6,7 @@ from roost.errors import ConfigUnsupported, From, XmlError
 from roost.model.domain.cpu import Cpu
 from roost.model.domain.domain import Domain
 from roost.model.domain.features import Features, Hyperv, Kvm
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rule, Rules
 
 _LEAST_RETRIES = 0xFFF
 _VENDOR_LENGTH = 12
@@ -142,17 +142,19 @@ def _huge_table(d: Features) -> bool:
 
 
 #: On <features>, `{d}`; in libvirt's order.
-FEATURE_RULES: tuple[Rule, ...] = (
+FEATURE_RULES = Rules(
     Rule(
-        lambda d, c: not c.is_x86 and d.apic is not None and d.apic.eoi is not None,
+        lambda d, c: not c.is_x86 and d.apic.eoi is not None,
         f"The 'eoi' attribute of the 'apic' feature {_NOT_FOR}",
         "leave eoi out",
+        about="apic",
     ),
     Rule(
-        lambda d, c: d.hyperv is not None and not c.is_x86 and not _is_arm_virt(c),
+        lambda d, c: not c.is_x86 and not _is_arm_virt(c),
         "Hyperv features are not supported for architecture '{c.domain.os.arch}' or machine type "
         "'{c.domain.os.machine}'",
         "leave <hyperv> out",
+        about="hyperv",
     ),
     _only_x86("pvspinlock", "pvspinlock"),
     Rule(
@@ -161,14 +163,16 @@ FEATURE_RULES: tuple[Rule, ...] = (
         "leave <pmu> out",
     ),
     Rule(
-        lambda d, c: d.vmport is not None and not c.is_x86,
+        lambda d, c: not c.is_x86,
         "vmport is not available with this QEMU binary",
         "leave <vmport> out",
+        about="vmport",
     ),
     Rule(
-        lambda d, c: d.gic is not None and not _is_arm_virt(c),
+        lambda d, c: not _is_arm_virt(c),
         f"The 'gic' feature {_NOT_FOR}",
         "leave <gic> out",
+        about="gic",
     ),
     _only_x86("ioapic", "ioapic"),
     Rule(lambda d, c: _huge_table(d) and not _is_pseries(c), f"The 'hpt' feature {_NOT_FOR}", "leave <hpt> out"),
@@ -178,67 +182,82 @@ FEATURE_RULES: tuple[Rule, ...] = (
     _only_power("cfpc", "cfpc"),
     _only_power("sbbc", "sbbc"),
     _only_power("ibs", "ibs"),
-    Rule(lambda d, c: d.ras is not None and not _is_arm_virt(c), f"The 'ras' feature {_NOT_FOR}", "leave <ras> out"),
+    Rule(
+        lambda d, c: not _is_arm_virt(c),
+        f"The 'ras' feature {_NOT_FOR}",
+        "leave <ras> out",
+        about="ras",
+    ),
     _only_x86("ps2", "ps2"),
     Rule(
-        lambda d, c: d.aia is not None and c.domain.os.arch != "riscv64",
+        lambda d, c: c.domain.os.arch != "riscv64",
         f"The 'aia' feature {_NOT_FOR}",
         "leave <aia> out",
+        about="aia",
     ),
     Rule(
-        lambda d, c: d.tcg_tb_cache is not None and c.domain.type != "qemu",
+        lambda d, c: c.domain.type != "qemu",
         "TCG features are incompatible with domain type '{c.domain.type}'",
         "leave <tcg> out",
+        about="tcg_tb_cache",
     ),
     Rule(
-        lambda d, c: d.tcg_tb_cache is not None and d.tcg_tb_cache % 1024,
+        lambda d, c: d.tcg_tb_cache % 1024,
         "tb-cache size must be an integer multiple of MiB",
+        about="tcg_tb_cache",
     ),
 )
 
 #: On <cpu>, `{d}`.
-CPU_RULES: tuple[Rule, ...] = (
+CPU_RULES = Rules(
     Rule(
         lambda d, c: d.deprecated_features is not None,
         "toggling deprecated features for CPU model is unsupported",
         "disable them by name",
+        about="deprecated_features",
     ),
     Rule(
-        lambda d, c: d.maxphysaddr is not None and not c.is_x86,
+        lambda d, c: not c.is_x86,
         "CPU maximum physical address bits specification is not supported for '{c.domain.os.arch}' architecture",
+        about="maxphysaddr",
     ),
     Rule(
-        lambda d, c: (
-            d.maxphysaddr is not None and d.maxphysaddr.mode == "passthrough" and d.maxphysaddr.bits is not None
-        ),
+        lambda d, c: d.maxphysaddr.mode == "passthrough" and d.maxphysaddr.bits is not None,
         "CPU maximum physical address bits number specification cannot be used with mode='passthrough'",
         "limit= bounds the host's number",
+        about="maxphysaddr",
     ),
     Rule(
-        lambda d, c: d.maxphysaddr is not None and d.maxphysaddr.mode == "emulate" and d.maxphysaddr.bits is None,
+        lambda d, c: d.maxphysaddr.mode == "emulate" and d.maxphysaddr.bits is None,
         "if using CPU maximum physical address mode='emulate', bits= must be specified too",
+        about="maxphysaddr",
     ),
     Rule(
-        lambda d, c: d.cache is not None and not c.is_x86,
+        lambda d, c: not c.is_x86,
         "CPU cache specification is not supported for '{c.domain.os.arch}' architecture",
+        about="cache",
     ),
     Rule(
-        lambda d, c: d.cache is not None and d.cache.mode == "emulate" and d.cache.level != 3,
+        lambda d, c: d.cache.mode == "emulate" and d.cache.level != 3,
         "CPU cache mode 'emulate' can only be used with level='3'",
+        about="cache",
     ),
     Rule(
-        lambda d, c: d.cache is not None and d.cache.mode == "passthrough" and d.mode not in _WHOLE,
+        lambda d, c: d.cache.mode == "passthrough" and d.mode not in _WHOLE,
         "CPU cache mode 'passthrough' can only be used with 'host-passthrough' / 'maximum' CPUs",
+        about="cache",
     ),
     Rule(
-        lambda d, c: d.cache is not None and d.cache.mode != "emulate" and d.cache.level is not None,
+        lambda d, c: d.cache.mode != "emulate" and d.cache.level is not None,
         "unsupported CPU cache level for mode '{d.cache.mode}'",
         "leave level out",
+        about="cache",
     ),
     Rule(
-        lambda d, c: d.mode == "maximum" and not _has_maximum(c.facts.devices),
+        lambda d, c: not _has_maximum(c.facts.devices),
         "maximum CPU is not supported by QEMU binary",
         "name a model",
+        about="mode=maximum",
     ),
 )
 

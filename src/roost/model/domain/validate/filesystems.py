@@ -7,7 +7,7 @@ from typing import Any
 from roost.errors import ConfigUnsupported, From, NoTarget
 from roost.model.domain.domain import Domain
 from roost.model.domain.validate.images import requires_shared_memory
-from roost.model.domain.validate.rules import Rule
+from roost.model.domain.validate.rules import Rule, Rules
 
 
 def _kind(f: Any) -> str | None:
@@ -24,7 +24,7 @@ def _starts_virtiofsd(f: Any) -> bool:
     return _is_virtiofs(f) and getattr(f.source, "socket", None) is None
 
 
-RULES: tuple[Rule, ...] = (
+RULES = Rules(
     Rule(
         lambda f, c: f.target is None,
         "{d.place}",
@@ -33,10 +33,11 @@ RULES: tuple[Rule, ...] = (
         From.DOMAIN,
     ),
     Rule(
-        lambda f, c: f.boot is not None and not _is_virtiofs(f),
+        lambda f, c: not _is_virtiofs(f),
         "boot order is only supported for virtiofs",
         "<driver type='virtiofs'/>",
         origin=From.DOMAIN,
+        about="boot",
     ),
     Rule(lambda f, c: f.type != "mount", "only supports mount filesystem type", "type='mount'"),
     Rule(
@@ -53,6 +54,7 @@ RULES: tuple[Rule, ...] = (
         lambda f, c: _starts_virtiofsd(f) and f.readonly,
         "virtiofs does not yet support read-only mode",
         "leave <readonly/> out and mount it read-only in the guest",
+        about="readonly",
     ),
     Rule(
         lambda f, c: _starts_virtiofsd(f) and f.access_mode != "passthrough",
@@ -63,13 +65,21 @@ RULES: tuple[Rule, ...] = (
         lambda f, c: _starts_virtiofsd(f) and f.driver.wrpolicy is not None,
         "virtiofs does not support wrpolicy",
     ),
-    Rule(lambda f, c: _is_virtiofs(f) and f.model is not None, "virtiofs does not support model"),
+    Rule(
+        lambda f, c: _is_virtiofs(f),
+        "virtiofs does not support model",
+        about="model",
+    ),
     Rule(lambda f, c: _is_virtiofs(f) and f.driver.format is not None, "virtiofs does not support format"),
     Rule(
         lambda f, c: _is_virtiofs(f) and "vhost-user-fs-device" not in c.facts.devices,
         "virtiofs is not supported with this QEMU binary",
     ),
-    Rule(lambda f, c: _is_virtiofs(f) and f.multidevs is not None, "virtiofs does not support multidevs"),
+    Rule(
+        lambda f, c: _is_virtiofs(f),
+        "virtiofs does not support multidevs",
+        about="multidevs",
+    ),
     Rule(lambda f, c: _is_virtiofs(f) and (f.fmode or f.dmode), "virtiofs does not support fmode and dmode"),
     requires_shared_memory("virtiofs", _is_virtiofs),
 )

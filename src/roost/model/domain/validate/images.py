@@ -16,7 +16,7 @@ from roost.model.domain.devices.disk import (
     NetworkSource,
     VolumeSource,
 )
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rule, Rules
 
 
 class Image(NamedTuple):
@@ -69,18 +69,20 @@ def _relabels_against_domain(i: Image, c: Context) -> bool:
 
 
 #: What libvirt checks for every hypervisor, before anything else of the disk.
-RULES: tuple[Rule, ...] = (
+RULES = Rules(
     Rule(
-        lambda i, c: i.auth is not None and i.protocol is not None and i.protocol not in _LOGIN,
+        lambda i, c: i.protocol is not None and i.protocol not in _LOGIN,
         "authentication is not supported for protocol '{d.protocol}'",
         "leave <auth> out",
         origin=From.DOMAIN,
+        about="auth",
     ),
     Rule(
-        lambda i, c: i.auth is not None and i.protocol is not None and i.auth.secret.type is None,
+        lambda i, c: i.protocol is not None and i.auth.secret.type is None,
         "unknown secret type '<null>'",
         "type='ceph' for rbd, 'iscsi' for the others",
         origin=From.DOMAIN,
+        about="auth",
     ),
     Rule(
         lambda i, c: i.protocol in _SECRET_TYPES and _secret_type(i) not in (None, _SECRET_TYPES[i.protocol]),
@@ -89,15 +91,16 @@ RULES: tuple[Rule, ...] = (
         origin=From.DOMAIN,
     ),
     Rule(
-        lambda i, c: i.encryption is not None and i.encryption.format == "luks" and i.encryption.cipher is not None,
+        lambda i, c: i.encryption.format == "luks" and i.encryption.cipher is not None,
         "supplying <cipher> for domain disk definition is unnecessary",
         "leave it out: the image says how it is encrypted",
         origin=From.DOMAIN,
+        about="encryption",
     ),
 )
 
 #: Labels, checked after the disk's own attributes.
-LABEL_RULES: tuple[Rule, ...] = (
+LABEL_RULES = Rules(
     Rule(
         _relabels_against_domain,
         "label overrides require relabeling to be enabled at the domain level",
@@ -112,20 +115,28 @@ def _encrypts(i: Image, *formats: str, engine: str = "qemu") -> bool:
 
 
 #: What QEMU cannot do with an image.
-QEMU_RULES: tuple[Rule, ...] = (
-    Rule(lambda i, c: i.format == "cow", "'cow' storage format is not supported", "type='qcow2'"),
+QEMU_RULES = Rules(
+    Rule(
+        lambda i, c: i.format == "cow",
+        "'cow' storage format is not supported",
+        "type='qcow2'",
+        about="format",
+    ),
     Rule(
         lambda i, c: i.format == "dir",
         "'directory' storage format is not directly supported by QEMU, use 'dir' disk type instead",
+        about="format",
     ),
     Rule(
         lambda i, c: i.format == "iso",
         "storage format 'iso' is not directly supported by QEMU, use 'raw' instead",
+        about="format",
     ),
     Rule(
-        lambda i, c: i.format == "fat" and not isinstance(i.source, DirSource | VolumeSource),
+        lambda i, c: not isinstance(i.source, DirSource | VolumeSource),
         "storage format 'fat' is supported only with 'dir' storage type",
         "type='dir' of the disk, or type='raw' of its driver",
+        about="format=fat",
     ),
     Rule(
         lambda i, c: isinstance(i.source, DirSource) and i.format not in (None, "fat"),
@@ -145,28 +156,34 @@ QEMU_RULES: tuple[Rule, ...] = (
         lambda i, c: i.protocol == "tftp",
         "'tftp' protocol is not supported with this QEMU binary",
         "fetch the image by http",
+        about="protocol",
     ),
     Rule(
-        lambda i, c: i.protocol == "nfs" and len(i.source.hosts) != 1,
+        lambda i, c: len(i.source.hosts) != 1,
         "'nfs' protocol requires the usage of exactly one host",
+        about="protocol=nfs",
     ),
     Rule(
-        lambda i, c: i.protocol == "nfs" and i.source.hosts[0].transport is not None,
+        lambda i, c: i.source.hosts[0].transport is not None,
         "'nfs' host must use TCP protocol",
+        about="protocol=nfs",
     ),
     Rule(
-        lambda i, c: i.protocol == "nfs" and i.source.hosts[0].port,
+        lambda i, c: i.source.hosts[0].port,
         "port cannot be specified in 'nfs' protocol host",
+        about="protocol=nfs",
     ),
     Rule(
         lambda i, c: i.metadata_cache_size and i.format != "qcow2",
         "metadata cache max size control is supported only with qcow2 images",
         "type='qcow2' in <driver>",
+        about="metadata_cache_size",
     ),
     Rule(
-        lambda i, c: i.encryption is not None and i.encryption.format in ("default", "qcow"),
+        lambda i, c: i.encryption.format in ("default", "qcow"),
         "old qcow/qcow2 encryption is not supported",
         "format='luks'",
+        about="encryption",
     ),
     Rule(
         lambda i, c: _encrypts(i, "luks") and i.format not in ("raw", "qcow2", None),
@@ -178,36 +195,38 @@ QEMU_RULES: tuple[Rule, ...] = (
         "format='luks', or engine='librbd' for images on RBD",
     ),
     Rule(
-        lambda i, c: (
-            i.encryption is not None and i.encryption.engine == "librbd" and not isinstance(i.source, NetworkSource)
-        ),
+        lambda i, c: i.encryption.engine == "librbd" and not isinstance(i.source, NetworkSource),
         "librbd encryption is supported only with RBD backed disks",
         "engine='qemu'",
+        about="encryption",
     ),
 )
 
 
 def _is_vhostuser(what: str, has: Any) -> Rule:
     return Rule(
-        lambda d, c: d.type == "vhostuser" and has(d),
+        lambda d, c: has(d),
         f"{what} is not supported with vhostuser disk",
         f"leave {what} out: the process behind the socket decides",
         origin=From.DOMAIN,
+        about="type=vhostuser",
     )
 
 
 #: A disk that another process serves is nothing that QEMU could do anything with.
-VHOST_USER_RULES: tuple[Rule, ...] = (
+VHOST_USER_RULES = Rules(
     Rule(
-        lambda d, c: d.type == "vhostuser" and d.target.bus != "virtio",
+        lambda d, c: d.target.bus != "virtio",
         "vhostuser disk supports only virtio bus",
         "bus='virtio'",
         origin=From.DOMAIN,
+        about="type=vhostuser",
     ),
     Rule(
-        lambda d, c: d.type == "vhostuser" and d.snapshot != "no",
+        lambda d, c: d.snapshot != "no",
         "only snapshot=no is supported with vhostuser disk",
         origin=From.DOMAIN,
+        about="type=vhostuser",
     ),
     _is_vhostuser("cache", lambda d: d.driver.cache is not None),
     _is_vhostuser("error_policy", lambda d: d.driver.error_policy or d.driver.rerror_policy),

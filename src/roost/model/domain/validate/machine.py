@@ -7,7 +7,7 @@ from typing import Any
 
 from roost.errors import From, InternalError, XmlError
 from roost.model.domain.boards import ARM_VIRT
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rule, Rules
 
 _MAX_LOADPARM = 8
 _MAX_VCPUS_WITHOUT_EIM = 255
@@ -50,7 +50,7 @@ def _has_eim(d: Any) -> bool:
 
 
 #: In libvirt's order.
-RULES: tuple[Rule, ...] = (
+RULES = Rules(
     Rule(
         lambda d, c: d.os.type != "hvm",
         "Emulator '{d.devices.emulator}' does not support os type '{d.os.type}'",
@@ -72,24 +72,28 @@ RULES: tuple[Rule, ...] = (
         "add <features><acpi/></features>",
     ),
     Rule(
-        lambda d, c: c.board is ARM_VIRT and d.features is not None and d.features.acpi and not _uses_uefi(d, c),
+        lambda d, c: c.board is ARM_VIRT and d.features.acpi and not _uses_uefi(d, c),
         "ACPI requires UEFI on this architecture",
         "add <os firmware='efi'>, or drop <acpi/>",
+        about="features",
     ),
     Rule(
-        lambda d, c: d.pm is not None and d.pm.suspend_to_mem is not None and not _has_sleep_states(c),
+        lambda d, c: d.pm.suspend_to_mem is not None and not _has_sleep_states(c),
         "setting ACPI S3 not supported",
         "drop <suspend-to-mem>",
+        about="pm",
     ),
     Rule(
-        lambda d, c: d.pm is not None and d.pm.suspend_to_disk is not None and not _has_sleep_states(c),
+        lambda d, c: d.pm.suspend_to_disk is not None and not _has_sleep_states(c),
         "setting ACPI S4 not supported",
         "drop <suspend-to-disk>",
+        about="pm",
     ),
     Rule(
-        lambda d, c: d.cpu is not None and d.cpu.mode == "maximum" and not c.facts.has_max_cpu,
+        lambda d, c: d.cpu.mode == "maximum" and not c.facts.has_max_cpu,
         "maximum CPU is not supported by QEMU binary",
         "leave <cpu> out, or name a model",
+        about="cpu",
     ),
     Rule(
         lambda d, c: d.devices.parallels and not c.board.parallel,
@@ -120,22 +124,24 @@ RULES: tuple[Rule, ...] = (
         "'restart' or 'destroy'; 'preserve' is for <on_crash>",
     ),
     Rule(
-        lambda d, c: d.on_reboot == "destroy" and d.on_poweroff == "restart",
+        lambda d, c: d.on_poweroff == "restart",
         "qemu driver doesn't support 'onReboot' set to 'destroy and 'onPoweroff' set to 'reboot'",
         "'restart' for both, or 'destroy' for <on_poweroff>",
+        about="on_reboot=destroy",
     ),
 )
 
 #: On the domain, `{d}`: how many processors, and how they are arranged.
-TOPOLOGY_RULES: tuple[Rule, ...] = (
+TOPOLOGY_RULES = Rules(
     Rule(
         lambda d, c: c.machine is not None and c.machine.max_cpus and d.vcpu.count > c.machine.max_cpus,
         "Maximum CPUs greater than specified machine type limit {c.machine.max_cpus}",
     ),
     Rule(
-        lambda d, c: d.cpu is not None and d.cpu.topology is not None and _topology_count(d) != d.vcpu.count,
+        lambda d, c: d.cpu.topology is not None and _topology_count(d) != d.vcpu.count,
         "CPU topology doesn't match maximum vcpu count",
         "sockets * dies * clusters * cores * threads must be {d.vcpu.count}",
+        about="cpu",
     ),
     Rule(
         lambda d, c: _plugged_by_core(d, c) and (d.vcpu.current or d.vcpu.count) % d.cpu.topology.threads,
@@ -152,9 +158,10 @@ TOPOLOGY_RULES: tuple[Rule, ...] = (
         "add <iommu model='intel'><driver intremap='on' eim='on'/></iommu>",
     ),
     Rule(
-        lambda d, c: d.type != "kvm" and d.cputune is not None and (d.cputune.cachetunes or d.cputune.memorytunes),
+        lambda d, c: d.type != "kvm" and (d.cputune.cachetunes or d.cputune.memorytunes),
         "cachetune is only supported for KVM domains",
         "type='kvm'",
+        about="cputune",
     ),
 )
 
@@ -169,47 +176,58 @@ def _no_dump(field: str, event: str) -> Rule:
 
 
 #: On the domain, `{d}`: what any driver refuses.
-LIFECYCLE_RULES: tuple[Rule, ...] = (_no_dump("on_poweroff", "poweroff"), _no_dump("on_reboot", "reboot"))
+LIFECYCLE_RULES = Rules(_no_dump("on_poweroff", "poweroff"), _no_dump("on_reboot", "reboot"))
 
 #: On each <timer>, `{d}`.
-TIMER_RULES: tuple[Rule, ...] = (
-    Rule(lambda d, c: d.name == "platform", "unsupported timer type (name) '{d.name}'", "rtc, pit, hpet or tsc"),
+TIMER_RULES = Rules(
+    Rule(
+        lambda d, c: d.name == "platform",
+        "unsupported timer type (name) '{d.name}'",
+        "rtc, pit, hpet or tsc",
+        about="name",
+    ),
     Rule(
         lambda d, c: d.name in ("tsc", "kvmclock", "hypervclock") and d.present and not c.is_x86,
         "Configuring the '{d.name}' timer is not supported for virtType={c.domain.type} arch={c.domain.os.arch} "
         "machine={c.domain.os.machine} guests",
+        about="present",
     ),
     Rule(
-        lambda d, c: d.name == "rtc" and d.track == "boot",
+        lambda d, c: d.track == "boot",
         "unsupported rtc timer track '{d.track}'",
         "'guest', 'wall' or 'realtime'",
+        about="name=rtc",
     ),
     Rule(
-        lambda d, c: d.name == "rtc" and d.tickpolicy in ("merge", "discard"),
+        lambda d, c: d.tickpolicy in ("merge", "discard"),
         "unsupported rtc timer tickpolicy '{d.tickpolicy}'",
         "'delay' or 'catchup'",
+        about="name=rtc",
     ),
     Rule(
-        lambda d, c: d.name == "pit" and d.tickpolicy == "merge",
+        lambda d, c: d.tickpolicy == "merge",
         "unsupported pit tickpolicy '{d.tickpolicy}'",
         "'delay', 'catchup' or 'discard'",
+        about="name=pit",
     ),
     Rule(
         lambda d, c: d.name == "armvtimer",
         "Configuring the '{d.name}' timer is not supported for virtType={c.domain.type} arch={c.domain.os.arch} "
         "machine={c.domain.os.machine} guests",
+        about="name",
     ),
 )
 
-CLOCK_RULES: tuple[Rule, ...] = (
+CLOCK_RULES = Rules(
     Rule(
-        lambda d, c: d.offset == "absolute" and (d.start or 0) > _LAST_START,
+        lambda d, c: (d.start or 0) > _LAST_START,
         f"The maximum 'start' value for <clock offset='absolute'> is {_LAST_START}",
+        about="offset=absolute",
     ),
 )
 
 #: On each <qemu:env>, `{d}`.
-ENVIRONMENT_RULES: tuple[Rule, ...] = (
+ENVIRONMENT_RULES = Rules(
     Rule(
         lambda d, c: not (d.name[:1].isalpha() or d.name[:1] == "_"),
         "Invalid environment name, it must begin with a letter or underscore",

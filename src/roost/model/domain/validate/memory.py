@@ -10,7 +10,7 @@ from roost.model.domain.device import DimmAddress, PciAddress
 from roost.model.domain.devices.memory import AnyMemory, Dimm, MemoryDevice, Nvdimm, SgxEpc, VirtioMem, VirtioPmem
 from roost.model.domain.domain import Domain
 from roost.model.domain.memory import HugePage
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rule, Rules
 from roost.xml import tag_of
 
 _LEAST_LABEL = 128
@@ -71,7 +71,7 @@ def _has_pages(d: Any) -> bool:
 
 
 #: On the domain, `{d}`.
-BACKING_RULES: tuple[Rule, ...] = (
+BACKING_RULES = Rules(
     Rule(
         lambda d, c: _has_pages(d) and d.memory_backing.allocation_mode == "ondemand",
         "hugepages are not allowed with memory allocation ondemand",
@@ -84,11 +84,12 @@ BACKING_RULES: tuple[Rule, ...] = (
     ),
 )
 
-MEMTUNE_RULES: tuple[Rule, ...] = (
+MEMTUNE_RULES = Rules(
     Rule(
-        lambda d, c: d.memtune is not None and d.memtune.min_guarantee,
+        lambda d, c: d.memtune.min_guarantee,
         "Parameter 'min_guarantee' not supported by QEMU.",
         "leave it out",
+        about="memtune",
     ),
 )
 
@@ -103,16 +104,17 @@ def _is_power(d: Domain) -> bool:
 
 
 #: On the domain, `{d}`: what devices may be plugged at all.
-HOTPLUG_RULES: tuple[Rule, ...] = (
+HOTPLUG_RULES = Rules(
     Rule(
         lambda d, c: d.max_memory is None and d.devices.memories,
         "cannot use/hotplug a memory device when domain 'maxMemory' is not defined",
         "add <maxMemory slots='4' unit='GiB'>16</maxMemory>",
     ),
     Rule(
-        lambda d, c: d.max_memory is not None and not d.cells and not _is_power(d),
+        lambda d, c: not d.cells and not _is_power(d),
         "At least one numa node has to be configured when enabling memory hotplug",
         "add <numa> with a <cell> to <cpu>",
+        about="max_memory",
     ),
 )
 
@@ -132,11 +134,12 @@ def _wants_node(d: AnyMemory, c: Context) -> bool:
 
 
 #: On each device of a guest that can be given more memory, `{d}`.
-PLUGGED_RULES: tuple[Rule, ...] = (
+PLUGGED_RULES = Rules(
     Rule(
-        lambda d, c: _is_module(d) and d.address is not None and not isinstance(d.address, DimmAddress),
+        lambda d, c: _is_module(d) and not isinstance(d.address, DimmAddress),
         "only 'dimm' addresses are supported for the pc-dimm device",
         "<address type='dimm' slot='0'/>",
+        about="address",
     ),
     Rule(_wants_node, "target NUMA node needs to be specified for memory device", "<node>0</node> in <target>"),
     Rule(
@@ -152,12 +155,14 @@ PLUGGED_RULES: tuple[Rule, ...] = (
         "memory device base '{d.address.base:#x}' is already being used by another memory device",
     ),
     Rule(
-        lambda d, c: isinstance(d, VirtioPmem) and d.address is not None and not isinstance(d.address, PciAddress),
+        lambda d, c: isinstance(d, VirtioPmem) and not isinstance(d.address, PciAddress),
         "only 'pci' addresses are supported for the virtio-pmem device",
+        about="address",
     ),
     Rule(
-        lambda d, c: isinstance(d, VirtioMem) and d.address is not None and not isinstance(d.address, PciAddress),
+        lambda d, c: isinstance(d, VirtioMem) and not isinstance(d.address, PciAddress),
         "only 'pci' addresses are supported for the virtio-mem device",
+        about="address",
     ),
 )
 
@@ -182,7 +187,7 @@ def _refused(broken: Any, text: str, hint: str = "") -> Rule:
 
 
 #: On each device, `{d}`.
-DEVICE_RULES: tuple[Rule, ...] = (
+DEVICE_RULES = Rules(
     _detail(
         lambda d, c: d.node is not None and not c.domain.cells,
         "can't add memory backend as guest has no NUMA nodes configured",
@@ -254,7 +259,7 @@ def _type_rule(model: str, driver: str, text: str) -> Rule:
     )
 
 
-TYPE_RULES = tuple(_type_rule(*row) for row in _TYPES)
+TYPE_RULES = Rules(*(_type_rule(*row) for row in _TYPES))
 
 
 def check_node(domain: Domain) -> None:

@@ -10,7 +10,7 @@ from roost.model.domain.cpuset import format_cpus, parse_cpus
 from roost.model.domain.domain import Domain
 from roost.model.domain.numa import Interconnect, NumaCell
 from roost.model.domain.tuning import NumaTune
-from roost.model.domain.validate.rules import Rule
+from roost.model.domain.validate.rules import Rule, Rules
 
 _LOCAL, _UNREACHABLE = 10, 255
 _MAX_CACHE_LEVEL = 3
@@ -167,7 +167,7 @@ def _link_rule(broken: Any, text: str, hint: str = "") -> Rule:
 
 
 #: On each interconnect, `{d}`.
-LINK_RULES: tuple[Rule, ...] = (
+LINK_RULES = Rules(
     _link_rule(
         lambda d, c: d.initiator >= len(c.domain.cells), "'initiator' refers to a non-existent NUMA node"
     ),

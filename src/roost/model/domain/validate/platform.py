@@ -9,7 +9,7 @@ from roost.errors import From, XmlError
 from roost.model.domain.boards import ARM_VIRT, PSERIES, board_of
 from roost.model.domain.device import IsaAddress, PciAddress, SpaprVioAddress
 from roost.model.domain.devices.tpm import EmulatorTpm, ExternalTpm, PassthroughTpm
-from roost.model.domain.validate.rules import Context, Rule
+from roost.model.domain.validate.rules import Context, Rule, Rules
 
 _S390 = frozenset(("s390", "s390x"))
 _INTEL_ATTRIBUTES = ("intremap", "caching_mode", "eim", "iotlb", "aw_bits")
@@ -44,7 +44,7 @@ def _split_ioapic(c: Context) -> bool:
 
 
 #: On the document: `{d}`.
-DOMAIN_IOMMU_RULES: tuple[Rule, ...] = (
+DOMAIN_IOMMU_RULES = Rules(
     Rule(
         lambda d, c: len(d.devices.iommus) > 1 and not all(_is_port_smmu(iommu) for iommu in d.devices.iommus),
         "only a single IOMMU device is supported",
@@ -68,7 +68,7 @@ DOMAIN_IOMMU_RULES: tuple[Rule, ...] = (
 
 _IOMMU_TYPES: Mapping[str, str] = {"intel": "intel-iommu", "amd": "amd-iommu", "virtio": "virtio-iommu-pci"}
 
-IOMMU_RULES: tuple[Rule, ...] = (
+IOMMU_RULES = Rules(
     Rule(
         lambda d, c: (
             d.model in ("smmuv3", "virtio") and any(_driver(d, name) is not None for name in _INTEL_ATTRIBUTES)
@@ -79,11 +79,12 @@ IOMMU_RULES: tuple[Rule, ...] = (
         From.DOMAIN,
     ),
     Rule(
-        lambda d, c: d.model in ("smmuv3", "intel") and d.address is not None,
+        lambda d, c: d.model in ("smmuv3", "intel"),
         "iommu model '{d.model}' can't have address",
         "drop <address>",
         XmlError,
         From.DOMAIN,
+        about="address",
     ),
     Rule(
         lambda d, c: d.model in ("intel", "amd") and not c.is_q35,
@@ -91,28 +92,32 @@ IOMMU_RULES: tuple[Rule, ...] = (
         "<type machine='q35'>",
     ),
     Rule(
-        lambda d, c: d.model == "smmuv3" and not _is_virt(c),
+        lambda d, c: not _is_virt(c),
         "IOMMU device: '{d.model}' is only supported with ARM Virt machines",
         "'intel' or 'virtio' on a q35 machine",
+        about="model=smmuv3",
     ),
     Rule(
-        lambda d, c: d.model == "virtio" and not (c.is_q35 or _is_virt(c)),
+        lambda d, c: not (c.is_q35 or _is_virt(c)),
         "IOMMU device: '{d.model}' is only supported with Q35 and ARM Virt machines",
         "<type machine='q35'>",
+        about="model=virtio",
     ),
     Rule(
         lambda d, c: d.model in _IOMMU_TYPES and _IOMMU_TYPES[d.model] not in c.facts.devices,
         "IOMMU device: '{d.model}' is not supported with this QEMU binary",
     ),
     Rule(
-        lambda d, c: d.model == "virtio" and not (c.domain.features is not None and c.domain.features.acpi),
+        lambda d, c: not (c.domain.features is not None and c.domain.features.acpi),
         "IOMMU device: '{d.model}' requires ACPI",
         "add <features><acpi/></features>",
+        about="model=virtio",
     ),
     Rule(
-        lambda d, c: d.model == "virtio" and not isinstance(d.address, PciAddress | None),
+        lambda d, c: not isinstance(d.address, PciAddress | None),
         "IOMMU device: '{d.model}' needs a PCI address",
         "leave <address> out",
+        about="model=virtio",
     ),
 )
 
@@ -138,7 +143,7 @@ def _is_version(d: Any, version: str) -> bool:
 
 
 #: On the document: `{d}`.
-DOMAIN_TPM_RULES: tuple[Rule, ...] = (
+DOMAIN_TPM_RULES = Rules(
     Rule(
         lambda d, c: sum(tpm.model == "spapr-tpm-proxy" for tpm in d.devices.tpms) > 1,
         "only a single TPM Proxy device is supported",
@@ -151,7 +156,7 @@ DOMAIN_TPM_RULES: tuple[Rule, ...] = (
     ),
 )
 
-TPM_RULES: tuple[Rule, ...] = (
+TPM_RULES = Rules(
     Rule(
         lambda d, c: isinstance(d.backend, EmulatorTpm) and d.backend.pcr_banks and d.backend.version != "2.0",
         "<active_pcr_banks/> requires TPM version '2.0'",
@@ -181,14 +186,16 @@ TPM_RULES: tuple[Rule, ...] = (
         From.DOMAIN,
     ),
     Rule(
-        lambda d, c: _is_version(d, "1.2") and d.model == "tpm-crb",
+        lambda d, c: _is_version(d, "1.2"),
         "Unsupported interface '{d.model}' for TPM 1.2",
         "version='2.0', or model='tpm-tis'",
+        about="model=tpm-crb",
     ),
     Rule(
-        lambda d, c: _is_version(d, "1.2") and d.model == "tpm-spapr",
+        lambda d, c: _is_version(d, "1.2"),
         "TPM 1.2 is not supported with the SPAPR device model",
         "version='2.0'",
+        about="model=tpm-spapr",
     ),
     Rule(
         lambda d, c: _is_version(d, "1.2") and _is_virt(c),
@@ -196,11 +203,10 @@ TPM_RULES: tuple[Rule, ...] = (
         "version='2.0'",
     ),
     Rule(
-        lambda d, c: (
-            d.model == "spapr-tpm-proxy" and _arch(c).startswith("ppc64") and not isinstance(d.backend, PassthroughTpm)
-        ),
+        lambda d, c: _arch(c).startswith("ppc64") and not isinstance(d.backend, PassthroughTpm),
         "TPM Proxy model {d.model} requires 'Passthrough' backend",
         "<backend type='passthrough'>",
+        about="model=spapr-tpm-proxy",
     ),
     Rule(
         lambda d, c: _tpm_device(d, c) not in c.facts.devices,
@@ -212,13 +218,14 @@ TPM_RULES: tuple[Rule, ...] = (
 
 # -- the others --------------------------------------------------------------------------------
 
-SHMEM_RULES: tuple[Rule, ...] = (
+SHMEM_RULES = Rules(
     Rule(
-        lambda d, c: d.msi is not None and d.server is None,
+        lambda d, c: d.server is None,
         "msi option is only supported with a server",
         "add <server>, or drop <msi>",
         XmlError,
         From.DOMAIN,
+        about="msi",
     ),
     Rule(
         lambda d, c: "/" in d.name,
@@ -226,12 +233,23 @@ SHMEM_RULES: tuple[Rule, ...] = (
         "it is below /dev/shm",
         origin=From.DOMAIN,
     ),
-    Rule(lambda d, c: d.name == ".", "shmem name cannot be equal to '.'", origin=From.DOMAIN),
-    Rule(lambda d, c: d.name == "..", "shmem name cannot be equal to '..'", origin=From.DOMAIN),
     Rule(
-        lambda d, c: d.model == "ivshmem" and "ivshmem" not in c.facts.devices,
+        lambda d, c: d.name == ".",
+        "shmem name cannot be equal to '.'",
+        origin=From.DOMAIN,
+        about="name",
+    ),
+    Rule(
+        lambda d, c: d.name == "..",
+        "shmem name cannot be equal to '..'",
+        origin=From.DOMAIN,
+        about="name",
+    ),
+    Rule(
+        lambda d, c: "ivshmem" not in c.facts.devices,
         "ivshmem device is not supported with this QEMU binary",
         "use model 'ivshmem-plain', or 'ivshmem-doorbell' with a server",
+        about="model=ivshmem",
     ),
     Rule(
         lambda d, c: d.model != "ivshmem" and d.model not in c.facts.devices,
@@ -239,12 +257,13 @@ SHMEM_RULES: tuple[Rule, ...] = (
     ),
 )
 
-VSOCK_RULES: tuple[Rule, ...] = (
+VSOCK_RULES = Rules(
     Rule(
-        lambda d, c: d.cid is not None and 0 < d.cid <= 2,
+        lambda d, c: 0 < d.cid <= 2,
         "guest CIDs must be >= 3",
         "0 to 2 mean the hypervisor, the local machine and the host",
         origin=From.DOMAIN,
+        about="cid",
     ),
     Rule(
         lambda d, c: not any(name.startswith("vhost-vsock") for name in c.facts.devices),
@@ -252,31 +271,36 @@ VSOCK_RULES: tuple[Rule, ...] = (
     ),
 )
 
-WATCHDOG_RULES: tuple[Rule, ...] = (
+WATCHDOG_RULES = Rules(
     Rule(
-        lambda d, c: d.model == "i6300esb" and not isinstance(d.address, PciAddress | None),
+        lambda d, c: not isinstance(d.address, PciAddress | None),
         "{d.model} model of watchdog can go only on PCI bus",
         "leave <address> out",
+        about="model=i6300esb",
     ),
     Rule(
-        lambda d, c: d.model in ("ib700", "itco") and d.address is not None,
+        lambda d, c: d.model in ("ib700", "itco"),
         "{d.model} model of watchdog does not support configuring the address",
         "drop <address>",
+        about="address",
     ),
     Rule(
-        lambda d, c: d.model == "diag288" and d.address is not None,
+        lambda d, c: d.address is not None,
         "{d.model} model of watchdog is virtual and cannot go on any bus.",
         "drop <address>",
+        about="model=diag288",
     ),
     Rule(
-        lambda d, c: d.model == "diag288" and _arch(c) not in _S390,
+        lambda d, c: _arch(c) not in _S390,
         "{d.model} model of watchdog is allowed for s390 and s390x only",
         "i6300esb on machines with PCI",
+        about="model=diag288",
     ),
     Rule(
-        lambda d, c: d.model == "itco" and not c.is_q35,
+        lambda d, c: not c.is_q35,
         "{d.model} model of watchdog is only part of q35 machine",
         "i6300esb on other machines with PCI",
+        about="model=itco",
     ),
     Rule(
         lambda d, c: any(other.action != d.action for other in c.domain.devices.watchdogs),
@@ -285,41 +309,48 @@ WATCHDOG_RULES: tuple[Rule, ...] = (
     ),
 )
 
-PANIC_RULES: tuple[Rule, ...] = (
+PANIC_RULES = Rules(
     Rule(
-        lambda d, c: d.model == "s390" and _arch(c) not in _S390,
+        lambda d, c: _arch(c) not in _S390,
         "only S390 guests support panic device of model 's390'",
+        about="model=s390",
     ),
     Rule(
-        lambda d, c: d.model == "hyperv" and not c.is_x86,
+        lambda d, c: not c.is_x86,
         "only i686 and x86_64 guests support panic device of model 'hyperv'",
+        about="model=hyperv",
     ),
     Rule(
-        lambda d, c: d.model == "pseries" and not _is_pseries(c),
+        lambda d, c: not _is_pseries(c),
         "only pSeries guests support panic device of model 'pseries'",
+        about="model=pseries",
     ),
     Rule(
-        lambda d, c: d.model in ("s390", "hyperv", "pseries") and d.address is not None,
+        lambda d, c: d.model in ("s390", "hyperv", "pseries"),
         "setting the panic device address is not supported for model '{d.model}'",
         "drop <address>",
+        about="address",
     ),
     Rule(
-        lambda d, c: d.model == "isa" and "pvpanic" not in c.facts.devices,
+        lambda d, c: "pvpanic" not in c.facts.devices,
         "the QEMU binary does not support the ISA panic device",
+        about="model=isa",
     ),
     Rule(
-        lambda d, c: d.model == "isa" and not isinstance(d.address, IsaAddress | None),
+        lambda d, c: not isinstance(d.address, IsaAddress | None),
         "panic is supported only with ISA address type",
         "<address type='isa' iobase='0x505'/>, or none",
+        about="model=isa",
     ),
     Rule(
-        lambda d, c: d.model == "pvpanic" and not isinstance(d.address, PciAddress | None),
+        lambda d, c: not isinstance(d.address, PciAddress | None),
         "panic is supported only with PCI address type",
         "leave <address> out",
+        about="model=pvpanic",
     ),
 )
 
-NVRAM_RULES: tuple[Rule, ...] = (
+NVRAM_RULES = Rules(
     Rule(
         lambda d, c: not _is_pseries(c),
         "nvram device is only supported for PPC64",

@@ -7,9 +7,9 @@ from typing import Any
 
 from roost.model.domain.domain import Domain
 from roost.model.domain.validate import features, machine, memory, numa, tuning
-from roost.model.domain.validate.rules import Rule
+from roost.model.domain.validate.rules import Rules
 
-Table = tuple[tuple[Rule, ...], Sequence[Any], str]
+Table = tuple[Rules, Sequence[Any], str]
 
 
 def of_machine(domain: Domain) -> Iterator[Table]:

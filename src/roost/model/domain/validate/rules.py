@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,7 +51,9 @@ class Rule(NamedTuple):
     text: libvirt's message; `{d...}` is the device and `{c...}` the context.
     origin: the error domain libvirt gives it. hint: what would be right.
     only: the kinds of device that can break it (a disk's buses, a controller's
-    types); None for all.
+    types); None for all. about: what a device must have to be concerned, so that
+    `broken` may rely on it and others cost nothing: `field`, which must be given
+    (be it as 'no'), or `field=value`.
     """
 
     broken: Callable[[Any, Context], object]
@@ -59,12 +62,50 @@ class Rule(NamedTuple):
     error: type[RoostError] = ConfigUnsupported
     origin: int = From.QEMU
     only: frozenset[str] | None = None
+    about: str = ""
 
     def refusal(self, device: Any, context: Context, where: str) -> RoostError:
         """The error to raise. where: the path of the element."""
         text = self.text.format(d=device, c=context)
         hint = f"{where}: {self.hint.format(d=device, c=context)}" if self.hint else where
         return self.error(text, domain=self.origin, hint=hint)
+
+
+class Rules(tuple[Rule, ...]):
+    """A table of rules in libvirt's order.
+
+    broken_by: the first rule that a subject breaks in a context, or None.
+    """
+
+    broken_by: Callable[[Any, Context], Rule | None]
+
+    def __new__(cls, *rules: Rule) -> Rules:
+        table = super().__new__(cls, rules)
+        table.broken_by = _check_of(table)
+        return table
+
+
+def _check_of(rules: Rules) -> Callable[[Any, Context], Rule | None]:
+    """Writes one function of a table: every definition goes through all of them, and most rules concern few devices."""
+    # There is but one empty tuple: a field that is one has not been given.
+    names: dict[str, Any] = {"nothing": ()}
+    fields = sorted({rule.about.partition("=")[0] for rule in rules} - {""})
+    lines = ["def check(d, c):"]
+    if fields:
+        names["get"] = attrgetter(*fields)
+        lines.append(f" {', '.join(f'v{number}' for number in range(len(fields)))} = get(d)")
+    for number, rule in enumerate(rules):
+        names[f"broken{number}"], names[f"rule{number}"] = rule.broken, rule
+        field, _, value = rule.about.partition("=")
+        condition = ""
+        if value:
+            condition = f"v{fields.index(field)} == {value!r} and "
+        elif field:
+            condition = f"v{fields.index(field)} is not None and v{fields.index(field)} is not nothing and "
+        lines.append(f" if {condition}broken{number}(d, c): return rule{number}")
+    exec("\n".join([*lines, " return None"]), names)
+    check: Callable[[Any, Context], Rule | None] = names["check"]
+    return check
 
 
 def is_odd_size(size: int | None) -> bool:
@@ -75,9 +116,10 @@ def is_odd_size(size: int | None) -> bool:
 _VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
 
 
-def by_kind(rules: tuple[Rule, ...], kinds: Iterable[str]) -> dict[str, tuple[Rule, ...]]:
+def by_kind(rules: Iterable[Rule], kinds: Iterable[str]) -> dict[str, Rules]:
     """The rules that concern each kind, in their order."""
-    return {kind: tuple(rule for rule in rules if rule.only is None or kind in rule.only) for kind in kinds}
+    rules = tuple(rules)
+    return {kind: Rules(*(rule for rule in rules if rule.only is None or kind in rule.only)) for kind in kinds}
 
 
 def virtio_only(is_virtio: Callable[[Any], object], only: frozenset[str] | None = None) -> tuple[Rule, ...]:
@@ -86,13 +128,14 @@ def virtio_only(is_virtio: Callable[[Any], object], only: frozenset[str] | None 
     def rule(option: str) -> Rule:
         word = "" if option == "page_per_vq" else " driver"
         return Rule(
-            lambda d, c: d.driver is not None and getattr(d.driver, option) is not None and not is_virtio(d),
+            lambda d, c: getattr(d.driver, option) is not None and not is_virtio(d),
             f"{option}{word} option is only supported for virtio devices",
             origin=From.DOMAIN,
             only=only,
+            about="driver",
         )
 
     return tuple(rule(option) for option in _VIRTIO_OPTIONS)
 
 
-__all__ = ["Context", "Rule", "by_kind", "is_odd_size", "virtio_only"]
+__all__ = ["Context", "Rule", "Rules", "by_kind", "is_odd_size", "virtio_only"]

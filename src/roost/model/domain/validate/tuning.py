@@ -10,7 +10,7 @@ from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg, Roo
 from roost.model.domain.cpuset import parse_cpus
 from roost.model.domain.domain import Domain
 from roost.model.domain.tuning import CacheTune, CpuTune, MemoryTune
-from roost.model.domain.validate.rules import Rule
+from roost.model.domain.validate.rules import Rule, Rules
 
 _MONITORED_LEVEL = 3
 _REAL_TIME = frozenset(("fifo", "rr"))
@@ -203,46 +203,49 @@ def _between(field: str, bounds: tuple[int, int]) -> Rule:
 
 
 #: On <cputune>, `{d}`.
-CPUTUNE_RULES: tuple[Rule, ...] = (
+CPUTUNE_RULES = Rules(
     _between("shares", _SHARES),
     *(_between(f"{whose}period", _PERIOD) for whose in ("", "global_", "emulator_", "iothread_")),
     *(_between(f"{whose}quota", _QUOTA) for whose in ("", "global_", "emulator_", "iothread_")),
 )
 
 #: On each <iothread> and on <defaultiothread>, `{d}`.
-IOTHREAD_RULES: tuple[Rule, ...] = (
+IOTHREAD_RULES = Rules(
     Rule(
-        lambda d, c: d.thread_pool_max == 0, "thread_pool_max must be a positive integer", origin=From.DOMAIN
+        lambda d, c: d.thread_pool_max == 0, "thread_pool_max must be a positive integer", origin=From.DOMAIN,
+        about="thread_pool_max",
     ),
     Rule(
-        lambda d, c: d.thread_pool_min is not None
-        and d.thread_pool_min > (-1 if d.thread_pool_max is None else d.thread_pool_max),
+        lambda d, c: d.thread_pool_min > (-1 if d.thread_pool_max is None else d.thread_pool_max),
         "thread_pool_min must be smaller or equal to thread_pool_max",
         "give thread_pool_max, too",
         origin=From.DOMAIN,
+        about="thread_pool_min",
     ),
 )  # fmt: skip
 
 #: On <resource>, `{d}`.
-RESOURCE_RULES: tuple[Rule, ...] = (
+RESOURCE_RULES = Rules(
     Rule(
-        lambda d, c: d.fibrechannel_appid is not None and not _PRINTABLE.fullmatch(d.fibrechannel_appid),
+        lambda d, c: not _PRINTABLE.fullmatch(d.fibrechannel_appid),
         "Fibre Channel 'appid' is not a printable string",
         "",
         XmlError,
         From.DOMAIN,
+        about="fibrechannel_appid",
     ),
     Rule(
-        lambda d, c: d.fibrechannel_appid is not None and not 1 <= len(d.fibrechannel_appid) <= 128,
+        lambda d, c: not 1 <= len(d.fibrechannel_appid) <= 128,
         "Fibre Channel 'appid' string length must be between [1, 128]",
         "",
         InvalidArg,
         From.DOMAIN,
+        about="fibrechannel_appid",
     ),
 )
 
 #: On <idmap>, `{d}`.
-IDMAP_RULES: tuple[Rule, ...] = (
+IDMAP_RULES = Rules(
     Rule(lambda d, c: bool(d.uids) != bool(d.gids), "uid and gid should be mapped both", origin=From.DOMAIN),
     Rule(
         lambda d, c: any(ids and ids[0].start for ids in (d.uids, d.gids)),
