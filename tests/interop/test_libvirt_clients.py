@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -91,14 +92,12 @@ def test_virsh_event_loop(uri: str) -> None:
         text=True,
     )
     try:
-        # The world is shared as long as both are connected; a lifecycle event every turn ends the wait early.
         assert waiting.stdout is not None
-        for _ in range(50):
+        suspended = "event 'lifecycle' for domain 'test': Suspended Paused"
+        # It may not listen yet when the first of them happens.
+        for _ in range(100):
             virsh_ok(uri, "suspend test; resume test")
-            if waiting.poll() is not None:
-                break
-            line = waiting.stdout.readline()
-            if "event 'lifecycle' for domain 'test': Suspended Paused" in line:
+            if select.select([waiting.stdout], [], [], 0.2)[0] and suspended in waiting.stdout.readline():
                 break
         else:
             pytest.fail("virsh event printed nothing")

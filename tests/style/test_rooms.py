@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -112,6 +113,7 @@ def is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name not in PUBLIC_UNDERSCORES
 
 
+@functools.cache
 def private_names(room: str) -> set[str]:
     """Underscored names that a room defines: functions, classes, variables, attributes, slots."""
     found = set()
