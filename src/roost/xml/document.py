@@ -191,12 +191,18 @@ def find_problems(text: str | bytes, cls: type[Record], tag: str, *, name: str) 
     found = inspector.top.node.tag
     if found != tag:
         return [Problem(1, f"/{found}", f"expecting root element of '{tag}', not '{found}'", "")]
-    problems = []
-    for error in (*inspector.unknown_names(cls), *inspector.wrong_values(cls)):
-        hint = error.hint
-        assert isinstance(hint, Hint)
-        problems.append(Problem(hint.line, hint.path, error.message.removesuffix(f"; {hint}"), hint.right))
+    wrong = [_problem(error) for error in inspector.wrong_values(cls)]
+    # Some sections refuse strangers themselves.
+    places = {(problem.line, problem.path) for problem in wrong}
+    unknown = [_problem(error) for error in inspector.unknown_names(cls)]
+    problems = [*(problem for problem in unknown if (problem.line, problem.path) not in places), *wrong]
     return sorted(problems, key=lambda problem: problem.line)
+
+
+def _problem(error: RoostError) -> Problem:
+    hint = error.hint
+    assert isinstance(hint, Hint)
+    return Problem(hint.line, hint.path, error.message.removesuffix(f"; {hint}"), hint.right)
 
 
 def parse_member(

@@ -30,6 +30,12 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
+def test_what_is_wrong_twice_is_named_once(roost: Roost, tmp_path: Path) -> None:
+    bad = write(tmp_path / "bad.xml", GOOD.replace("</memory>", "</memory>\n  <features><akpi/></features>", 1))
+    lines = roost("validate", bad).out.splitlines()
+    assert [line.split(": ")[:2] for line in lines if line] == [[f"{bad}:2", "/domain/features/akpi"]]
+
+
 def test_every_problem_is_named_with_place_and_cure(roost: Roost, tmp_path: Path) -> None:
     good, bad = write(tmp_path / "good.xml", GOOD), write(tmp_path / "bad.xml", BAD)
     outcome = roost("validate", good, bad)
