@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,12 @@ from roost.model.domain.devices.sound import Audio, Sound
 from roost.model.domain.devices.tpm import Tpm
 from roost.model.domain.domain import Domain
 from roost.model.domain.facts import MachineFacts
+
+#: The values of all fields of devices, of a record or a draft.
+_DEVICE_FIELDS = tuple(field for field, _ in DEVICE_CLASSES)
+_device_lists = operator.attrgetter(*_DEVICE_FIELDS)
+_placed_lists = operator.attrgetter(*(field for field, _ in PLACED_CLASSES))
+_PLACED_ELEMENTS = tuple(element for _, element in PLACED_CLASSES)
 
 
 class Draft(msgspec.Struct):
@@ -90,8 +97,10 @@ class Draft(msgspec.Struct):
     @classmethod
     def of(cls, domain: Domain, facts: MachineFacts, machine: str, entropy: Callable[[int], bytes]) -> Draft:
         """A draft of a document as it was read."""
-        devices = domain.devices
-        lists: list[list[Any]] = [_listed(getattr(devices, field)) for field, _ in DEVICE_CLASSES]
+        lists: list[list[Any]] = [
+            list(value) if type(value) is tuple else [] if value is None else [value]
+            for value in _device_lists(domain.devices)
+        ]
         arch = domain.os.arch or facts.arch
         return cls(domain, facts, arch, machine, board_of(arch, machine), entropy, {}, *lists)
 
@@ -99,10 +108,10 @@ class Draft(msgspec.Struct):
         """The completed document."""
         devices = self.domain.devices
         changes: dict[str, Any] = {}
-        for field, _ in DEVICE_CLASSES:
-            before, after = getattr(devices, field), getattr(self, field)
-            if isinstance(before, tuple):
-                changes[field] = tuple(after)
+        for field, before, after in zip(_DEVICE_FIELDS, _device_lists(devices), _device_lists(self), strict=True):
+            if type(before) is tuple:
+                if before or after:
+                    changes[field] = tuple(after)
             elif before is not None or after:
                 changes[field] = after[0] if after else None
         if devices.emulator is None:
@@ -119,7 +128,7 @@ class Draft(msgspec.Struct):
 
     def device_lists(self) -> tuple[tuple[str, list[Any]], ...]:
         """The lists of placed devices that are not empty, by element, in the order of libvirt's visits."""
-        return tuple([(element, listed) for field, element in PLACED_CLASSES if (listed := getattr(self, field))])
+        return tuple([pair for pair in zip(_PLACED_ELEMENTS, _placed_lists(self), strict=True) if pair[1]])
 
     def choose(self, choices: Choices) -> str | None:
         """The model of the first device that QEMU has."""
@@ -140,11 +149,6 @@ class Draft(msgspec.Struct):
             return False
         self.controllers.append(Controller(type=kind, index=index, model=model))
         return True
-
-
-def _listed(value: Any) -> list[Any]:
-    """A field of Devices as a list: devices that a guest has once make one of one item, or none."""
-    return list(value) if isinstance(value, tuple) else [] if value is None else [value]
 
 
 def describe(kind: str, device: Device) -> str:

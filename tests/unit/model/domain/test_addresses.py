@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -22,7 +25,7 @@ from roost.model.domain.addresses.flags import (
 )
 from roost.model.domain.complete import complete
 from roost.model.domain.device import PciAddress, UsbAddress, VirtioSerialAddress
-from support import machines
+from support import machines, parity
 
 FACTS = machines.facts()
 
@@ -231,3 +234,39 @@ def test_more_processors_than_can_be_counted() -> None:
     ).replace("<devices>", "<cpu><numa><cell id='0' cpus='0' memory='1024'/></numa></cpu><devices>")  # fmt: skip
     with pytest.raises(RoostError, match="Maximum CPUs greater than specified machine type limit 255"):
         complete(parse(xml), FACTS)
+
+
+def _outcome(text: str) -> str:
+    """The completed document, or what is wrong with it."""
+    document = parse(text)
+    try:
+        return format(complete(document, machines.facts(parity.emulated(document)), validate=False))
+    except RoostError as error:
+        return str(error)
+
+
+def _moved(text: str) -> Iterator[str]:
+    """The document, and with one number of one PCI address changed, one address after the other."""
+    yield text
+    for part, value in (
+        ("domain", 1),
+        ("bus", 0),
+        ("bus", 1),
+        ("bus", 40),
+        ("slot", 0),
+        ("slot", 0x1F),
+        ("function", 1),
+    ):
+        for found in re.finditer(rf"(?<=<address type='pci')([^>]* {part}=)'[^']*'", text):
+            yield f"{text[: found.start()]}{found[1]}'{value:#x}'{text[found.end() :]}"
+
+
+_KEPT = [path for case in parity.cases("guest", "pci") if (path := case.file(".kept.xml")).exists()]
+
+
+@pytest.mark.parametrize("kept", _KEPT, ids=lambda path: path.name.removesuffix(".kept.xml"))
+def test_a_settled_document_is_what_assigning_leaves(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = list(_moved(kept.read_text()))
+    looked_through = [_outcome(text) for text in moved]
+    monkeypatch.setattr("roost.model.domain.addresses.pci.is_settled", lambda draft, bridges: False)
+    assert looked_through == [_outcome(text) for text in moved]

@@ -154,7 +154,8 @@ class Buses:
         if number >= len(self.buses):
             raise _invalid(domain, address, f"Only PCI buses up to {len(self.buses) - 1} are available")
         bus = self.buses[number]
-        _check_flags(bus.flags, flags, address)
+        if not flags & bus.flags & TYPES or flags & INTEGRATED:
+            _check_flags(bus.flags, flags, address)
         if slot < bus.first:
             raise _invalid(domain, address, f"slot must be >= {bus.first}")
         if slot > bus.last:

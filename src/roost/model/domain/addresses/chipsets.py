@@ -6,31 +6,43 @@ from roost.errors import From, InternalError
 from roost.model.domain.addresses.buses import Address, Buses
 from roost.model.domain.addresses.flags import CONVENTIONAL, PCI_DEVICE, PCIE_DEVICE
 from roost.model.domain.addresses.place import Place
+from roost.model.domain.devices.controller import Controller
 from roost.model.domain.draft import Draft
 
 _PIIX3_IDE: Address = (0, 1, 1)
 _PIIX3_USB: Address = (0, 1, 2)
-_PIIX3_ISA = ((0, 1, 0), (0, 1, 3))
+_PIIX3_ISA: tuple[Address, ...] = ((0, 1, 0), (0, 1, 3))
 _ICH9_SATA: Address = (0, 0x1F, 2)
-_ICH9_ISA = ((0, 0x1F, 0), (0, 0x1F, 3))
+_ICH9_ISA: tuple[Address, ...] = ((0, 0x1F, 0), (0, 0x1F, 3))
 _ICH9_USB_SLOTS = (0x1D, 0x1A)
 _ICH9_AUDIO: Address = (0, 0x1B, 0)
 _ICH9_BRIDGE: Address = (0, 0x1E, 0)
 _NOT_A_CARD = ("none", "ramfb")
 
 
+def occupied(draft: Draft) -> tuple[Address, ...]:
+    """Functions of the chipset's own that no device may have."""
+    return _PIIX3_ISA if draft.is_i440fx else _ICH9_ISA if draft.is_q35 else ()
+
+
+def own_place(controller: Controller) -> Address | None:
+    """Where the controller sits if it is the one that the chipset has built in."""
+    if controller.type == "sata" and controller.index == 0:
+        return _ICH9_SATA
+    return _piix3_address(controller)
+
+
 def is_builtin(place: Place) -> bool:
     """A PIIX3 function that the chipset itself reserves."""
-    return _piix3_address(place) is not None and place.address == _piix3_address(place) and not place.domain
+    return place.kind == "controller" and place.address == _piix3_address(place.device) and not place.domain
 
 
-def _piix3_address(place: Place) -> Address | None:
-    if place.kind != "controller" or place.device.index != 0:
+def _piix3_address(controller: Controller) -> Address | None:
+    if controller.index != 0:
         return None
-    device = place.device
-    if device.type == "ide":
+    if controller.type == "ide":
         return _PIIX3_IDE
-    if device.type == "usb" and device.model in (None, "piix3-uhci"):
+    if controller.type == "usb" and controller.model in (None, "piix3-uhci"):
         return _PIIX3_USB
     return None
 
@@ -45,7 +57,7 @@ def place(draft: Draft, places: list[Place], buses: Buses) -> None:
 
 def _piix3(places: list[Place], buses: Buses) -> None:
     for at in places:
-        builtin = _piix3_address(at)
+        builtin = _piix3_address(at.device) if at.kind == "controller" else None
         if builtin is None:
             continue
         if at.fixed and (at.address != builtin or at.domain):
@@ -66,7 +78,7 @@ def _piix3(places: list[Place], buses: Buses) -> None:
 
 def _ich9(places: list[Place], buses: Buses) -> None:
     for at in places:
-        if at.kind == "controller":
+        if at.kind == "controller" and (at.wants or at.device.type == "sata"):
             _ich9_controller(at, buses)
     if not buses.buses:
         return
@@ -90,7 +102,7 @@ def _ich9_controller(at: Place, buses: Buses) -> None:
             at.settle(_ICH9_SATA)
             if not buses.growing:
                 buses.reserve(_ICH9_SATA, PCI_DEVICE, at)
-    elif device.type == "usb" and device.model == "ich9-uhci1" and device.address is None and at.wants:
+    elif device.type == "usb" and device.model == "ich9-uhci1" and device.address is None:
         slot = next((slot for slot in _ICH9_USB_SLOTS if not buses.in_use(0, slot)), None)
         if slot is not None:
             at.settle(buses.reserve((0, slot, 0), PCIE_DEVICE, at))
@@ -99,7 +111,6 @@ def _ich9_controller(at: Place, buses: Buses) -> None:
         device.type == "pci"
         and device.model == "dmi-to-pci-bridge"
         and device.address is None
-        and at.wants
         and not buses.in_use(0, _ICH9_BRIDGE[1])
     ):
         at.settle(buses.reserve(_ICH9_BRIDGE, PCIE_DEVICE, at))
@@ -117,4 +128,4 @@ def _first_card(places: list[Place], buses: Buses, where: Address, flags: int) -
         at.settle(buses.reserve(where, flags, at))
 
 
-__all__ = ["is_builtin", "place"]
+__all__ = ["is_builtin", "occupied", "own_place", "place"]

@@ -5,7 +5,7 @@ The values of the bits are libvirt's, since one of its messages prints them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from roost.model.domain.devices.memory import VirtioMem, VirtioPmem
@@ -75,63 +75,105 @@ UNEXPANDABLE = (
     (PCI_BRIDGE, "pci-bridge"),
 )
 
-# Markers: PCI a conventional device, PCIE one that is Express where it can be, NOT_PCI none at all.
-_NOT_PCI, _PCI, _PCIE = 0, 1, 2
 #: Virtio devices are Express where the machine is, but their transitional form needs a conventional slot.
 _VIRTIO: Mapping[str | None, int] = {
-    None: _PCIE,
-    "virtio": _PCIE,
-    "virtio-non-transitional": _PCIE,
-    "virtio-transitional": _PCI,
+    None: EXPRESS,
+    "virtio": EXPRESS,
+    "virtio-non-transitional": EXPRESS,
+    "virtio-transitional": CONVENTIONAL,
 }
-_USB: Mapping[str | None, int] = {"nec-xhci": _PCIE, "qemu-xhci": _PCIE, "none": _NOT_PCI, "qusb1": 0, "qusb2": 0}
+_USB: Mapping[str | None, int] = {"nec-xhci": EXPRESS, "qemu-xhci": EXPRESS, "none": 0, "qusb1": 0, "qusb2": 0}
 _SCSI: Mapping[str | None, int] = {
-    None: _NOT_PCI,
-    "ncr53c90": _NOT_PCI,
-    "virtio-scsi": _PCIE,
-    "virtio-non-transitional": _PCIE,
+    None: 0,
+    "ncr53c90": 0,
+    "virtio-scsi": EXPRESS,
+    "virtio-non-transitional": EXPRESS,
 }
 #: Models not listed are taken to be Express where the machine is.
 _INTERFACES: Mapping[str | None, int] = {
-    "usb-net": _NOT_PCI,
-    "virtio": _PCIE,
-    "virtio-non-transitional": _PCIE,
-    "e1000e": _PCIE,
+    "usb-net": 0,
+    "virtio": EXPRESS,
+    "virtio-non-transitional": EXPRESS,
+    "e1000e": EXPRESS,
     **dict.fromkeys(
         (
             "netfront", "rtl8139", "e1000", "igb", "spapr-vlan", "lan9118", "smc91c111", "vlance", "vmxnet", "vmxnet2",
             "vmxnet3", "Am79C970A", "Am79C973", "82540EM", "82545EM", "82543GC", "virtio-transitional",
         ),
-        _PCI,
+        CONVENTIONAL,
     ),
 }  # fmt: skip
-_SOUNDS: Mapping[str | None, int] = {"es1370": _PCI, "ac97": _PCI, "ich6": _PCI, "ich9": _PCI, "virtio": _PCIE}
+_SOUNDS: Mapping[str | None, int] = {
+    "es1370": CONVENTIONAL, "ac97": CONVENTIONAL, "ich6": CONVENTIONAL, "ich9": CONVENTIONAL, "virtio": EXPRESS,
+}  # fmt: skip
 _VIDEOS: Mapping[str | None, int] = {
-    "virtio": _PCIE, "bochs": _PCIE, "vga": _PCI, "cirrus": _PCI, "vmvga": _PCI, "xen": _PCI, "vbox": _PCI,
-    "qxl": _PCI, "parallels": _PCI,
+    "virtio": EXPRESS, "bochs": EXPRESS, "vga": CONVENTIONAL, "cirrus": CONVENTIONAL, "vmvga": CONVENTIONAL,
+    "xen": CONVENTIONAL, "vbox": CONVENTIONAL, "qxl": CONVENTIONAL, "parallels": CONVENTIONAL,
 }  # fmt: skip
 
 
 def _controller(device: Any) -> int:
     kind, model = device.type, device.model
+    if kind == "pci":
+        return BRIDGE_FLAGS.get(model, 0)
     if kind == "usb":
-        return _USB.get(model, _PCI)
+        return _USB.get(model, CONVENTIONAL)
     if kind == "scsi":
-        return _SCSI.get(model, _PCI)
+        return _SCSI.get(model, CONVENTIONAL)
     if kind == "virtio-serial":
-        return _VIRTIO.get(model, _PCIE)
+        return _VIRTIO.get(model, EXPRESS)
     if kind == "nvme":
-        return _PCIE
-    return _PCI if kind in ("sata", "ide") else _NOT_PCI
+        return EXPRESS
+    return CONVENTIONAL if kind in ("sata", "ide") else 0
+
+
+def _filesystem(device: Any) -> int:
+    if device.driver is not None and device.driver.type in ("loop", "nbd", "ploop"):
+        return 0
+    return _VIRTIO.get(device.model, EXPRESS)
+
+
+def _interface(device: Any) -> int:
+    if device.type == "hostdev":
+        return EXPRESS if hasattr(device.source.device, "slot") else 0
+    return _INTERFACES.get(device.model, EXPRESS)
 
 
 def _hostdev(device: Any) -> int:
     """PCI cards of today are Express, and so are slices of them."""
     if device.type == "scsi_host":
-        return _VIRTIO.get(device.source.model, _PCIE)
+        return _VIRTIO.get(device.source.model, EXPRESS)
     if device.type == "mdev":
-        return _PCIE if device.source.model == "vfio-pci" else _NOT_PCI
-    return _PCIE if device.type == "pci" else _NOT_PCI
+        return EXPRESS if device.source.model == "vfio-pci" else 0
+    return EXPRESS if device.type == "pci" else 0
+
+
+def _serial(device: Any) -> int:
+    return CONVENTIONAL if device.target is not None and device.target.type == "pci-serial" else 0
+
+
+#: What a device asks for where the machine is Express, by its element's name; those not listed are no PCI devices.
+_ASKED: Mapping[str, Callable[[Any], int]] = {
+    "controller": _controller,
+    "filesystem": _filesystem,
+    "interface": _interface,
+    "hostdev": _hostdev,
+    "serial": _serial,
+    "disk": lambda d: _VIRTIO.get(d.model, EXPRESS) if d.target.bus == "virtio" else 0,
+    "input": lambda d: _VIRTIO.get(d.model, EXPRESS) if d.bus == "virtio" else 0,
+    "memballoon": lambda d: _VIRTIO.get(d.model, 0),
+    "rng": lambda d: _VIRTIO.get(d.model, 0),
+    "vsock": lambda d: _VIRTIO.get(d.model, 0),
+    "video": lambda d: _VIDEOS.get(d.model.type if d.model else None, 0),
+    "sound": lambda d: _SOUNDS.get(d.model, 0),
+    "watchdog": lambda d: CONVENTIONAL if d.model == "i6300esb" else 0,
+    "panic": lambda d: CONVENTIONAL if d.model == "pvpanic" else 0,
+    "memory": lambda d: EXPRESS if isinstance(d, VirtioMem | VirtioPmem) else 0,
+    "iommu": lambda d: EXPRESS | INTEGRATED if d.model in ("virtio", "amd") else 0,
+    "shmem": lambda d: CONVENTIONAL,
+    "pstore": lambda d: CONVENTIONAL,
+    "crypto": lambda d: EXPRESS,
+}
 
 
 def connect_flags(kind: str, device: Any, express: bool) -> int:
@@ -139,52 +181,26 @@ def connect_flags(kind: str, device: Any, express: bool) -> int:
 
     kind: its element's name. express: the machine's root is PCI Express.
     """
-    if kind == "controller" and device.type == "pci":
-        return BRIDGE_FLAGS.get(device.model, 0)
-    if kind == "iommu":
-        return (EXPRESS if express else CONVENTIONAL) | INTEGRATED if device.model in ("virtio", "amd") else 0
-    mark = _mark(kind, device)
-    if mark == _NOT_PCI:
-        return 0
-    return EXPRESS if mark == _PCIE and express else CONVENTIONAL
+    asked = _ASKED.get(kind)
+    flags = 0 if asked is None else asked(device)
+    return flags if express or not flags & PCIE_DEVICE else flags ^ ENDPOINTS
 
 
-def _mark(kind: str, device: Any) -> int:
-    if kind == "disk":
-        return _VIRTIO.get(device.model, _PCIE) if device.target.bus == "virtio" else _NOT_PCI
+_SOUND_WITHOUT = frozenset(("sb16", "pcspk", "usb"))
+_CONTROLLERS_WITHOUT = frozenset(("pci", "fdc", "ccid"))
+
+
+def may_take(kind: str, device: Any) -> bool:
+    """Devices that libvirt gives a turn though they may not be able to sit on PCI here: they are refused for it."""
     if kind == "controller":
-        return _controller(device)
-    if kind == "filesystem":
-        if device.driver is not None and device.driver.type in ("loop", "nbd", "ploop"):
-            return _NOT_PCI
-        return _VIRTIO.get(device.model, _PCIE)
-    if kind == "interface" and device.type == "hostdev":
-        return _PCIE if hasattr(device.source.device, "slot") else _NOT_PCI
-    if kind == "interface":
-        return _INTERFACES.get(device.model, _PCIE)
-    if kind in ("shmem", "pstore"):
-        return _PCI
-    if kind == "crypto":
-        return _PCIE
-    if kind == "panic":
-        return _PCI if device.model == "pvpanic" else _NOT_PCI
-    if kind == "memory":
-        return _PCIE if isinstance(device, VirtioMem | VirtioPmem) else _NOT_PCI
-    if kind in ("memballoon", "rng", "vsock"):
-        return _VIRTIO.get(device.model, _NOT_PCI)
-    if kind == "video":
-        return _VIDEOS.get(device.model.type if device.model else None, _NOT_PCI)
-    if kind == "input":
-        return _VIRTIO.get(device.model, _PCIE) if device.bus == "virtio" else _NOT_PCI
-    if kind == "hostdev":
-        return _hostdev(device)
-    if kind == "sound":
-        return _SOUNDS.get(device.model, _NOT_PCI)
-    if kind == "watchdog":
-        return _PCI if device.model == "i6300esb" else _NOT_PCI
-    if kind == "serial":
-        return _PCI if device.target is not None and device.target.type == "pci-serial" else _NOT_PCI
-    return _NOT_PCI
+        return device.type not in _CONTROLLERS_WITHOUT and device.model not in ("none", "ncr53c90")
+    return (
+        (kind == "interface" and device.type != "hostdev")
+        or (kind == "sound" and device.model not in _SOUND_WITHOUT)
+        or (kind == "memballoon" and device.model != "none")
+        or (kind == "disk" and device.target.bus == "virtio")
+        or kind == "filesystem"
+    )
 
 
 __all__ = [
@@ -211,4 +227,5 @@ __all__ = [
     "UNEXPANDABLE",
     "USB2_MODELS",
     "connect_flags",
+    "may_take",
 ]  # fmt: skip

@@ -7,15 +7,15 @@ it adds join the document, and the second assigns for good.
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 from msgspec.structs import replace
 
 from roost.errors import ConfigUnsupported, From, InternalError
 from roost.model.domain.addresses import chipsets
 from roost.model.domain.addresses.buses import BUS_KINDS, Bus, Buses
-from roost.model.domain.addresses.flags import CONVENTIONAL, EXPRESS, PCI_DEVICE, USB2_MODELS, connect_flags
+from roost.model.domain.addresses.flags import CONVENTIONAL, EXPRESS, PCI_DEVICE, USB2_MODELS, connect_flags, may_take
 from roost.model.domain.addresses.place import Place
+from roost.model.domain.addresses.settled import FEW, is_settled
 from roost.model.domain.boards import PSERIES_HOST_BRIDGE
 from roost.model.domain.device import CcwAddress, PciAddress, VirtioMmioAddress, Zpci
 from roost.model.domain.devices.controller import Controller, ControllerTarget
@@ -33,9 +33,6 @@ _MODEL_NAMES = {
     "pcie-expander-bus": "pxb-pcie",
 }
 
-#: Fewer devices than this leave one of the 31 slots free after the chipset has taken its own.
-_FEW = 28
-
 #: The function of each member of a USB 2 group in their common slot.
 _USB2_FUNCTIONS = {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3": 2}
 
@@ -45,42 +42,47 @@ _ORDER = (
     "shmem", "input", "serial", "iommu", "vsock", "memory", "crypto", "panic", "pstore",
 )  # fmt: skip
 
-#: Devices that look as if they took an address but never do.
 #: Character devices have no number of their own on a mainframe's PCI.
 _NOT_ZPCI = frozenset(("serial", "parallel", "channel", "console"))
 _MAX_ZPCI_UID = 0xFFFF
-_SOUND_WITHOUT = frozenset(("sb16", "pcspk", "usb"))
-_CONTROLLERS_WITHOUT = frozenset(("pci", "fdc", "ccid"))
 
 
 def assign_pci(draft: Draft) -> None:
     """Raises XmlError and InternalError for places that are taken, wrong or missing, naming who has them."""
     if draft.board.pci_root is None and not draft.board.needs_pci:
         return
-    places = _places(draft)
-    root = draft.controller("pci", 0)
-    indexes = [c.index for c in draft.controllers if c.type == "pci" and c.index is not None]
-    count = max(indexes, default=-1) + 1
-    buses = None
-    if count and not _surely_fits(places, root, count):
-        buses = _plan(draft, places, root, count)
-        count = max(count, len(buses.buses))
-    if buses is None or buses.added or any(place.wants for place in places):
-        buses = _buses(draft, places, count, growing=False)
-        chipsets.place(draft, places, buses)
-        _assign(draft, places, buses)
-    _mark_multifunction(places)
-    for place in places:
-        place.write()
+    bridges = {c.index: c for c in draft.controllers if c.type == "pci" and c.index is not None}
+    if not is_settled(draft, bridges):
+        _settle(draft, bridges)
     if draft.board.zpci:
         _assign_zpci(draft)
     _finish_controllers(draft)
 
 
-def _plan(draft: Draft, places: list[Place], root: Controller | None, count: int) -> Buses:
-    """The first pass: the buses it takes, whose controllers join the document."""
-    buses = _buses(draft, places, count, growing=True)
+def _settle(draft: Draft, bridges: dict[int, Controller]) -> None:
+    """Both passes. bridges: the PCI controllers by number; those that are added join them."""
+    root = bridges.get(0)
+    places = _places(draft, express=root is not None and root.model == "pcie-root")
+    count = max(bridges, default=-1) + 1
+    buses = None
+    if count and not _surely_fits(places, root, count):
+        buses = _plan(draft, places, bridges, count)
+        count = max(count, len(buses.buses))
+    if buses is None or buses.added or any(place.wants for place in places):
+        buses = _buses(draft, places, bridges, count, growing=False)
+        chipsets.place(draft, places, buses)
+        _assign(draft, places, buses)
+    _mark_multifunction(places)
+    for place in places:
+        if place.fixed and place.changed:
+            place.write()
+
+
+def _plan(draft: Draft, places: list[Place], bridges: dict[int, Controller], count: int) -> Buses:
+    """The first pass: the buses it takes, whose controllers join the document and `bridges`."""
+    buses = _buses(draft, places, bridges, count, growing=True)
     chipsets.place(draft, places, buses)
+    root = bridges.get(0)
     if root is not None and root.model == "pci-root" and not all(bus.is_full for bus in buses.buses):
         # A place for one more device, so that a bridge is added while there is a slot for it.
         buses.reserve_next(CONVENTIONAL, "a device added later")
@@ -88,7 +90,7 @@ def _plan(draft: Draft, places: list[Place], root: Controller | None, count: int
     if count == 1 and buses.added and root is not None and root.model == "pcie-root":
         # The document left the topology to us: one port stays free for hotplug.
         buses.reserve_next(EXPRESS, "a device added later")
-    _add_controllers(draft, places, buses)
+    _add_controllers(draft, places, bridges, buses)
     return buses
 
 
@@ -98,57 +100,37 @@ def _surely_fits(places: list[Place], root: Controller | None, count: int) -> bo
         count == 1
         and root is not None
         and root.model == "pci-root"
-        and len(places) < _FEW
+        and len(places) < FEW
         and all(p.flags & PCI_DEVICE if p.wants else not p.address[0] for p in places if p.wants or p.fixed)
     )
 
 
-def _places(draft: Draft) -> list[Place]:
+def _places(draft: Draft, *, express: bool) -> list[Place]:
     """Every device that is or may become a PCI device."""
-    root = draft.controller("pci", 0)
-    express = root is not None and root.model == "pcie-root"
     places = []
     for kind, devices in draft.device_lists():
         for index, device in enumerate(devices):
             flags = connect_flags(kind, device, express)
-            if flags or isinstance(device.address, PciAddress) or _may_take(kind, device):
+            if flags or isinstance(device.address, PciAddress) or may_take(kind, device):
                 places.append(Place(kind, devices, index, flags))
     return places
 
 
-def _may_take(kind: str, device: Any) -> bool:
-    """Devices that cannot sit on PCI here, and are refused for it."""
-    if kind == "controller":
-        return device.type not in _CONTROLLERS_WITHOUT and device.model not in ("none", "ncr53c90")
-    return (
-        (kind == "interface" and device.type != "hostdev")
-        or (kind == "sound" and device.model not in _SOUND_WITHOUT)
-        or (kind == "memballoon" and device.model != "none")
-        or (kind == "disk" and device.target.bus == "virtio")
-        or kind == "filesystem"
-    )
-
-
-def _buses(draft: Draft, places: list[Place], count: int, *, growing: bool) -> Buses:
+def _buses(draft: Draft, places: list[Place], bridges: dict[int, Controller], count: int, *, growing: bool) -> Buses:
     """The buses of the controllers there are, with what the document places on them."""
-    models: dict[int, Controller] = {}
-    for controller in draft.controllers:
-        if controller.type == "pci" and controller.index is not None:
-            if controller.model not in BUS_KINDS:
-                raise InternalError(
-                    "PCI controller model was not set correctly", domain=From.DOMAIN, hint="give it a model"
-                )
-            models[controller.index] = controller
-    root = models.get(0)
+    root = bridges.get(0)
     missing = "pcie-root-port" if root is not None and root.model == "pcie-root" else "pci-bridge"
     made = []
     for number in range(count):
-        found = models.get(number)
+        found = bridges.get(number)
         if found is None:
             made.append(Bus(missing if number else "pci-root"))
-        else:
-            hotplug = found.target is None or found.target.hotplug is not False
-            made.append(Bus(str(found.model), hotplug=hotplug))
+            continue
+        if found.model is None or found.model not in BUS_KINDS:
+            raise InternalError(
+                "PCI controller model was not set correctly", domain=From.DOMAIN, hint="give it a model"
+            )
+        made.append(Bus(found.model, hotplug=found.target is None or found.target.hotplug is not False))
     has_bridge = "pcie-pci-bridge" in draft.facts.devices
     buses = Buses(made, growing=growing, has_pcie_bridge=has_bridge)
     for place in places:
@@ -163,12 +145,15 @@ def _assign(draft: Draft, places: list[Place], buses: Buses) -> None:
             place.take(buses)
     by_kind: dict[str, list[Place]] = {}
     for place in places:
-        by_kind.setdefault(_turn(place), []).append(place)
+        if not place.fixed:
+            by_kind.setdefault(_turn(place), []).append(place)
+    if not by_kind:
+        return
     for kind in _ORDER:
         for place in by_kind.get(kind, ()):
             if kind == "controller":
-                _assign_controller(place, by_kind["controller"], buses)
-            elif kind == "disk" and not place.wants and not place.fixed and not _is_elsewhere(draft, place):
+                _assign_controller(place, places, buses)
+            elif kind == "disk" and not place.wants and not _is_elsewhere(draft, place):
                 raise ConfigUnsupported(
                     f"virtio disk cannot have an address of type '{tag_of(place.device.address)}'",
                     domain=From.QEMU,
@@ -191,15 +176,15 @@ def _is_elsewhere(draft: Draft, place: Place) -> bool:
     )
 
 
-def _assign_controller(place: Place, controllers: list[Place], buses: Buses) -> None:
+def _assign_controller(place: Place, places: list[Place], buses: Buses) -> None:
     device = place.device
-    if not place.wants or not _may_take("controller", device) or (device.type == "ide" and device.index == 0):
+    if not place.wants or not may_take("controller", device) or (device.type == "ide" and device.index == 0):
         return
     if device.type != "usb" or device.model not in USB2_MODELS:
         place.take(buses)
         return
     function = _USB2_FUNCTIONS[device.model]
-    group = next((p for p in controllers if _same_group(p, device) and p.fixed), None)
+    group = next((p for p in places if p.fixed and p.kind == "controller" and _same_group(p, device)), None)
     if group is None:
         place.take(buses, function)
     else:
@@ -214,14 +199,15 @@ def _same_group(place: Place, device: Controller) -> bool:
     return other.type == "usb" and other.model in USB2_MODELS and other.index == device.index
 
 
-def _add_controllers(draft: Draft, places: list[Place], buses: Buses) -> None:
+def _add_controllers(draft: Draft, places: list[Place], bridges: dict[int, Controller], buses: Buses) -> None:
     """Let the controllers of added buses join the document; each takes a slot itself."""
     number = 1
     while number < len(buses.buses):
-        model = buses.buses[number].model
-        if draft.ensure_controller("pci", number, model):
-            place = Place("controller", draft.controllers, len(draft.controllers) - 1, 0)
-            place.flags = connect_flags("controller", place.device, True)
+        if number not in bridges:
+            bridge = bridges[number] = Controller(type="pci", index=number, model=buses.buses[number].model)
+            draft.controllers.append(bridge)
+            flags = connect_flags("controller", bridge, True)
+            place = Place("controller", draft.controllers, len(draft.controllers) - 1, flags)
             places.append(place)
             place.take(buses)
         number += 1
@@ -231,7 +217,7 @@ def _mark_multifunction(places: list[Place]) -> None:
     shared = {place.address[:2] for place in places if place.fixed and place.address[2]}
     for place in places:
         if place.fixed and not place.address[2] and place.multifunction is None and place.address[:2] in shared:
-            place.multifunction = True
+            place.multifunction = place.changed = True
 
 
 def _assign_zpci(draft: Draft) -> None:

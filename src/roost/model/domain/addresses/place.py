@@ -14,41 +14,42 @@ _NOWHERE: Address = (0, 0, 0)
 
 
 class Place:
-    """One device, by its list and index, and where it will sit.
+    """One device, with its list and index there, and where it will sit.
 
     fixed: the address is settled, by the document, by the chipset or in the
-    last pass. wants: it takes one when its turn comes.
+    last pass. wants: it takes one when its turn comes. changed: it differs
+    from the document's.
     """
 
-    __slots__ = ("address", "changed", "devices", "domain", "fixed", "flags", "index", "kind", "multifunction", "wants")
+    __slots__ = (
+        "address", "changed", "device", "devices", "domain", "fixed", "flags", "index", "kind", "multifunction", "wants"
+    )  # fmt: skip
 
     def __init__(self, kind: str, devices: list[Any], index: int, flags: int) -> None:
         self.kind = kind
         self.devices = devices
         self.index = index
+        self.device: Any = devices[index]
         self.flags = flags
-        self.address = _NOWHERE
-        self.domain = 0
-        self.multifunction: bool | None = None
-        self.changed = False
-        address = devices[index].address
-        self.fixed = False
-        self.wants = address is None
+        address = self.device.address
         if isinstance(address, PciAddress):
-            self.domain = address.domain or 0
-            self.address = (address.bus or 0, address.slot or 0, address.function or 0)
+            domain, bus, slot, function = address.domain, address.bus, address.slot, address.function
+            self.domain = domain or 0
+            self.address = (bus or 0, slot or 0, function or 0)
             self.multifunction = address.multifunction
             # Bus 0, slot 0 is the host bridge: an address that names no more is a request for one.
-            self.fixed = bool(self.domain or self.address[0] or self.address[1])
+            self.fixed = bool(domain or bus or slot)
             self.wants = not self.fixed
-            self.changed = None in (address.domain, address.bus, address.slot, address.function)
-
-    @property
-    def device(self) -> Any:
-        return self.devices[self.index]
+            self.changed = domain is None or bus is None or slot is None or function is None
+        else:
+            self.domain = 0
+            self.address = _NOWHERE
+            self.multifunction = None
+            self.fixed = self.changed = False
+            self.wants = address is None
 
     def __str__(self) -> str:
-        return describe(self.kind, self.devices[self.index])
+        return describe(self.kind, self.device)
 
     def move(self, address: Address) -> None:
         """Follow a bus that was renumbered while buses were added."""
@@ -68,18 +69,13 @@ class Place:
 
     def write(self) -> None:
         """Put the address into the record."""
-        if not self.fixed:
-            return
-        device = self.devices[self.index]
-        before = device.address
-        if not self.changed and before.multifunction is self.multifunction:
-            return
+        before = self.device.address
         bus, slot, function = self.address
         zpci = before.zpci if isinstance(before, PciAddress) else None
         address = PciAddress(
             domain=self.domain, bus=bus, slot=slot, function=function, multifunction=self.multifunction, zpci=zpci
         )
-        self.devices[self.index] = replace(device, address=address)
+        self.devices[self.index] = replace(self.device, address=address)
 
 
 __all__ = ["Place"]

@@ -142,13 +142,14 @@ def _complete_devices(draft: Draft) -> None:
 
 def _add_implied(draft: Draft) -> None:
     """Devices that others imply: the console's serial port, disk and port controllers, a display's card."""
+    known = len(draft.controllers)
     chardevs.pair_console(draft)
     disks.add_disk_controllers(draft)
     chardevs.add_virtio_serial_controllers(draft)
     hostdevs.add_smartcard_controllers(draft)
     hostdevs.add_hostdev_controllers(draft)
     displays.complete_videos(draft)
-    controllers.complete_controllers(draft)
+    controllers.complete_controllers(draft, known)
 
 
 __all__ = ["complete"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
 from roost.errors import ConfigUnsupported, From, InternalError, XmlError
 from roost.model.domain.addresses.flags import USB2_MODELS
 from roost.model.domain.boards import ARM_VIRT, Q35, S390
-from roost.model.domain.devices.controller import Controller
+from roost.model.domain.devices.controller import Controller, ControllerType
 from roost.model.domain.draft import Draft
 
 _USB_COMPANIONS = (("ich9-uhci1", 0), ("ich9-uhci2", 2), ("ich9-uhci3", 4))
@@ -29,6 +29,11 @@ _OWN_FIELDS: Mapping[str, frozenset[str]] = {
     "nvme": frozenset(("serial",)),
 }
 _TYPED_FIELDS = sorted(frozenset().union(*_OWN_FIELDS.values()))
+#: By type of controller: the fields that only others have.
+_FOREIGN_FIELDS: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(name for name in _TYPED_FIELDS if name not in _OWN_FIELDS.get(kind, ()))
+    for kind in get_args(ControllerType)
+}
 
 
 def number_controllers(draft: Draft) -> None:
@@ -64,10 +69,10 @@ def _unused(controllers: Iterable[Controller], kind: str) -> int:
 def forget_foreign(draft: Draft) -> None:
     """Drop from each controller what only controllers of other types have."""
     for place, controller in enumerate(draft.controllers):
-        kept = _OWN_FIELDS.get(controller.type, frozenset())
-        changes: dict[str, Any] = {
-            name: None for name in _TYPED_FIELDS if name not in kept and getattr(controller, name) is not None
-        }
+        changes: dict[str, Any] = {}
+        for name in _FOREIGN_FIELDS[controller.type]:
+            if getattr(controller, name) is not None:
+                changes[name] = None
         if controller.pcihole64 is not None and controller.model not in ("pci-root", "pcie-root"):
             changes["pcihole64"] = None
         if controller.type == "usb" and controller.model == "none" and controller.address is not None:
@@ -107,21 +112,25 @@ def _add_usb(draft: Draft, model: str | None) -> None:
             draft.controllers.append(Controller(type="usb", index=0, model=companion, master_startport=port))
 
 
-def complete_controllers(draft: Draft) -> None:
-    """Models for those without, and the ports of USB 2 companions. Raises for numbers and machines that do not fit."""
-    for place, controller in enumerate(draft.controllers):
-        port = _STARTPORTS.get(controller.model) if controller.type == "usb" else None
-        if port is not None and controller.master_startport is None:
-            draft.controllers[place] = controller = replace(controller, master_startport=port)
-        if controller.type in ("usb", "scsi"):
+def complete_controllers(draft: Draft, first: int = 0) -> None:
+    """Models for those without, and the ports of USB 2 companions. Raises for numbers and machines that do not fit.
+
+    first: where in the list those begin that were not completed before.
+    """
+    for place in range(first, len(draft.controllers)):
+        controller = draft.controllers[place]
+        if controller.type == "pci":
+            _check_pci(draft, controller)
+        elif controller.type in ("usb", "scsi"):
+            port = _STARTPORTS.get(controller.model) if controller.type == "usb" else None
+            if port is not None and controller.master_startport is None:
+                draft.controllers[place] = controller = replace(controller, master_startport=port)
             if controller.model is None or controller.model in ("auto", "default"):
                 model = _usb_model(draft, controller) if controller.type == "usb" else scsi_model(draft, controller)
                 draft.controllers[place] = controller = replace(controller, model=model)
             _check_ports(controller)
             if controller.driver is not None and controller.driver.iothread and controller.model not in _VIRTIO_SCSI:
                 raise XmlError("'iothread' attribute only supported for virtio scsi controllers", domain=From.DOMAIN)
-        elif controller.type == "pci":
-            _check_pci(draft, controller)
 
 
 def _usb_model(draft: Draft, controller: Controller) -> str | None:
@@ -159,8 +168,7 @@ def _check_pci(draft: Draft, controller: Controller) -> None:
             "pci-expander-bus controllers are only supported on 440fx-based machinetypes", domain=From.QEMU
         )
     node = controller.target.node if controller.target is not None else None
-    cells = len(draft.domain.cells)
-    if node is not None and node >= cells:
+    if node is not None and node >= (cells := len(draft.domain.cells)):
         raise XmlError(
             f"{model} with index {controller.index} is configured for a NUMA node ({node}) "
             f"not present in the domain's <cpu><numa> array ({cells})",
