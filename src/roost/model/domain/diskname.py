@@ -29,6 +29,7 @@ def disk_index(name: str) -> int:
     return number - 1
 
 
+@functools.lru_cache(1024)
 def nvme_place(name: str) -> tuple[int, int] | None:
     """The controller, and the namespace from 1, of a name such as nvme0n1; None for other names."""
     match = _NVME.match(name)

@@ -46,6 +46,9 @@ _ORDER = (
 _NOT_ZPCI = frozenset(("serial", "parallel", "channel", "console"))
 _MAX_ZPCI_UID = 0xFFFF
 
+_NO_ADDRESS = PciAddress()
+_NO_TARGET = ControllerTarget()
+
 
 def assign_pci(draft: Draft) -> None:
     """Raises XmlError and InternalError for places that are taken, wrong or missing, naming who has them."""
@@ -244,11 +247,8 @@ def _finish_controllers(draft: Draft) -> None:
     for at, controller in enumerate(draft.controllers):
         if controller.type != "pci":
             continue
-        address = controller.address
-        bus = slot = function = 0
-        if isinstance(address, PciAddress):
-            bus, slot, function = address.bus or 0, address.slot or 0, address.function or 0
-        target = _target(draft, controller, bus, slot, function)
+        address = controller.address if isinstance(controller.address, PciAddress) else _NO_ADDRESS
+        target = _target(draft, controller, address)
         name = controller.model_name or _MODEL_NAMES.get(controller.model or "")
         if draft.board.pci_roots and controller.model == "pci-root" and name is None:
             name = PSERIES_HOST_BRIDGE
@@ -256,8 +256,8 @@ def _finish_controllers(draft: Draft) -> None:
             name = "ioh3420"
         if target is not controller.target or name is not controller.model_name:
             draft.controllers[at] = replace(controller, model_name=name, target=target)
-        if controller.model == "pci-bridge" and (controller.index or 0) <= bus:
-            index = controller.index or 0
+        if controller.model == "pci-bridge" and (controller.index or 0) <= (address.bus or 0):
+            index, bus = controller.index or 0, address.bus or 0
             raise ConfigUnsupported(
                 f"PCI controller at index {index} (0x{index:02x}) has bus='0x{bus:02x}', "
                 "but index must be larger than bus",
@@ -266,9 +266,9 @@ def _finish_controllers(draft: Draft) -> None:
             )
 
 
-def _target(draft: Draft, controller: Controller, bus: int, slot: int, function: int) -> ControllerTarget | None:
+def _target(draft: Draft, controller: Controller, address: PciAddress) -> ControllerTarget | None:
     before = controller.target
-    target = before or ControllerTarget()
+    target = before or _NO_TARGET
     model, index = controller.model, controller.index
     if model == "pci-bridge":
         if target.chassis_nr is not None:
@@ -277,7 +277,8 @@ def _target(draft: Draft, controller: Controller, bus: int, slot: int, function:
     if model in ("pcie-root-port", "pcie-switch-downstream-port"):
         if target.chassis is not None and target.port is not None:
             return before
-        port = (slot << 3) + function if model == "pcie-root-port" else slot
+        slot = address.slot or 0
+        port = (slot << 3) + (address.function or 0) if model == "pcie-root-port" else slot
         return replace(
             target,
             chassis=index if target.chassis is None else target.chassis,
@@ -286,7 +287,7 @@ def _target(draft: Draft, controller: Controller, bus: int, slot: int, function:
     if model == "pci-root" and draft.board.pci_roots and target.index is None:
         return replace(target, index=_free_index(draft, controller))
     if model in ("pci-expander-bus", "pcie-expander-bus") and target.bus_nr is None:
-        return replace(target, bus_nr=_free_bus_number(draft, bus))
+        return replace(target, bus_nr=_free_bus_number(draft, address.bus or 0))
     return before
 
 

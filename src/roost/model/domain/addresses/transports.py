@@ -47,7 +47,7 @@ _VIRTIO_TOO: dict[str, Callable[[Any], bool]] = {"filesystem": lambda d: True, "
 
 def assign_transports(draft: Draft) -> None:
     """Raises XmlError for places that are taken, others for those that do not exist."""
-    if draft.board.transport != "ccw" and _has(draft, CcwAddress):
+    if draft.board.transport != "ccw" and CcwAddress in _address_types(draft):
         raise ConfigUnsupported(
             f"cannot use CCW address type for device '<null>' using machine type '{draft.machine}'",
             domain=From.QEMU,
@@ -68,16 +68,11 @@ def _stays_on_mmio(draft: Draft) -> bool:
     """Whether a machine that has both was laid out without PCI, or has to be."""
     if not _ROOT_PORTS & draft.facts.devices:
         return True
-    return _has(draft, VirtioMmioAddress)
+    return VirtioMmioAddress in _address_types(draft)
 
 
-def _has(draft: Draft, kind: type) -> bool:
-    """Whether a device has an address of this type."""
-    for _, devices in draft.device_lists():
-        for device in devices:
-            if isinstance(device.address, kind):
-                return True
-    return False
+def _address_types(draft: Draft) -> set[type]:
+    return {type(device.address) for _, devices in draft.device_lists() for device in devices}
 
 
 def _prime(draft: Draft, address: Any, *, also: dict[str, Callable[[Any], bool]] | None = None) -> None:

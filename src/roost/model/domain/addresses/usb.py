@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -50,6 +50,7 @@ class _HubPorts:
 
 class _Buses:
     def __init__(self, controllers: list[Controller]) -> None:
+        """controllers: those of USB."""
         self._buses: dict[int, _HubPorts] = {}
         for controller in controllers:
             ports = _port_count(controller)
@@ -113,48 +114,53 @@ class _Buses:
 
 
 def _port_count(controller: Controller) -> int:
-    if controller.type != "usb":
-        return 0
     if controller.model in _SETTABLE and controller.ports is not None:
         return controller.ports
     return _PORTS.get(controller.model, 0)
 
 
-def _usb_devices(draft: Draft) -> Iterator[tuple[str, list[Any], int]]:
-    """What takes a port, in libvirt's order, hubs apart."""
-    lists: tuple[tuple[str, list[Any], Any], ...] = (
-        ("interface", draft.interfaces, lambda d: d.type == "hostdev" and isinstance(d.source.device, UsbInterface)),
-        ("hostdev", draft.hostdevs, lambda d: d.type == "usb"),
-        ("disk", draft.disks, lambda d: d.target.bus == "usb"),
-        ("controller", draft.controllers, lambda d: d.type == "ccid"),
-        ("input", draft.inputs, lambda d: d.bus == "usb"),
-        ("serial", draft.serials, lambda d: d.target is not None and d.target.type == "usb-serial"),
-        ("sound", draft.sounds, lambda d: d.model == "usb"),
-        ("redirdev", draft.redirdevs, lambda d: True),
-    )
-    for kind, devices, uses_usb in lists:
-        for index, device in enumerate(devices):
-            if uses_usb(device):
-                yield kind, devices, index
+#: What takes a port, in libvirt's order, hubs apart: elements, the lists of a draft, and which of their devices.
+_USERS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    ("interface", "interfaces", lambda d: d.type == "hostdev" and isinstance(d.source.device, UsbInterface)),
+    ("hostdev", "hostdevs", lambda d: d.type == "usb"),
+    ("disk", "disks", lambda d: d.target.bus == "usb"),
+    ("controller", "controllers", lambda d: d.type == "ccid"),
+    ("input", "inputs", lambda d: d.bus == "usb"),
+    ("serial", "serials", lambda d: d.target is not None and d.target.type == "usb-serial"),
+    ("sound", "sounds", lambda d: d.model == "usb"),
+    ("redirdev", "redirdevs", lambda d: True),
+)
+
+
+def _usb_devices(draft: Draft) -> list[tuple[str, list[Any], int]]:
+    """Element, list and index of what takes a port."""
+    return [
+        (kind, devices, index)
+        for kind, field, uses_usb in _USERS
+        if (devices := getattr(draft, field))
+        for index, device in enumerate(devices)
+        if uses_usb(device)
+    ]
 
 
 def assign_usb(draft: Draft) -> None:
     """Ports for all USB devices. Raises ConfigUnsupported where USB is off, XmlError for wrong or taken ports."""
-    devices = list(_usb_devices(draft))
+    devices = _usb_devices(draft)
     count = len(devices) + len(draft.hubs)
     if not count:
         return
-    if all(c.type != "usb" or c.model == "none" for c in draft.controllers):
+    controllers = [controller for controller in draft.controllers if controller.type == "usb"]
+    if all(controller.model == "none" for controller in controllers):
         raise ConfigUnsupported(
             "USB is disabled for this domain, but USB devices are present in the domain XML",
             domain=From.QEMU,
             hint="add <controller type='usb' model='qemu-xhci'/>",
         )
-    available = sum(map(_port_count, draft.controllers)) + _HUB_PORTS * len(draft.hubs)
+    available = sum(map(_port_count, controllers)) + _HUB_PORTS * len(draft.hubs)
     if count > available:
         # Every hub takes one port and brings eight.
         draft.hubs.extend(Hub(type="usb") for _ in range(-(-(count - available + 1) // (_HUB_PORTS - 1))))
-    buses = _Buses(draft.controllers)
+    buses = _Buses(controllers)
     for hub in draft.hubs:
         if isinstance(hub.address, UsbAddress) and hub.address.port:
             buses.add_hub(hub.address.bus, hub.address.port)

@@ -38,6 +38,7 @@ CONTROLLER_BUSES: tuple[DiskBus, ...] = ("scsi", "fdc", "ide", "sata", "nvme")
 #: A disk on a controller asks for all those before it; no machine has slots for more.
 _MAX_CONTROLLER = 255
 
+_EMPTY_SOURCES: dict[type, AnyDiskSource] = {kind: kind() for kind in MAY_BE_EMPTY}
 _DEFAULT_DRIVER = DiskDriver(name="qemu", type="raw")
 
 
@@ -99,7 +100,7 @@ def _driver(disk: Disk) -> DiskDriver:
 def _source(disk: Disk) -> AnyDiskSource:
     """The source; that of a drive without any <source> is a file, whatever type was named."""
     source = disk.source
-    if isinstance(source, MAY_BE_EMPTY) and source == type(source)():
+    if source == _EMPTY_SOURCES.get(type(source)):
         return FileSource()
     return complete_source(source)
 
