@@ -420,6 +420,102 @@ class Hardware(Protocol):
     def monitor(self) -> HostMonitor | None: ...
 
 
+Controller = Literal["cpu", "cpuset", "memory", "blkio", "cpuacct"]
+
+#: What a control group bounds. cpu.shares: a weight. cpu.period, cpu.quota: microseconds, a quota of -1 is none.
+#: cpuset.*: lists of numbers. memory.*: KiB. blkio.weight: a weight.
+GroupSetting = Literal[
+    "cpu.shares", "cpu.period", "cpu.quota", "cpuset.cpus", "cpuset.mems", "memory.hard_limit", "memory.soft_limit",
+    "memory.swap_hard_limit", "blkio.weight",
+]  # fmt: skip
+#: What it bounds of one block device: a weight, requests and bytes a second. 0: nothing.
+DeviceSetting = Literal["weight", "read_iops_sec", "write_iops_sec", "read_bytes_sec", "write_bytes_sec"]
+
+#: KiB of a memory setting that bounds nothing.
+UNLIMITED = (2**63 - 1) >> 10
+
+
+class GroupUsage(NamedTuple):
+    """Nanoseconds of CPU that a control group has used; each_cpu: by CPU, () when the kernel does not tell."""
+
+    total: int
+    user: int
+    system: int
+    each_cpu: tuple[int, ...]
+
+
+class ControlGroups(Protocol):
+    """Groups of processes whose share of the host is bounded.
+
+    A group is named by its path below the hierarchies' roots, `/machine/qemu-1-web.libvirt-qemu`. Its threads may be
+    in groups of their own within it (`vcpu0`), for processor time and places alone; "" is the group itself.
+    """
+
+    def has(self, controller: Controller) -> bool:
+        """Whether the controller is there for our use."""
+        ...
+
+    def make(self, path: str) -> None:
+        """Make a group nobody has. Raises SystemCallError, with EEXIST when somebody has it."""
+        ...
+
+    def make_threads(self, path: str, name: str) -> None:
+        """Make the group of some of its threads, unless it is there. Raises SystemCallError."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove the group and those within; what has processes stays. Nothing happens when it is gone."""
+        ...
+
+    def remove_threads(self, path: str, name: str) -> None:
+        """Remove the group of some threads; theirs become the group's own."""
+        ...
+
+    def add_process(self, path: str, pid: int, threads: str) -> None:
+        """Put a process into the group and its threads into one of it. Raises SystemCallError."""
+        ...
+
+    def add_thread(self, path: str, thread: int, threads: str) -> None:
+        """Put a thread of a process of the group into a group of threads. Raises SystemCallError."""
+        ...
+
+    def get(self, path: str, setting: GroupSetting, threads: str = "") -> int | str:
+        """Raises SystemCallError, and OperationInvalid for a weight the kernel's I/O scheduler has not."""
+        ...
+
+    def set(self, path: str, setting: GroupSetting, value: int | str, threads: str = "") -> None:
+        """Raises as `get`, and InvalidArg for a value out of range."""
+        ...
+
+    def set_device(self, path: str, setting: DeviceSetting, device: str, value: int) -> None:
+        """Raises as `get`, and SystemCallError for what is no block device."""
+        ...
+
+    def usage(self, path: str) -> GroupUsage:
+        """Raises SystemCallError."""
+        ...
+
+
+class Threads(Protocol):
+    """Where and how single threads run."""
+
+    def affinity(self, thread: int) -> frozenset[int]:
+        """The CPUs it may run on. Raises SystemCallError."""
+        ...
+
+    def set_affinity(self, thread: int, cpus: frozenset[int]) -> None:
+        """Raises SystemCallError."""
+        ...
+
+    def set_scheduler(self, thread: int, policy: str, priority: int) -> None:
+        """policy: batch, idle, fifo or rr. Raises SystemCallError."""
+        ...
+
+    def last_cpu(self, thread: int) -> int:
+        """The CPU it runs on or ran on last; -1 when it is gone."""
+        ...
+
+
 class Host(Protocol):
     """All of it."""
 
@@ -433,3 +529,7 @@ class Host(Protocol):
     def node(self) -> NodeFacts: ...
     @property
     def hardware(self) -> Hardware: ...
+    @property
+    def groups(self) -> ControlGroups: ...
+    @property
+    def threads(self) -> Threads: ...

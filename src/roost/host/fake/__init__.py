@@ -22,6 +22,7 @@ from roost.host.api import (
     Tap,
     Topology,
 )
+from roost.host.fake.groups import FakeControlGroups, FakeThreads
 
 
 class FakeProcess:
@@ -318,3 +319,5 @@ class FakeHost:
         self.network = FakeNetwork()
         self.node = FakeNode()
         self.hardware = FakeHardware()
+        self.groups = FakeControlGroups()
+        self.threads = FakeThreads()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from roost.host.api import Account
+from roost.host.linux.cgroups import LinuxControlGroups
 from roost.host.linux.hardware import LinuxHardware
 from roost.host.linux.network import LinuxNetwork
 from roost.host.linux.node import LinuxNode
 from roost.host.linux.ownership import FileOwnership
 from roost.host.linux.processes import LinuxProcesses
+from roost.host.linux.threads import LinuxThreads
 
 
 class LinuxHost:
@@ -19,3 +21,5 @@ class LinuxHost:
         self.network = LinuxNetwork()
         self.node = LinuxNode()
         self.hardware = LinuxHardware()
+        self.groups = LinuxControlGroups()
+        self.threads = LinuxThreads()

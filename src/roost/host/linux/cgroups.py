@@ -1,0 +1,258 @@
+"""Control groups of both versions, and of both at once: each controller is in the hierarchy that has it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import logging
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from roost.errors import OperationInvalid
+from roost.host.api import Controller, DeviceSetting, GroupSetting, GroupUsage
+from roost.host.linux.cgroup_values import DEVICES_V1, DEVICES_V2, V1, V2, Setting
+from roost.host.linux.system import system_error
+
+log = logging.getLogger(__name__)
+
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_CONTROLLERS: tuple[Controller, ...] = ("cpu", "cpuset", "memory", "blkio", "cpuacct")
+#: Controllers by the names that v2 has for them; it counts processor time always.
+_V2_NAMES: Mapping[str, Controller] = {"cpu": "cpu", "cpuset": "cpuset", "memory": "memory", "io": "blkio"}
+#: Those that threads of a process can be apart in.
+_THREADED = frozenset(("cpu", "cpuset"))
+_NO_WEIGHTS = "blkio device weight is valid only for bfq or cfq scheduler"
+_NO_WEIGHTS_HINT = "switch a disk of the host to bfq: echo bfq > /sys/block/NAME/queue/scheduler"
+
+
+class Hierarchy(NamedTuple):
+    """root: where it is mounted."""
+
+    root: Path
+    version: int
+    controllers: frozenset[Controller]
+
+    def group(self, path: str, threads: str = "") -> Path:
+        return self.root / path.lstrip("/") / threads
+
+    @property
+    def is_threaded(self) -> bool:
+        """Whether groups of threads are made in it."""
+        return bool(self.controllers & _THREADED)
+
+
+def find_hierarchies(mountinfo: str) -> Iterator[Hierarchy]:
+    """Those that we may make groups in, from the text of /proc/self/mountinfo; v1 first, whose controllers v2 lacks."""
+    second: Path | None = None
+    taken: set[Controller] = set()
+    for line in mountinfo.splitlines():
+        fields, _, rest = line.partition(" - ")
+        kind, _, options = rest.split(" ", 2)
+        root = Path(fields.split()[4].encode().decode("unicode_escape"))
+        if kind == "cgroup2":
+            second = root
+        elif kind == "cgroup":
+            found = frozenset(each for each in _CONTROLLERS if each in options.split(",") and each not in taken)
+            if found and os.access(root, os.W_OK):
+                taken |= found
+                yield Hierarchy(root, 1, found)
+    if second is not None and os.access(second, os.W_OK):
+        words = (second / "cgroup.controllers").read_text().split()
+        own: set[Controller] = {_V2_NAMES[word] for word in words if word in _V2_NAMES}
+        if own - taken:
+            own.add("cpuacct")
+            yield Hierarchy(second, 2, frozenset(own - taken))
+
+
+def _write(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+class LinuxControlGroups:
+    """See host.api.ControlGroups. make_directory: os.mkdir, which the kernel fills; tests do that themselves."""
+
+    def __init__(
+        self, mountinfo: Path = Path("/proc/self/mountinfo"), make_directory: Callable[[Path], None] = os.mkdir
+    ) -> None:
+        self._mountinfo = mountinfo
+        self._make_directory = make_directory
+
+    @functools.cached_property
+    def _hierarchies(self) -> tuple[Hierarchy, ...]:
+        return tuple(find_hierarchies(self._mountinfo.read_text()))
+
+    def has(self, controller: Controller) -> bool:
+        return any(controller in each.controllers for each in self._hierarchies)
+
+    def _with(self, controller: Controller) -> Hierarchy:
+        for each in self._hierarchies:
+            if controller in each.controllers:
+                return each
+        raise OperationInvalid(f"cgroup {controller} controller is not mounted")
+
+    # -- groups
+
+    def make(self, path: str) -> None:
+        made: list[Path] = []
+        try:
+            for hierarchy in self._hierarchies:
+                above = hierarchy.root
+                for part in Path(path.lstrip("/")).parent.parts:
+                    self._enable(hierarchy, above)
+                    above /= part
+                    with contextlib.suppress(FileExistsError):
+                        self._directory(hierarchy, above)
+                self._enable(hierarchy, above)
+                group = hierarchy.group(path)
+                self._directory(hierarchy, group)
+                made.append(group)
+                if hierarchy.version == 2 and hierarchy.is_threaded:
+                    self._enable(hierarchy, group, only=_THREADED)
+        except OSError as error:
+            for group in made:
+                with contextlib.suppress(OSError):
+                    group.rmdir()
+            raise system_error(f"Failed to create controller group {path}", error) from error
+
+    def _directory(self, hierarchy: Hierarchy, directory: Path) -> None:
+        """Make a group; a cpuset of v1 takes no processes until it has got CPUs and memory of the one above."""
+        self._make_directory(directory)
+        if hierarchy.version == 1 and "cpuset" in hierarchy.controllers:
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                _write(directory / name, (directory.parent / name).read_text())
+
+    def _enable(self, hierarchy: Hierarchy, directory: Path, only: frozenset[str] = frozenset(_V2_NAMES)) -> None:
+        """Let groups within a group of v2 have its controllers. One that cannot be had so is missed when it is used."""
+        if hierarchy.version == 1:
+            return
+        for name, controller in _V2_NAMES.items():
+            if controller in hierarchy.controllers and name in only:
+                try:
+                    _write(directory / "cgroup.subtree_control", f"+{name}")
+                except OSError as error:
+                    log.info("controller %s is not to be had within %s: %s", name, directory, error.strerror)
+
+    def make_threads(self, path: str, name: str) -> None:
+        for hierarchy in self._hierarchies:
+            if not hierarchy.is_threaded:
+                continue
+            group = hierarchy.group(path, name)
+            try:
+                with contextlib.suppress(FileExistsError):
+                    self._directory(hierarchy, group)
+                if hierarchy.version == 2:
+                    _write(group / "cgroup.type", "threaded")
+            except OSError as error:
+                raise system_error(f"Failed to create controller group {path}/{name}", error) from error
+
+    def remove(self, path: str) -> None:
+        for hierarchy in self._hierarchies:
+            group = hierarchy.group(path)
+            try:
+                for within in [entry.path for entry in os.scandir(group) if entry.is_dir()]:
+                    os.rmdir(within)
+                group.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                log.warning("the control group %s stays: %s", group, error.strerror)
+
+    def remove_threads(self, path: str, name: str) -> None:
+        for hierarchy in self._hierarchies:
+            if hierarchy.is_threaded:
+                with contextlib.suppress(OSError):
+                    hierarchy.group(path, name).rmdir()
+
+    # -- processes
+
+    def add_process(self, path: str, pid: int, threads: str) -> None:
+        try:
+            for hierarchy in self._hierarchies:
+                _write(hierarchy.group(path) / "cgroup.procs", str(pid))
+            members = os.listdir(f"/proc/{pid}/task")
+        except OSError as error:
+            raise system_error(f"Unable to add process {pid} to the control group {path}", error) from error
+        for thread in members:
+            self.add_thread(path, int(thread), threads)
+
+    def add_thread(self, path: str, thread: int, threads: str) -> None:
+        for hierarchy in self._hierarchies:
+            if not hierarchy.is_threaded:
+                continue
+            tasks = "tasks" if hierarchy.version == 1 else "cgroup.threads"
+            try:
+                _write(hierarchy.group(path, threads) / tasks, str(thread))
+            except OSError as error:
+                if error.errno != errno.ESRCH:  # a thread that has ended meanwhile
+                    text = f"Unable to add thread {thread} to the control group {path}/{threads}"
+                    raise system_error(text, error) from error
+
+    # -- settings
+
+    def _find(self, path: str, setting: GroupSetting, threads: str) -> tuple[Setting, Path]:
+        """The setting's row, and its file. Raises OperationInvalid where there is none."""
+        hierarchy = self._with(V1[setting].controller)
+        row = (V1 if hierarchy.version == 1 else V2)[setting]
+        group = hierarchy.group(path, threads)
+        found = [group / name for name in row.files if len(row.files) == 1 or (group / name).exists()]
+        if not found:
+            raise OperationInvalid(_NO_WEIGHTS, hint=_NO_WEIGHTS_HINT)
+        return row, found[0]
+
+    def get(self, path: str, setting: GroupSetting, threads: str = "") -> int | str:
+        row, file = self._find(path, setting, threads)
+        try:
+            return row.read(file.read_text())
+        except OSError as error:
+            raise system_error(f"Unable to read from '{file}'", error) from error
+
+    def set(self, path: str, setting: GroupSetting, value: int | str, threads: str = "") -> None:
+        row, file = self._find(path, setting, threads)
+        try:
+            _write(file, row.write(value, file.read_text()))
+        except OSError as error:
+            raise system_error(f"Unable to write to '{file}'", error) from error
+
+    def set_device(self, path: str, setting: DeviceSetting, device: str, value: int) -> None:
+        try:
+            status = os.stat(device)
+        except OSError as error:
+            raise system_error(f"Path '{device}' is not accessible", error) from error
+        if not stat.S_ISBLK(status.st_mode):
+            raise system_error(f"Path '{device}' must be a block device", OSError(errno.EINVAL, ""))
+        hierarchy = self._with("blkio")
+        row = (DEVICES_V1 if hierarchy.version == 1 else DEVICES_V2)[setting]
+        group = hierarchy.group(path)
+        found = [group / name for name in row.files if (group / name).exists()]
+        if not found:
+            raise OperationInvalid(_NO_WEIGHTS.replace("bfq or ", ""), hint=_NO_WEIGHTS_HINT)
+        try:
+            _write(found[0], f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)} {row.line(value)}")
+        except OSError as error:
+            raise system_error(f"Unable to write to '{found[0]}'", error) from error
+
+    def usage(self, path: str) -> GroupUsage:
+        hierarchy = self._with("cpuacct")
+        group = hierarchy.group(path)
+        try:
+            if hierarchy.version == 2:
+                values = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())
+                total, user, system = (int(values[f"{name}_usec"]) * 1000 for name in ("usage", "user", "system"))
+                return GroupUsage(total, user, system, ())
+            stats = dict(line.split() for line in (group / "cpuacct.stat").read_text().splitlines())
+            each = tuple(int(word) for word in (group / "cpuacct.usage_percpu").read_text().split())
+            total = int((group / "cpuacct.usage").read_text())
+        except OSError as error:
+            raise system_error(f"Unable to read from '{group}'", error) from error
+        return GroupUsage(total, int(stats["user"]) * _TICK, int(stats["system"]) * _TICK, each)
+
+
+__all__ = ["Hierarchy", "LinuxControlGroups", "find_hierarchies"]
