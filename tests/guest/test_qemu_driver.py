@@ -16,7 +16,8 @@ import pytest
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.constants import statistics as S
-from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor, Statistics
+from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
+from roost.contract.statistics import Statistics
 from roost.errors import InternalError, NoDomain, OperationFailed, OperationInvalid, SystemCallError
 from roost.host.linux import guest_account
 from roost.host.linux.processes import start_time

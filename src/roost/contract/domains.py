@@ -13,7 +13,6 @@ from typing import NamedTuple
 from roost.contract.interface import Interface, optional
 from roost.contract.references import DomainIdentity, DomainRef
 from roost.contract.streams import ByteStream
-from roost.contract.typed_params import TypedParam
 
 
 class DomainInfo(NamedTuple):
@@ -205,32 +204,6 @@ class Inspection(Interface):
 
     @optional
     def has_managed_save(self, domain: DomainIdentity, flags: int) -> bool:
-        raise NotImplementedError
-
-
-class Statistics(Interface):
-    """Numbers of running domains. None of these waits for a job."""
-
-    @optional
-    async def memory_stats(self, domain: DomainIdentity, limit: int, flags: int) -> Sequence[tuple[int, int]]:
-        """(constants.statistics.MEMORY_STAT_*, value) pairs."""
-        raise NotImplementedError
-
-    @optional
-    async def all_stats(
-        self, domains: Sequence[DomainIdentity], groups: int, flags: int
-    ) -> Sequence[tuple[DomainRef, Sequence[TypedParam]]]:
-        """The groups asked for (0: all) of the domains named (none: all)."""
-        raise NotImplementedError
-
-    @optional
-    async def block_stats(self, domain: DomainIdentity, path: str) -> tuple[int, int, int, int, int]:
-        """(read requests, read bytes, write requests, write bytes, errors)."""
-        raise NotImplementedError
-
-    @optional
-    async def interface_stats(self, domain: DomainIdentity, device: str) -> tuple[int, ...]:
-        """The eight counters of virDomainInterfaceStats, in its order."""
         raise NotImplementedError
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor, Statistics
+from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.interface import Backend
 from roost.contract.node import Node, Processors
+from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
 from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig

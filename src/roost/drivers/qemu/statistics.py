@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from roost.constants import statistics as S
 from roost.contract import flags as F
-from roost.contract.domains import Statistics
 from roost.contract.references import DomainIdentity, DomainRef
+from roost.contract.statistics import Statistics
 from roost.contract.typed_params import TypedParam, int_, string, uint, ullong
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import weakref
 
-from roost.contract.domains import Domains, Inspection, Lifecycle, Statistics
+from roost.contract.domains import Domains, Inspection, Lifecycle
 from roost.contract.interface import Backend
 from roost.contract.node import Node
+from roost.contract.statistics import Statistics
 from roost.drivers.test.domains import TestDomains, TestInspection, TestLifecycle
 from roost.drivers.test.node import TestNode
 from roost.drivers.test.statistics import TestStatistics

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from roost.constants import domain as D
 from roost.constants import statistics as S
 from roost.contract import flags as F
-from roost.contract.domains import Statistics
 from roost.contract.references import DomainIdentity, DomainRef
+from roost.contract.statistics import Statistics
 from roost.contract.typed_params import TypedParam, int_
 from roost.engine.record import Record
 from roost.engine.table import DomainTable

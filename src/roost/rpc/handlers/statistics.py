@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.contract.domains import Statistics
+from roost.contract.statistics import Statistics
 from roost.errors import From, InternalError
 from roost.rpc.routes import Values, fields, one, row
 
