@@ -239,7 +239,12 @@ class _Generator:
             text = f'f"{{{pad}}}<{element.name}{unit}>{self.formatted(field)}</{element.name}>\\n"'
             self.put(depth, f"if v is not None{' and secure' if field.at.secret else ''}: out.append({text})")
             return
-        conditions = [_present(field) for field in element.fields()]
+        fields = list(element.fields())
+        if fields == element.attributes and len(fields) == 1 and _is_plain(fields[0]):
+            self.put(depth, f"v = r.{fields[0].name}")
+            self.put(depth, f"if v is not None: out.append({self.single(fields[0], pad)})")
+            return
+        conditions = [_present(field) for field in fields]
         self.put(depth, f"if {' or '.join(conditions)}:")
         self.put(depth + 1, f"s = f'{{{pad}}}<{element.name}'")
         for field in element.attributes:
@@ -248,6 +253,11 @@ class _Generator:
         tag = f"t{self.counter}"
         self.put(depth + 1, f"{tag} = {element.name!r}")
         self.content(element, tag, pad, depth + 1, keep="1" if element.flag else "0")
+
+
+def _is_plain(field: Field) -> bool:
+    """Whether nothing but the value decides if and how the attribute is written."""
+    return not (field.at.secret or isinstance(field.value, Size))
 
 
 def _present(field: Field) -> str:
