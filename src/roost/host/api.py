@@ -455,6 +455,10 @@ class ControlGroups(Protocol):
         """Whether the controller is there for our use."""
         ...
 
+    def exists(self, path: str) -> bool:
+        """Whether somebody has a group of that path."""
+        ...
+
     def make(self, path: str) -> None:
         """Make a group nobody has. Raises SystemCallError, with EEXIST when somebody has it."""
         ...
@@ -472,7 +476,7 @@ class ControlGroups(Protocol):
         ...
 
     def add_process(self, path: str, pid: int, threads: str) -> None:
-        """Put a process into the group and its threads into one of it. Raises SystemCallError."""
+        """Put a process into the group, all its threads into a group of threads. Raises SystemCallError."""
         ...
 
     def add_thread(self, path: str, thread: int, threads: str) -> None:

@@ -97,8 +97,11 @@ def test_processes_are_put_into_the_group_and_threads_into_theirs(tmp_path: Path
     groups.make_threads(GROUP, "emulator")
     groups.add_process(GROUP, os.getpid(), "emulator")
     assert text(tmp_path, "memory", GROUP, "cgroup.procs") == str(os.getpid())
-    assert text(tmp_path, "cpu", GROUP, "emulator", "tasks")
-    assert not text(tmp_path, "memory", GROUP, "tasks")
+    assert text(tmp_path, "cpu", GROUP, "emulator", "cgroup.procs") == str(os.getpid())
+    assert not text(tmp_path, "cpu", GROUP, "cgroup.procs")
+    groups.make_threads(GROUP, "vcpu0")
+    groups.add_thread(GROUP, 5, "vcpu0")
+    assert text(tmp_path, "cpuset", GROUP, "vcpu0", "tasks") == "5"
 
 
 def test_second_version(tmp_path: Path) -> None:

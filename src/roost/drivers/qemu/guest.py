@@ -62,7 +62,7 @@ class Guest:
     paused_reason, running_reason: why the next STOP or RESUME comes; 0 unless we caused it.
     fake_reboot: the next SHUTDOWN is a reboot: reset and go on.
     paused_for_reboot: between that SHUTDOWN and going on, STOP is not to be seen.
-    vcpus: the thread of each virtual processor.
+    vcpus: the thread of each virtual processor. iothreads: those of the I/O threads, by id.
     starting: its start has not succeeded yet; its end is the start's business.
     """
 
@@ -81,7 +81,13 @@ class Guest:
         self.autodestroy = False
         self.taints: tuple[str, ...] = ()
         self.vcpus: tuple[int, ...] = ()
+        self.iothreads: dict[int, int] = {}
         self.consoles: dict[str, ConsoleStream] = {}
+
+    @property
+    def group(self) -> str:
+        """The path of its control group; "" without."""
+        return self.resources.held.group
 
     def status(self) -> GuestStatus:
         """Its part of the status file."""

@@ -38,6 +38,7 @@ from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.storagehelpers import StorageHelpers
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.swtpm import SoftwareTpms
+from roost.drivers.qemu.tuning import start as tuning
 from roost.errors import From, InternalError, RoostError
 from roost.host.api import Command
 from roost.model.domain import Domain
@@ -51,7 +52,9 @@ GREETING_TIMEOUT = 60.0
 Question = tuple[str, Mapping[str, Any] | None]
 
 #: Asked first of every QEMU; `_meet` takes the answers apart.
-_QUESTIONS: tuple[Question, ...] = (("qmp_capabilities", None), ("query-chardev", None), ("query-cpus-fast", None))
+_QUESTIONS: tuple[Question, ...] = tuple(
+    (name, None) for name in ("qmp_capabilities", "query-chardev", "query-cpus-fast", "query-iothreads")
+)
 
 
 class Launcher:
@@ -95,7 +98,9 @@ class Launcher:
             guest.resources.secrets = await storage.secret_values(needs, context.lookups)
             await self._write_overlays(record, guest, found)
             guest.resources.prepare(needs, directory, lend=context.config.dynamic_ownership)
+            record.live = live = tuning.reserve_group(context.host, guest, live, id)
             context.save(record)
+            tuning.make_group(context.host, guest, live, id)
             guest.resources.take(
                 needs, context.account, guest=live.uuid or "", reset_nvram=bool(flags & D.START_RESET_NVRAM)
             )
@@ -113,7 +118,9 @@ class Launcher:
             record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
             settings = [(command.name, command.arguments) for command in plan.settings(live, caps)]
             self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
+            await asyncio.to_thread(tuning.place_process, context.host, guest, live)
             await self._meet(record, guest, live, settings)
+            await asyncio.to_thread(tuning.tune_threads, context.host, guest, record.live)
             await self._run(record, guest, flags)
             stack.pop_all()
         self.supervisor.lifecycle(record, E.STARTED, E.STARTED_BOOTED)
@@ -194,9 +201,10 @@ class Launcher:
         for answer in answers:
             if isinstance(answer, QmpCommandError):
                 raise answer
-        _, chardevs, processors = answers[:3]
+        _, chardevs, processors, iothreads = answers[: len(_QUESTIONS)]
         processors = await self._plug_processors(guest, live) or processors
         guest.vcpus = tuple(entry["thread-id"] for entry in processors)
+        guest.iothreads = tuning.iothread_numbers(iothreads)
         live = with_answers(live, await self._ask(guest, guest_cpu_questions(live, processors[0]["qom-path"])))
         if live.devices.memories:
             (found,) = await self._ask(guest, (("query-memory-devices", None),))

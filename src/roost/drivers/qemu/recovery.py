@@ -27,6 +27,7 @@ from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.supervisor import Supervisor
+from roost.drivers.qemu.tuning.start import iothread_numbers
 from roost.engine.registry import load_definitions
 from roost.engine.store import Status
 from roost.engine.table import uuid_bytes
@@ -52,6 +53,10 @@ _STATES: Mapping[str, tuple[int, int]] = {
     "guest-panicked": (D.CRASHED, D.CRASHED_PANICKED),
     "internal-error": (D.PAUSED, D.PAUSED_UNKNOWN),
 }
+
+
+#: What a guest that is taken up again is asked first.
+_QUESTIONS = tuple((name, None) for name in ("query-status", "query-cpus-fast", "query-chardev", "query-iothreads"))
 
 
 class Recovery:
@@ -141,12 +146,11 @@ class Recovery:
         """In a job, so that changes wait for it: destroying, which needs no monitor, does not."""
         async with record.job("taking it up again"):
             await monitor.negotiate(UNANSWERED)
-            status, processors, chardevs = await monitor.batch(
-                [("query-status", None), ("query-cpus-fast", None), ("query-chardev", None)], deadline=UNANSWERED
-            )
+            status, processors, chardevs, iothreads = await monitor.batch(_QUESTIONS, deadline=UNANSWERED)
             if record.live is not None:
                 record.live = with_channel_states(record.live, chardevs)
             guest.vcpus = tuple(entry["thread-id"] for entry in processors)
+            guest.iothreads = iothread_numbers(iothreads)
             if status["status"] == "prelaunch" and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
                 log.info("the start of %s was never acknowledged; ending it", record.name)
                 await self._supervisor.stop(record, guest, FAILED)

@@ -42,6 +42,8 @@ class Held(msgspec.Struct, frozen=True):
     #: Directories of huge pages, removed with the guest.
     pages: tuple[str, ...] = ()
     links: tuple[connections.Link, ...] = ()
+    #: The path of its control group.
+    group: str = ""
 
 
 #: The name of the process file of the helper for persistent reservations.
@@ -240,6 +242,10 @@ class Resources:
         """Files that are removed when the guest ends; on disk with its status before they are made."""
         self.held = msgspec.structs.replace(self.held, sockets=(*self.held.sockets, *paths))
 
+    def hold_group(self, path: str) -> None:
+        """A control group that is removed when the guest ends; on disk with its status before it is made."""
+        self.held = msgspec.structs.replace(self.held, group=path)
+
     def helper_file(self, name: str) -> str:
         """Where a process beside QEMU leaves its number; decided by `prepare`."""
         return next(path for path in self.held.helpers if path.endswith(f"/{name}.pid"))
@@ -307,6 +313,8 @@ class Resources:
         self.close()
         held, self.held = self.held, Held()
         self._end_helpers(held.helpers)
+        if held.group:
+            self._host.groups.remove(held.group)
         connections.undo(self._host, held.links)
         taken, self._taken = self._taken, []
         for owner in taken:

@@ -35,6 +35,9 @@ class FakeControlGroups:
     def has(self, controller: Controller) -> bool:
         return controller in self.controllers
 
+    def exists(self, path: str) -> bool:
+        return (path, "") in self.groups
+
     def make(self, path: str) -> None:
         if (path, "") in self.groups:
             raise SystemCallError(f"Failed to create controller group {path}: File exists", int1=_EEXIST)

@@ -100,6 +100,9 @@ class LinuxControlGroups:
 
     # -- groups
 
+    def exists(self, path: str) -> bool:
+        return any(hierarchy.group(path).is_dir() for hierarchy in self._hierarchies)
+
     def make(self, path: str) -> None:
         made: list[Path] = []
         try:
@@ -176,12 +179,12 @@ class LinuxControlGroups:
     def add_process(self, path: str, pid: int, threads: str) -> None:
         try:
             for hierarchy in self._hierarchies:
-                _write(hierarchy.group(path) / "cgroup.procs", str(pid))
-            members = os.listdir(f"/proc/{pid}/task")
+                if hierarchy.version == 2 or not hierarchy.is_threaded:
+                    _write(hierarchy.group(path) / "cgroup.procs", str(pid))
+                if hierarchy.is_threaded:
+                    _write(hierarchy.group(path, threads) / "cgroup.procs", str(pid))
         except OSError as error:
             raise system_error(f"Unable to add process {pid} to the control group {path}", error) from error
-        for thread in members:
-            self.add_thread(path, int(thread), threads)
 
     def add_thread(self, path: str, thread: int, threads: str) -> None:
         for hierarchy in self._hierarchies:

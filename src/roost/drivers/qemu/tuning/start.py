@@ -1,0 +1,156 @@
+"""The control group of a guest and the places of its threads, at its start and for what is plugged in later."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from msgspec.structs import replace
+
+from roost.drivers.qemu.guest import Guest
+from roost.drivers.qemu.tuning.plan import (
+    ThreadPlan,
+    emulator_plan,
+    group_of,
+    group_settings,
+    iothread_plan,
+    missing_controller,
+    partition_of,
+    vcpu_plan,
+)
+from roost.errors import ConfigUnsupported, From, RoostError, SystemCallError
+from roost.host.api import Controller, DeviceSetting, Host
+from roost.model.domain import Domain
+from roost.model.domain.tuning import Resource
+
+#: How many guests of one name and number several daemons may run before something is wrong.
+_ATTEMPTS = 100
+
+_HINT = "mount its controller below /sys/fs/cgroup, with root's rights, or drop the element"
+
+
+def host_cpus(host: Host) -> frozenset[int]:
+    """Those that are online."""
+    bitmap, _, _ = host.node.cpu_map()
+    return frozenset(8 * place + bit for place, byte in enumerate(bitmap) for bit in range(8) if byte >> bit & 1)
+
+
+def reserve_group(host: Host, guest: Guest, live: Domain, id: int) -> Domain:
+    """Decide on the guest's control group, if this host has them, and check that it can bound what it is to bound.
+
+    The live document, which names the partition. Raises ConfigUnsupported naming what is not to be had.
+    """
+    present: frozenset[Controller] = frozenset(each for each in get_args(Controller) if host.groups.has(each))
+    missing = missing_controller(live, present)
+    if missing is not None:
+        raise ConfigUnsupported(missing, domain=From.QEMU, hint=_HINT)
+    if not present:
+        return live
+    _choose(host, guest, group_of(live, id))
+    return replace(live, resource=replace(live.resource or Resource(), partition=partition_of(live)))
+
+
+def _choose(host: Host, guest: Guest, wanted: str) -> None:
+    """A path nobody has: another daemon may run a guest of the same name and number."""
+    paths = (wanted, *(f"{wanted}-{number}" for number in range(2, _ATTEMPTS)))
+    guest.resources.hold_group(next(path for path in paths if not host.groups.exists(path)))
+
+
+def make_group(host: Host, guest: Guest, live: Domain, id: int) -> None:
+    """Make the group and bound it. Raises what the kernel or a value's range refuses."""
+    groups = host.groups
+    while guest.group:
+        try:
+            groups.make(guest.group)
+            break
+        except SystemCallError as error:
+            if error.int1 != errno.EEXIST:
+                guest.resources.hold_group("")
+                raise
+            _choose(host, guest, group_of(live, id))
+    for setting, value in group_settings(live):
+        groups.set(guest.group, setting, value)
+    for device in live.blkiotune.devices if live.blkiotune is not None else ():
+        for name in get_args(DeviceSetting):
+            limit = getattr(device, name)
+            if limit:
+                groups.set_device(guest.group, name, device.path, limit)
+
+
+def place_process(host: Host, guest: Guest, live: Domain) -> None:
+    """Put a process that has just been started where its threads belong that are neither processor nor I/O thread."""
+    process = guest.process
+    if process is None:
+        return
+    plan = emulator_plan(live)
+    if guest.group:
+        _bound(host, guest.group, plan)
+        host.groups.add_process(guest.group, process.pid, plan.group)
+    for thread in (process.pid, *(number for number, _, _ in process.threads())):
+        _set_affinity(host, thread, plan.cpus)
+
+
+def tune_threads(host: Host, guest: Guest, live: Domain) -> None:
+    """Put all processors and I/O threads of a guest in their places."""
+    for number, thread in enumerate(guest.vcpus):
+        tune_vcpu(host, guest, live, number, thread)
+    for id, thread in guest.iothreads.items():
+        tune_iothread(host, guest, live, id, thread)
+
+
+def tune_vcpu(host: Host, guest: Guest, live: Domain, number: int, thread: int) -> None:
+    """Put the thread of a processor in its place. Raises what the kernel refuses."""
+    _place(host, guest.group, thread, vcpu_plan(live, number))
+
+
+def tune_iothread(host: Host, guest: Guest, live: Domain, id: int, thread: int) -> None:
+    """Put an I/O thread in its place. Raises what the kernel refuses."""
+    _place(host, guest.group, thread, iothread_plan(live, id))
+
+
+def _bound(host: Host, group: str, plan: ThreadPlan) -> None:
+    groups = host.groups
+    groups.make_threads(group, plan.group)
+    if groups.has("cpuset"):
+        if plan.cpus is not None:
+            groups.set(group, "cpuset.cpus", ",".join(map(str, sorted(plan.cpus))), plan.group)
+        if plan.mems:
+            groups.set(group, "cpuset.mems", plan.mems, plan.group)
+    if plan.period:
+        groups.set(group, "cpu.period", plan.period, plan.group)
+    if plan.quota:
+        groups.set(group, "cpu.quota", plan.quota, plan.group)
+
+
+def _place(host: Host, group: str, thread: int, plan: ThreadPlan) -> None:
+    if group:
+        _bound(host, group, plan)
+        host.groups.add_thread(group, thread, plan.group)
+    _set_affinity(host, thread, plan.cpus)
+    if plan.scheduler is not None:
+        host.threads.set_scheduler(thread, *plan.scheduler)
+
+
+def _set_affinity(host: Host, thread: int, cpus: frozenset[int] | None) -> None:
+    """cpus: None for all, which a daemon that is bounded itself may not be able to give."""
+    if cpus is not None:
+        host.threads.set_affinity(thread, cpus)
+        return
+    try:
+        host.threads.set_affinity(thread, host_cpus(host))
+    except RoostError:
+        return
+
+
+def iothread_numbers(answer: object) -> dict[int, int]:
+    """The threads of I/O threads by id, in QEMU's order, from its answer to query-iothreads."""
+    entries: Sequence[Mapping[str, Any]] = answer if isinstance(answer, list) else ()
+    found = ((str(entry["id"]).removeprefix("iothread"), int(entry["thread-id"])) for entry in entries)
+    return {int(id): thread for id, thread in found if id.isdecimal()}
+
+
+__all__ = [
+    "host_cpus", "iothread_numbers", "make_group", "place_process", "reserve_group", "tune_iothread", "tune_threads",
+    "tune_vcpu",
+]  # fmt: skip
