@@ -33,11 +33,6 @@ class Statistics(Interface):
         raise NotImplementedError
 
     @optional
-    async def block_stats_params(self, domain: DomainIdentity, path: str, flags: int) -> Sequence[TypedParam]:
-        """All counters of a disk; path "": of all together. Times: nanoseconds."""
-        raise NotImplementedError
-
-    @optional
     async def interface_stats(self, domain: DomainIdentity, device: str) -> tuple[int, ...]:
         """The eight counters of virDomainInterfaceStats, in its order."""
         raise NotImplementedError

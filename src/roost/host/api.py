@@ -49,6 +49,15 @@ class ProcessUsage(NamedTuple):
 class Process(Protocol):
     """A process, watched through a pidfd: its number is never mistaken for a later one's.
 
+class ThreadUsage(NamedTuple):
+    """Nanoseconds of a thread: of CPU, runnable without one, and waiting as far as the kernel keeps count of it."""
+
+    thread: int
+    used: int
+    delayed: int
+    waited: int
+
+
     started: clock ticks after the host's boot; with `pid` it names the process for good.
     """
 
@@ -83,8 +92,8 @@ class Process(Protocol):
         """What it used so far, None when it has exited."""
         ...
 
-    def threads(self) -> Sequence[tuple[int, int, int]]:
-        """(thread id, nanoseconds of CPU, nanoseconds runnable without a CPU) of each thread."""
+    def threads(self, numbers: Sequence[int]) -> Sequence[ThreadUsage]:
+        """What those of its threads used that are still there."""
         ...
 
     def release(self) -> None:

@@ -49,7 +49,7 @@ def test_exit_status_and_callbacks(run: Runner) -> None:
         assert called == ["first", "second"]
         assert process.exited
         assert process.usage() is None
-        assert process.threads() == []
+        assert process.threads([process.pid]) == []
         process.signal(signal.SIGTERM)  # nothing to reach, and no error
         process.on_exit(lambda: called.append("late"))
         await asyncio.sleep(0)
@@ -65,7 +65,7 @@ def test_signal_and_usage(run: Runner) -> None:
         while (usage := process.usage()) is not None and not usage.resident:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
         assert usage is not None
-        assert [thread for thread, _, _ in process.threads()] == [process.pid]
+        assert [usage.thread for usage in process.threads([process.pid, 2**22])] == [process.pid]
         assert not process.exited
         process.signal(signal.SIGKILL)
         assert await process.wait() == -signal.SIGKILL

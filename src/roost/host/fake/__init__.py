@@ -20,6 +20,7 @@ from roost.host.api import (
     Rate,
     SwitchPort,
     Tap,
+    ThreadUsage,
     Topology,
 )
 from roost.host.fake.groups import FakeControlGroups, FakeThreads
@@ -58,8 +59,8 @@ class FakeProcess:
     def usage(self) -> ProcessUsage | None:
         return None if self.exited else ProcessUsage(2_000_000_000, 1_000_000_000, 4096)
 
-    def threads(self) -> Sequence[tuple[int, int, int]]:
-        return [(self.pid, 3_000_000_000, 0)]
+    def threads(self, numbers: Sequence[int]) -> Sequence[ThreadUsage]:
+        return [ThreadUsage(number, 3_000_000_000, 0, 0) for number in numbers]
 
     def release(self) -> None:
         self._callbacks.clear()

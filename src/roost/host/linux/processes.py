@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from roost.host.api import Command, ProcessUsage
+from roost.host.api import Command, ProcessUsage, ThreadUsage
 from roost.host.linux.system import system_error
 
 _PR_SET_PDEATHSIG = 1
@@ -131,24 +131,42 @@ class LinuxProcess:
             return None
         return ProcessUsage(int(fields[11]) * _TICK, int(fields[12]) * _TICK, int(fields[21]) * _PAGE_KIB)
 
-    def threads(self) -> Sequence[tuple[int, int, int]]:
-        found = []
-        with contextlib.suppress(OSError):
-            for name in os.listdir(f"/proc/{self.pid}/task"):
-                usage = _thread_usage(self.pid, name)
-                if usage is not None:
-                    found.append((int(name), *usage))
-        return found
+    def threads(self, numbers: Sequence[int]) -> Sequence[ThreadUsage]:
+        if self._pidfd == -1:
+            return []
+        counted = _waits_are_counted()
+        found = (_thread_usage(self.pid, number, waits=counted) for number in numbers)
+        return [usage for usage in found if usage is not None]
 
 
-def _thread_usage(pid: int, thread: str) -> tuple[int, int] | None:
-    """(CPU, run-queue delay) in nanoseconds of one thread."""
+def _thread_usage(pid: int, thread: int, *, waits: bool) -> ThreadUsage | None:
+    base = f"/proc/{pid}/task/{thread}/"
     try:
-        with open(f"/proc/{pid}/task/{thread}/schedstat", "rb", buffering=0) as file:
-            used, delay, _ = file.read(256).split()
+        with open(base + "schedstat", "rb", buffering=0) as file:
+            used, delayed, _ = file.read(256).split()
+        waited = _waited(base + "sched") if waits else 0
     except (OSError, ValueError):
         return None
-    return int(used), int(delay)
+    return ThreadUsage(thread, int(used), int(delayed), waited)
+
+
+def _waits_are_counted() -> bool:
+    """Whether the kernel keeps the statistics of its scheduler that cost time."""
+    try:
+        with open("/proc/sys/kernel/sched_schedstats", "rb", buffering=0) as file:
+            return file.read(8).strip() == b"1"
+    except OSError:
+        return False
+
+
+def _waited(path: str) -> int:
+    """The nanoseconds of `wait_sum`, which the kernel writes as milliseconds with a fraction."""
+    with open(path, "rb", buffering=0) as file:
+        for line in file.read(65536).splitlines():
+            name, _, value = line.partition(b":")
+            if name.strip() in (b"se.statistics.wait_sum", b"se.wait_sum", b"wait_sum"):
+                return int(float(value) * 1_000_000)
+    return 0
 
 
 class LinuxProcesses:
@@ -159,9 +177,9 @@ class LinuxProcesses:
         try:
             child = subprocess.Popen(
                 command.argv,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if command.input is None else command.input,
                 stdout=command.output,
-                stderr=command.output,
+                stderr=command.output if command.errors is None else command.errors,
                 env=command.env,
                 cwd=command.directory,
                 pass_fds=command.descriptors,

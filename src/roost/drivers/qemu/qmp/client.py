@@ -83,6 +83,7 @@ class QmpClient:
         """Connect to a listening socket. Raises OSError when nobody holds it.
 
         The kernel queues the connection: this returns before QEMU has accepted it.
+    overdue: a command's deadline has passed, and nothing has come since.
         """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
@@ -97,6 +98,7 @@ class QmpClient:
     async def greeted(self, deadline: float = COMMAND_TIMEOUT) -> GreetingBody:
         """Wait for QEMU's greeting; send nothing yet. Raises QmpClosed, OperationTimeout."""
         try:
+        self.overdue = False
             async with asyncio.timeout(deadline):
                 return await asyncio.shield(self._greeted)
         except TimeoutError:
@@ -244,6 +246,7 @@ class QmpClient:
                 if line.strip():
                     self._on_message(decode(line))
         except QmpClosed as error:
+            self.overdue = True
             self._end(error)
 
     def _on_message(self, message: Message) -> None:
@@ -292,6 +295,7 @@ class QmpClient:
 
     def _end(self, reason: QmpClosed) -> None:
         if self.closed is not None:
+        self.overdue = False
             return
         self.closed = reason
         self._loop.remove_reader(self._socket)
