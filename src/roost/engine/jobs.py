@@ -1,4 +1,4 @@
-"""One change at a time: the job of a record.
+"""One change at a time: the job of a record; and changes that take long enough to be watched.
 
 Reads never take a job. After every await inside one, the domain may be gone:
 check `record.is_active` again.
@@ -7,14 +7,91 @@ check `record.is_active` again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
+from typing import NamedTuple
 
+from roost.constants import jobs as J
+from roost.contract.typed_params import TypedParam, int_, ullong
 from roost.errors import From, OperationTimeout
 
 #: Seconds a change waits for the one before it, as libvirt does.
 JOB_TIMEOUT = 30.0
+
+
+class Amount(NamedTuple):
+    """Bytes of a job's work."""
+
+    total: int = 0
+    processed: int = 0
+    remaining: int = 0
+
+
+class Measure(NamedTuple):
+    """How far a long job has come. downtime: ms that the guest stands still for it, as far as its hypervisor knows.
+
+    parameters: its statistics after operation, elapsed time and downtime, in libvirt's order.
+    """
+
+    memory: Amount = Amount()
+    files: Amount = Amount()
+    downtime: int | None = None
+    parameters: tuple[TypedParam, ...] = ()
+
+
+class LongJob:
+    """A change that clients watch and may abort.
+
+    operation: constants.jobs.OPERATION_*. status: constants.jobs, UNBOUNDED while it runs.
+    measure: asks how far it has come; None when nothing can tell. abort: ends it, None when nothing can,
+        for the reason `refusal`.
+    halted: time.monotonic() when the guest's processors were stopped for it; None if they were not.
+    """
+
+    def __init__(
+        self,
+        operation: int,
+        *,
+        measure: Callable[[], Awaitable[Measure]] | None = None,
+        abort: Callable[[], Awaitable[None]] | None = None,
+        refusal: str = "",
+    ) -> None:
+        self.operation = operation
+        self.status = J.UNBOUNDED
+        self.measure = measure
+        self.abort = abort
+        self.refusal = refusal
+        self.halted: float | None = None
+        self.began = time.monotonic()
+        self.latest = Measure()
+
+    @property
+    def milliseconds(self) -> int:
+        """How long it has run."""
+        return _milliseconds(self.began)
+
+    def halt(self) -> None:
+        """The guest's processors stand still for it from now on."""
+        self.halted = time.monotonic()
+
+    def parameters(self, *, finished: bool = False) -> tuple[TypedParam, ...]:
+        """Its statistics, from the latest measure."""
+        downtime = self.latest.downtime
+        if finished and self.halted is not None:
+            downtime = _milliseconds(self.halted)
+        return (
+            int_(J.OPERATION, self.operation),
+            ullong(J.TIME_ELAPSED, self.milliseconds),
+            *((ullong(J.DOWNTIME, downtime),) if downtime is not None else ()),
+            *self.latest.parameters,
+        )
+
+
+def _milliseconds(since: float) -> int:
+    return int((time.monotonic() - since) * 1000)
 
 
 class Job:
@@ -22,19 +99,38 @@ class Job:
 
     holder: what the running job is called ("start", "destroy"), None when idle.
     started: time.monotonic() when it began.
+    long: what clients see of the running job, None when it is over soon.
+    completed: the statistics of the last long job that came to its end.
     """
 
-    __slots__ = ("_waiters", "holder", "started")
+    __slots__ = ("_waiters", "completed", "holder", "long", "started")
 
     def __init__(self) -> None:
         self.holder: str | None = None
         self.started = 0.0
+        self.long: LongJob | None = None
+        self.completed: tuple[TypedParam, ...] | None = None
         self._waiters: deque[asyncio.Future[None]] | None = None
 
     @property
     def milliseconds(self) -> int:
         """How long the running job has run."""
-        return int((time.monotonic() - self.started) * 1000)
+        return _milliseconds(self.started)
+
+    @contextlib.contextmanager
+    def watched(self, long: LongJob) -> Iterator[LongJob]:
+        """Let clients see and abort it, while the job is held."""
+        self.long = long
+        try:
+            yield long
+        finally:
+            self.long = None
+
+    def complete(self, long: LongJob) -> tuple[TypedParam, ...]:
+        """It came to its end: keep its statistics, and answer them for the event."""
+        long.status = J.COMPLETED
+        self.completed = long.parameters(finished=True)
+        return self.completed
 
     def __call__(self, name: str, patience: float = JOB_TIMEOUT) -> JobTurn:
         """`async with record.job("start"):` waits for its turn, at most `patience` seconds."""

@@ -23,7 +23,8 @@ class Command(NamedTuple):
     """A program to start.
 
     env: its whole environment. descriptors: inherited under the same numbers.
-    output: descriptor for its standard output and error.
+    output: descriptor for its standard output and error. errors: one for its
+    error alone. input: one for its input, which is empty without.
     account: whom it runs as; None for the daemon's own user.
     lives_on: it outlives the daemon, as guests do; helpers are killed with it.
     """
@@ -36,6 +37,8 @@ class Command(NamedTuple):
     umask: int = 0o002
     directory: str = "/"
     lives_on: bool = True
+    input: int | None = None
+    errors: int | None = None
 
 
 class ProcessUsage(NamedTuple):

@@ -22,6 +22,10 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         distribution's account for it, `nobody` where there is none.
     dynamic_ownership: lend disk images to that user while a guest runs.
     remote_display_port_min, _max: where displays with autoport are put.
+    save_image_format, dump_image_format: how memory is compressed: raw, or the
+        name of a program. auto_dump_path: where dumps of crashed guests go, ""
+        for the driver's own directory. *_bypass_cache: keep these files out of
+        the host's cache.
     spice_tls: SPICE displays may have a port for TLS. *_tls_x509_cert_dir: where
         the certificates of each use are; "" for `/etc/pki/libvirt-USE` where there
         is such a directory, else the default one.
@@ -35,6 +39,10 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     vnc_listen: str = "127.0.0.1"
     max_core: int | str = 0
     auto_start_bypass_cache: bool = False
+    save_image_format: str = "raw"
+    dump_image_format: str = "raw"
+    auto_dump_path: str = ""
+    auto_dump_bypass_cache: bool = False
     spice_tls: bool = False
     default_tls_x509_cert_dir: str = "/etc/pki/qemu"
     spice_tls_x509_cert_dir: str = ""

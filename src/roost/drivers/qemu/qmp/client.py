@@ -7,10 +7,11 @@ file descriptors, and a descriptor must leave with the very bytes of its command
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,40 @@ class _Pending:
         self.timer = timer
 
 
+class EventQueue:
+    """Events that somebody waits for, in order: see `QmpClient.expecting`."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self._events: deque[Event] = deque()
+        self._end: QmpClosed | None = None
+        self._changed = asyncio.Event()
+
+    def put(self, event: Event) -> None:
+        self._events.append(event)
+        self._changed.set()
+
+    def end(self, reason: QmpClosed) -> None:
+        self._end = reason
+        self._changed.set()
+
+    async def next(self) -> Event:
+        """The next one, however long it takes. Raises QmpClosed when there will be none."""
+        while not self._events:
+            if self._end is not None:
+                raise self._end
+            self._changed.clear()
+            await self._changed.wait()
+        return self._events.popleft()
+
+
 class QmpClient:
     """One connection to a monitor.
 
     on_event: called for every event, in order, on the loop.
     on_closed: called once when the connection ends, with the reason; not after `close`.
     greeting: what QEMU said of itself, once `negotiate` is through.
+    overdue: a command's deadline has passed, and nothing has come since.
     """
 
     def __init__(
@@ -69,6 +98,7 @@ class QmpClient:
         self.on_closed = on_closed
         self.greeting: GreetingBody | None = None
         self.closed: QmpClosed | None = None
+        self.overdue = False
         self._socket = connection
         self._loop = asyncio.get_running_loop()
         self._lines = LineBuffer()
@@ -76,6 +106,7 @@ class QmpClient:
         self._output: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._serial = 0
         self._greeted: asyncio.Future[GreetingBody] = self._loop.create_future()
+        self._queues: list[EventQueue] = []
         self._loop.add_reader(connection, self._on_readable)
 
     @classmethod
@@ -83,7 +114,6 @@ class QmpClient:
         """Connect to a listening socket. Raises OSError when nobody holds it.
 
         The kernel queues the connection: this returns before QEMU has accepted it.
-    overdue: a command's deadline has passed, and nothing has come since.
         """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
@@ -93,12 +123,35 @@ class QmpClient:
             raise
         return cls(connection, **callbacks)
 
+    # -- events ----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def expecting(self, *names: str) -> Iterator[EventQueue]:
+        """Collect events of these names, beside `on_event`, for one who waits for them."""
+        queue = EventQueue(names)
+        if self.closed is not None:
+            queue.end(self.closed)
+        self._queues.append(queue)
+        try:
+            yield queue
+        finally:
+            self._queues.remove(queue)
+
+    def _tell(self, event: Event) -> None:
+        if self.on_event is not None:
+            try:
+                self.on_event(event)
+            except Exception:
+                log.exception("handling event %s failed", event.name)
+        for queue in self._queues:
+            if event.name in queue.names:
+                queue.put(event)
+
     # -- commands --------------------------------------------------------------------------
 
     async def greeted(self, deadline: float = COMMAND_TIMEOUT) -> GreetingBody:
         """Wait for QEMU's greeting; send nothing yet. Raises QmpClosed, OperationTimeout."""
         try:
-        self.overdue = False
             async with asyncio.timeout(deadline):
                 return await asyncio.shield(self._greeted)
         except TimeoutError:
@@ -193,6 +246,7 @@ class QmpClient:
     def _expire(self, identity: str, deadline: float) -> None:
         pending = self._pending.pop(identity, None)
         if pending is not None and not pending.answer.done():
+            self.overdue = True
             pending.answer.set_exception(_timed_out(f"command '{pending.command}'", deadline))
 
     # -- the socket ------------------------------------------------------------------------
@@ -241,21 +295,18 @@ class QmpClient:
         if not data:
             self._end(QmpClosed())
             return
+        self.overdue = False
         try:
             for line in self._lines.feed(data):
                 if line.strip():
                     self._on_message(decode(line))
         except QmpClosed as error:
-            self.overdue = True
             self._end(error)
 
     def _on_message(self, message: Message) -> None:
         if message.event is not msgspec.UNSET:
-            if self.on_event is not None and self.closed is None:
-                try:
-                    self.on_event(to_event(message))
-                except Exception:
-                    log.exception("handling event %s failed", message.event)
+            if self.closed is None:
+                self._tell(to_event(message))
         elif message.QMP is not msgspec.UNSET:
             self.greeting = message.QMP
             if not self._greeted.done():
@@ -295,7 +346,6 @@ class QmpClient:
 
     def _end(self, reason: QmpClosed) -> None:
         if self.closed is not None:
-        self.overdue = False
             return
         self.closed = reason
         self._loop.remove_reader(self._socket)
@@ -305,6 +355,8 @@ class QmpClient:
         if not self._greeted.done():
             self._greeted.add_done_callback(_retrieve)
             self._greeted.set_exception(reason)
+        for queue in self._queues:
+            queue.end(reason)
         pending, self._pending = self._pending, {}
         for waiting in pending.values():
             waiting.timer.cancel()
