@@ -49,9 +49,6 @@ class ProcessUsage(NamedTuple):
     resident: int
 
 
-class Process(Protocol):
-    """A process, watched through a pidfd: its number is never mistaken for a later one's.
-
 class ThreadUsage(NamedTuple):
     """Nanoseconds of a thread: of CPU, runnable without one, and waiting as far as the kernel keeps count of it."""
 
@@ -60,6 +57,9 @@ class ThreadUsage(NamedTuple):
     delayed: int
     waited: int
 
+
+class Process(Protocol):
+    """A process, watched through a pidfd: its number is never mistaken for a later one's.
 
     started: clock ticks after the host's boot; with `pid` it names the process for good.
     """
@@ -273,6 +273,10 @@ class Network(Protocol):
 
     def counters(self, interface: str) -> tuple[int, int, int, int, int, int, int, int]:
         """rx bytes, packets, errors, drops, then tx, as the guest sees them. Raises SystemCallError."""
+        ...
+
+    def neighbours(self) -> Sequence[tuple[str, str]]:
+        """(IPv4 address, MAC address) of machines the host has heard of lately. Raises SystemCallError."""
         ...
 
     def claim_port(self, first: int, last: int, address: str = "") -> int:

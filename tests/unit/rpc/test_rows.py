@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from roost.contract.agent import FileSystemInfo, InterfaceInfo, IpAddress
 from roost.contract.domains import DomainInfo
 from roost.contract.node import NodeInfo
 from roost.contract.typed_params import string, ullong
+from roost.errors import RpcError
 from roost.protocol import QEMU, REMOTE
 from roost.rpc import handlers
 from support.desk import WEB, Desk, run
@@ -40,6 +42,10 @@ def void(name: str, sent: tuple[Any, ...], method: str, down: tuple[Any, ...] | 
 
 JOB = tuple(range(1, 13))
 COUNTERS = tuple(range(1, 9))
+FILE_SYSTEMS = [FileSystemInfo("/mnt", "vda1", "ext4", ["vda"])]
+MANY_DISKS = [FileSystemInfo("/mnt", "vda1", "ext4", ["vda"] * 257)]
+MANY_ADDRESSES = [InterfaceInfo("eth0", None, [IpAddress(1, "::", 1)] * 2049)]
+INTERFACES = [InterfaceInfo("eth0", None, [IpAddress(0, "192.0.2.7", 24)])]
 STATS = [(WEB, [ullong("cpu.time", 5), string("net.0.name", "vnet0")])]
 
 CASES = [
@@ -122,6 +128,24 @@ CASES = [
     Case("NODE_GET_MEMORY_STATS", (1, -1, 0), "memory_stats", (-1, 0), [("total", 5)], ([("total", 5)], 1)),
     Case("NODE_GET_CPU_MAP", (1, 1, 0), "cpu_map", (0,), (b"\x0f", 4, 8), (b"\x0f", 4, 8)),
     Case("NODE_GET_CPU_MAP", (0, 0, 0), "cpu_map", (0,), (b"\x0f", 4, 8), (b"", 0, 8)),
+    same("DOMAIN_GET_VCPUS_FLAGS", (WEB, 9), "vcpu_count", 4),
+    Case("DOMAIN_AGENT_SET_RESPONSE_TIMEOUT", (WEB, 5, 0), "set_response_timeout", (WEB, 5, 0), None, (0,)),
+    same("DOMAIN_FSFREEZE", (WEB, ["/"], 0), "freeze", 2),
+    same("DOMAIN_FSTHAW", (WEB, [], 0), "thaw", 2),
+    void("DOMAIN_FSTRIM", (WEB, None, 4096, 0), "trim"),
+    Case("DOMAIN_GET_FSINFO", (WEB, 0), "file_systems", (WEB, 0), FILE_SYSTEMS, (FILE_SYSTEMS, 1)),
+    Case("DOMAIN_GET_TIME", (WEB, 0), "time", (WEB, 0), (10, 20), (10, 20)),
+    void("DOMAIN_SET_TIME", (WEB, 10, 20, 0), "set_time"),
+    same("DOMAIN_GET_GUEST_INFO", (WEB, 3, 0), "info", [string("hostname", "web")]),
+    same("DOMAIN_GET_HOSTNAME", (WEB, 2), "hostname", "web"),
+    same("DOMAIN_INTERFACE_ADDRESSES", (WEB, 1, 0), "addresses", INTERFACES),
+    void("DOMAIN_SET_USER_PASSWORD", (WEB, "root", "secret", 1), "set_password"),
+    same("DOMAIN_AUTHORIZED_SSH_KEYS_GET", (WEB, "root", 0), "ssh_keys", ["ssh-rsa AAAA"]),
+    void("DOMAIN_AUTHORIZED_SSH_KEYS_SET", (WEB, "root", ["ssh-rsa AAAA"], 1), "set_ssh_keys"),
+    same("DOMAIN_GET_GUEST_VCPUS", (WEB, 0), "vcpus", [string("online", "0-1")]),
+    void("DOMAIN_SET_GUEST_VCPUS", (WEB, "1", 0, 0), "set_vcpus"),
+    void("DOMAIN_PM_SUSPEND_FOR_DURATION", (WEB, 1, 0, 0), "suspend"),
+    void("DOMAIN_PM_WAKEUP", (WEB, 0), "wake_up"),
 ]
 
 
@@ -168,5 +192,50 @@ def test_the_monitor() -> None:
     async def test(desk: Desk) -> None:
         client = await desk.opened()
         assert await client.call("DOMAIN_MONITOR_COMMAND", WEB, "info", 1, program=QEMU) == ("INFO",)
+
+    run("asyncio", test)
+
+
+def test_a_command_for_the_agent() -> None:
+    async def test(desk: Desk) -> None:
+        calls: list[tuple[str, tuple[Any, ...]]] = []
+        get: Any = lambda kind: Recorder(kind, '{"return":{}}', calls)  # noqa: E731 - as above
+        desk.backend.get = get  # type: ignore[method-assign]
+        client = await desk.opened()
+        sent = (WEB, '{"execute": "guest-ping"}', -1, 0)
+        assert await client.call("DOMAIN_AGENT_COMMAND", *sent, program=QEMU) == ('{"return":{}}',)
+        assert calls == [("command", sent)]
+
+    run("asyncio", test)
+
+
+@pytest.mark.parametrize(
+    ("procedure", "sent", "answer", "words"),
+    [
+        ("DOMAIN_GET_FSINFO", (WEB, 0), FILE_SYSTEMS * 257, "Too many mountpoints in fsinfo: 257 for limit 256"),
+        (
+            "DOMAIN_GET_FSINFO",
+            (WEB, 0),
+            MANY_DISKS,
+            "Too many disks in fsinfo: 257",
+        ),
+        ("DOMAIN_INTERFACE_ADDRESSES", (WEB, 1, 0), INTERFACES * 2049, "Too many interfaces: 2049"),
+        (
+            "DOMAIN_INTERFACE_ADDRESSES",
+            (WEB, 1, 0),
+            MANY_ADDRESSES,
+            "Too many addresses",
+        ),
+        ("DOMAIN_GET_GUEST_INFO", (WEB, 0, 0), [string("hostname", "web")] * 2049, "Too many parameters: 2049"),
+        ("DOMAIN_AUTHORIZED_SSH_KEYS_GET", (WEB, "root", 0), ["key"] * 2049, "Too many keys: 2049"),
+    ],
+)
+def test_a_guest_cannot_fill_more_than_a_reply(procedure: str, sent: tuple[Any, ...], answer: Any, words: str) -> None:
+    async def test(desk: Desk) -> None:
+        get: Any = lambda kind: Recorder(kind, answer, [])  # noqa: E731 - as above
+        desk.backend.get = get  # type: ignore[method-assign]
+        client = await desk.opened()
+        with pytest.raises(RpcError, match=words):
+            await client.call(procedure, *sent)
 
     run("asyncio", test)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from roost.contract.agent import GuestAgent
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.interface import Backend
 from roost.contract.node import Node, Processors
 from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
+from roost.drivers.qemu.agent.service import QemuGuestAgent
 from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.console import QemuConsoles
@@ -62,6 +64,7 @@ class QemuDriver:
             Statistics: QemuStatistics(context),
             Consoles: QemuConsoles(context),
             Monitor: QemuMonitor(context),
+            GuestAgent: QemuGuestAgent(context),
             Translation: QemuTranslation(context, domains.prepare),
         }
         uri = "qemu:///system" if privileged else "qemu:///session"
@@ -99,6 +102,7 @@ class QemuDriver:
                 continue
             for stream in tuple(guest.consoles.values()):
                 stream.abort()
+            guest.agent.close()
             if guest.monitor is not None:
                 guest.monitor.close()
             if guest.process is not None:

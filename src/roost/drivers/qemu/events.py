@@ -74,6 +74,7 @@ def _shutdown_or_reboot(s: Supervisor, record: GuestRecord, guest: Guest) -> Non
 
 
 def _shutdown(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    guest.agent.notify("SHUTDOWN")
     if record.state == D.SHUTDOWN:
         return
     if guest.fake_reboot or (record.live is not None and record.live.on_poweroff in _RESTART and guest.ending is None):
@@ -102,6 +103,7 @@ def _resume(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> Non
 
 
 def _reset(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    guest.agent.notify("RESET")
     if guest.starting:
         return
     s.publish(record, E.ID_REBOOT)
@@ -190,6 +192,7 @@ def _channel(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> No
     if not guest.starting:
         s.save(record)
     if has_agent(changed, alias):
+        guest.agent.follow(changed)
         state = E.AGENT_LIFECYCLE_STATE_CONNECTED if connected else E.AGENT_LIFECYCLE_STATE_DISCONNECTED
         s.publish(record, E.ID_AGENT_LIFECYCLE, state, E.AGENT_LIFECYCLE_REASON_CHANNEL)
 
@@ -197,6 +200,7 @@ def _channel(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> No
 def _pm_suspend(kind: int, detail: int) -> Handler:
     def handle(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
         s.publish(record, kind, 0)
+        guest.agent.notify("SUSPEND")
         if record.state == D.RUNNING:
             record.set_state(D.PMSUSPENDED, D.PMSUSPENDED_UNKNOWN)
             s.lifecycle(record, E.PMSUSPENDED, detail)

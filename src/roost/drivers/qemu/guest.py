@@ -8,6 +8,7 @@ import msgspec
 
 from roost.constants import domain as D
 from roost.constants import domain_events as E
+from roost.drivers.qemu.agent import AgentLink
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Held, Resources
@@ -37,6 +38,7 @@ class GuestStatus(msgspec.Struct, frozen=True):
     fake_reboot: bool = False
     autodestroy: bool = False
     taints: tuple[str, ...] = ()
+    agent_timeout: int = D.AGENT_RESPONSE_TIMEOUT_BLOCK
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -83,6 +85,7 @@ class Guest:
         self.vcpus: tuple[int, ...] = ()
         self.iothreads: dict[int, int] = {}
         self.consoles: dict[str, ConsoleStream] = {}
+        self.agent = AgentLink()
 
     @property
     def group(self) -> str:
@@ -102,6 +105,7 @@ class Guest:
             fake_reboot=self.fake_reboot,
             autodestroy=self.autodestroy,
             taints=self.taints,
+            agent_timeout=self.agent.timeout,
         )
 
 

@@ -262,6 +262,7 @@ class Launcher:
         if record.live is not None and L.has_agent(record.live):
             state, reason = E.AGENT_LIFECYCLE_STATE_DISCONNECTED, E.AGENT_LIFECYCLE_REASON_DOMAIN_STARTED
             self.supervisor.publish(record, E.ID_AGENT_LIFECYCLE, state, reason)
+            guest.agent.follow(record.live)
         guest.starting = False
         self.context.save(record)
         if flags & D.START_PAUSED:

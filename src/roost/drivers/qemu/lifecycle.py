@@ -8,15 +8,19 @@ from roost.constants import domain as D
 from roost.contract import flags as F
 from roost.contract.domains import Lifecycle
 from roost.contract.references import DomainIdentity, DomainRef
+from roost.drivers.qemu.agent.turn import turn
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import DESTROYED, GuestRecord
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.supervisor import Supervisor
-from roost.errors import AgentUnresponsive, ArgumentUnsupported, From, OperationInvalid
+from roost.errors import From, OperationInvalid, RoostError
 
 #: Flags of the calls that start a domain.
 START_FLAGS = D.START_PAUSED | D.START_AUTODESTROY | D.START_BYPASS_CACHE | D.START_FORCE_BOOT | D.START_RESET_NVRAM
 _ACPI, _AGENT = D.SHUTDOWN_ACPI_POWER_BTN, D.SHUTDOWN_GUEST_AGENT
+
+#: Seconds that a guest may take to begin with its end.
+_AGENT_SHUTDOWN = 60
 
 
 class QemuLifecycle(Lifecycle):
@@ -41,20 +45,40 @@ class QemuLifecycle(Lifecycle):
         record = self._context.table.get(domain)
         live = record.live
         restart = live is not None and live.on_poweroff in ("restart", "rename-restart")
-        await self._press_power_button(record, flags, reboot=restart)
+        await self._end(record, flags, reboot=restart)
 
     async def reboot(self, domain: DomainIdentity, flags: int) -> None:
         F.check(flags, _ACPI | _AGENT, "qemuDomainReboot", From.QEMU)
         record = self._context.table.get(domain)
         live = record.live
         reboot = live is None or live.on_reboot not in ("destroy", "preserve")
-        await self._press_power_button(record, flags, reboot=reboot)
+        await self._end(record, flags, reboot=reboot)
 
-    async def _press_power_button(self, record: GuestRecord, flags: int, *, reboot: bool) -> None:
+    async def _end(self, record: GuestRecord, flags: int, *, reboot: bool) -> None:
+        """By the agent when it is asked for or there is one, by ACPI when that fails and need not be the agent's."""
+        guest = require_guest(record)
+        if flags & _AGENT or (not flags and guest.agent.is_connected):
+            try:
+                await self._ask_agent(record, reboot=reboot)
+            except RoostError:
+                if flags == _AGENT:
+                    raise
+                if record.runtime is not guest:
+                    return  # it has ended by itself meanwhile
+            else:
+                return
+        await self._press_power_button(record, reboot=reboot)
+
+    async def _ask_agent(self, record: GuestRecord, *, reboot: bool) -> None:
+        """There is no answer when it succeeds: the guest goes."""
+        async with turn(record, "modify") as agent:
+            self._supervisor.set_fake_reboot(record, agent.guest, False)
+            mode, event = ("reboot", "RESET") if reboot else ("powerdown", "SHUTDOWN")
+            await agent.send("guest-shutdown", {"mode": mode}, patience=_AGENT_SHUTDOWN, event=event)
+
+    async def _press_power_button(self, record: GuestRecord, *, reboot: bool) -> None:
         """ACPI shutdown; a reboot is one that the daemon turns into a reset when it is through."""
         require_guest(record)
-        if flags & _AGENT and not flags & _ACPI:
-            _refuse_agent(record)
         async with record.job("shutdown"):
             if record.state != D.RUNNING:
                 raise OperationInvalid("domain is not running", domain=From.QEMU)
@@ -115,15 +139,3 @@ class QemuLifecycle(Lifecycle):
         if flags & D.DESTROY_REMOVE_LOGS:
             with contextlib.suppress(OSError):
                 self._context.paths.log_file(record.name).unlink()
-
-
-def _refuse_agent(record: GuestRecord) -> None:
-    live = record.live
-    channels = live.devices.channels if live is not None else ()
-    if any(getattr(channel.target, "name", None) == "org.qemu.guest_agent.0" for channel in channels):
-        raise AgentUnresponsive("QEMU guest agent is not connected", domain=From.QEMU, hint="shut down by ACPI instead")
-    raise ArgumentUnsupported(
-        "QEMU guest agent is not configured",
-        domain=From.QEMU,
-        hint="add a <channel> with target org.qemu.guest_agent.0, or shut down by ACPI",
-    )

@@ -92,6 +92,7 @@ class Recovery:
         resources.adopt()
         guest = Guest(resources, GuestLog(context.paths.log_file(status.name)), driver.monitor)
         guest.fake_reboot, guest.autodestroy, guest.taints = driver.fake_reboot, driver.autodestroy, driver.taints
+        guest.agent.timeout = driver.agent_timeout
         context.table.activate(record, status.id)
         record.runtime = guest
         record.set_state(status.state, status.reason)
@@ -149,6 +150,7 @@ class Recovery:
             status, processors, chardevs, iothreads = await monitor.batch(_QUESTIONS, deadline=UNANSWERED)
             if record.live is not None:
                 record.live = with_channel_states(record.live, chardevs)
+                guest.agent.follow(record.live)
             guest.vcpus = tuple(entry["thread-id"] for entry in processors)
             guest.iothreads = iothread_numbers(iothreads)
             if status["status"] == "prelaunch" and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):

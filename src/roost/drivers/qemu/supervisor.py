@@ -165,6 +165,7 @@ class Supervisor:
         ending = guest.ending or (SHUTDOWN if record.state == D.SHUTDOWN else CRASHED)
         for stream in tuple(guest.consoles.values()):
             stream.abort()
+        guest.agent.close()
         guest.resources.release()
         guest.log.end(ending.word)
         guest.log.close()

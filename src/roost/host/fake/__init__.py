@@ -199,6 +199,9 @@ class FakeNetwork:
     def counters(self, interface: str) -> tuple[int, int, int, int, int, int, int, int]:
         return 1, 2, 3, 4, 5, 6, 7, 8
 
+    def neighbours(self) -> list[tuple[str, str]]:
+        return [("192.0.2.7", "52:54:00:00:00:01")]
+
     def claim_port(self, first: int, last: int, address: str = "") -> int:
         port = next(port for port in range(first, last + 1) if port not in self.ports)
         self.ports.add(port)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from roost.errors import InternalError, OperationFailed
 from roost.host.api import Rate, SwitchPort, Tap
-from roost.host.linux import macvtap, openvswitch, traffic
+from roost.host.linux import macvtap, neighbours, openvswitch, traffic
 from roost.host.linux.system import system_error
 
 _TUNSETIFF = 0x400454CA
@@ -180,6 +180,9 @@ class LinuxNetwork:
             raise system_error(f"cannot read counters of interface '{interface}'", error) from error
         rxb, rxp, rxe, rxd, txb, txp, txe, txd = values
         return rxb, rxp, rxe, rxd, txb, txp, txe, txd
+
+    def neighbours(self) -> list[tuple[str, str]]:
+        return neighbours.table()
 
     def claim_port(self, first: int, last: int, address: str = "") -> int:
         for port in range(first, last + 1):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from roost.protocol import ADMIN, LXC, QEMU, REMOTE, Program
 from roost.rpc.handlers import (
     admin,
+    agent,
     auth,
     connect,
     consoles,
@@ -38,8 +39,9 @@ MAIN: Mapping[Program, Iterable[Row]] = {
         *consoles.ROWS,
         *events.ROWS,
         *translation.ROWS,
+        *agent.ROWS,
     ),
-    QEMU: monitor.ROWS,
+    QEMU: (*monitor.ROWS, *agent.QEMU_ROWS),
     LXC: (),
 }
 
