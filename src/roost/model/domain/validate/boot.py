@@ -34,6 +34,7 @@ def _not_with_selection(name: str, wrong: Any) -> Rule:
         f"drop {name}, or firmware='{{d.os.firmware}}'",
         XmlDetail,
         From.DOMAIN,
+        about="os.loader",
     )
 
 
@@ -56,28 +57,32 @@ FIRMWARE_RULES = Rules(
         "drop the path, or firmware='{d.os.firmware}'",
         XmlDetail,
         From.DOMAIN,
+        about="os.loader",
     ),
     Rule(
-        lambda d, c: _selected(d) and d.os.nvram is not None and d.os.nvram.template is not None,
+        lambda d, c: _selected(d) and d.os.nvram.template is not None,
         "nvram attribute 'template' cannot be specified when firmware autoselection is enabled",
         "the firmware brings its own; ask for features of it instead",
         XmlDetail,
         From.DOMAIN,
+        about="os.nvram",
     ),
     _not_with_selection("secure", lambda d: _loader(d, "secure") is False),
     Rule(
-        lambda d, c: d.os.firmware == "bios" and _has_variables(d),
+        lambda d, c: _has_variables(d),
         "firmware type '{d.os.firmware}' does not support nvram",
         "drop <nvram>",
         XmlDetail,
         From.DOMAIN,
+        about="os.firmware=bios",
     ),
     Rule(
-        lambda d, c: not _selected(d) and d.os.firmware_features,
+        lambda d, c: not _selected(d),
         "cannot use feature-based firmware autoselection when firmware autoselection is disabled",
         "<os firmware='efi'>",
         XmlDetail,
         From.DOMAIN,
+        about="os.firmware_features",
     ),
     Rule(
         lambda d, c: (
@@ -94,6 +99,7 @@ FIRMWARE_RULES = Rules(
         "drop <nvram>",
         XmlDetail,
         From.DOMAIN,
+        about="os.nvram",
     ),
     Rule(
         lambda d, c: _loader(d, "stateless") and _has_variables(d),
@@ -101,6 +107,7 @@ FIRMWARE_RULES = Rules(
         "drop <nvram>",
         XmlDetail,
         From.DOMAIN,
+        about="os.nvram",
     ),
     Rule(
         lambda d, c: _loader(d, "stateless") is False and not _selected(d) and _loader(d, "type") != "pflash",
@@ -108,6 +115,7 @@ FIRMWARE_RULES = Rules(
         "type='pflash'",
         XmlDetail,
         From.DOMAIN,
+        about="os.loader",
     ),
     Rule(
         lambda d, c: _loader(d, "stateless") is False and d.os.firmware == "bios",
@@ -115,6 +123,7 @@ FIRMWARE_RULES = Rules(
         "<os firmware='efi'>",
         XmlDetail,
         From.DOMAIN,
+        about="os.loader",
     ),
     Rule(
         lambda d, c: (d.os.bootmenu_timeout or 0) > _MAX_TIMEOUT,
@@ -130,21 +139,25 @@ BOOT_RULES = Rules(
         lambda d, c: _loader(d, "secure") and not c.is_q35,
         "Secure boot is supported with q35 machine types only",
         "<type machine='q35'>",
+        about="os.loader",
     ),
     Rule(
         lambda d, c: _loader(d, "secure") and d.os.arch != "x86_64",
         "Secure boot is supported for x86_64 architecture only",
         "<type arch='x86_64'>",
+        about="os.loader",
     ),
     Rule(
         lambda d, c: _loader(d, "secure") and not _selected(d) and not (d.features is not None and d.features.smm),
         "Secure boot requires SMM feature enabled",
         "add <features><smm state='on'/></features>",
+        about="os.loader",
     ),
     Rule(
         lambda d, c: _nvram_type(d) not in ("file", "block", "network"),
         "unsupported nvram disk type '{d.os.nvram.source.__struct_config__.tag}'",
         "'file', 'block' or 'network'",
+        about="os.nvram",
     ),
 )
 
@@ -174,13 +187,16 @@ def _other_uuid(d: Any) -> bool:
 
 
 SYSINFO_RULES = Rules(
-    Rule(lambda d, c: _bad_date(d), "Invalid BIOS 'date' format", "mm/dd/yyyy", XmlDetail, From.DOMAIN),
+    Rule(
+        lambda d, c: _bad_date(d), "Invalid BIOS 'date' format", "mm/dd/yyyy", XmlDetail, From.DOMAIN, about="sysinfo"
+    ),
     Rule(
         lambda d, c: _other_uuid(d),
         "UUID mismatch between <uuid> and <sysinfo>",
         "the entry 'uuid' of <system> must be {d.uuid}",
         XmlDetail,
         From.DOMAIN,
+        about="sysinfo",
     ),
     Rule(
         lambda d, c: any(not entry.value and entry.file is None for entry in _entries(d, FwCfgSysinfo)),
@@ -188,16 +204,19 @@ SYSINFO_RULES = Rules(
         "<entry name='opt/…'>text</entry>",
         XmlError,
         From.DOMAIN,
+        about="sysinfo",
     ),
     Rule(
         lambda d, c: any(not entry.name.startswith("opt/") for entry in _entries(d, FwCfgSysinfo)),
         "Invalid firmware name",
         "names begin with opt/",
+        about="sysinfo",
     ),
     Rule(
         lambda d, c: any(entry.name.startswith(("opt/ovmf/", "opt/org.qemu/")) for entry in _entries(d, FwCfgSysinfo)),
         "That firmware name is reserved",
         "opt/ovmf/ and opt/org.qemu/ are QEMU's own; choose another, such as opt/com.example/",
+        about="sysinfo",
     ),
 )
 

@@ -61,50 +61,56 @@ def _virtio_scsi_only(attribute: str) -> Rule:
     )
 
 
+def _root_has_address(model: str) -> Rule:
+    return Rule(
+        lambda d, c: d.address is not None,
+        "pci-root and pcie-root controllers should not have an address",
+        origin=From.DOMAIN,
+        only=_PCI,
+        about=f"model={model}",
+    )
+
+
 def _outside(field: str, name: str, low: int, high: int, what: str = "") -> Rule:
     """A number of a PCI controller's <target> and its limits."""
     return Rule(
-        lambda d, c: (number := getattr(d.target, field)) is not None and not low <= number <= high,
+        lambda d, c: not low <= getattr(d.target, field) <= high,
         f"PCI controller {what or name} '{{d.target.{field}}}' out of range - must be {low}-{high}",
         origin=From.DOMAIN,
         only=_PCI,
-        about="target",
+        about=f"target.{field}",
     )
 
 
 _RULES = Rules(
-    Rule(
-        lambda d, c: d.model in ("pci-root", "pcie-root"),
-        "pci-root and pcie-root controllers should not have an address",
-        origin=From.DOMAIN,
-        only=_PCI,
-        about="address",
-    ),
+    _root_has_address("pci-root"),
+    _root_has_address("pcie-root"),
     _outside("index", "index", 0, 30, "target index"),
     Rule(
-        lambda d, c: d.target.index is not None and (d.target.index == 0) != (d.index == 0),
+        lambda d, c: (d.target.index == 0) != (d.index == 0),
         "Only the PCI controller with index 0 can have target index 0, and vice versa",
         origin=From.DOMAIN,
         only=_PCI,
-        about="target",
+        about="target.index",
     ),
     _outside("chassis_nr", "chassisNr", 1, 255),
     _outside("chassis", "chassis", 0, 255),
     _outside("port", "port", 0, 255),
     _outside("bus_nr", "busNr", 1, 254),
     Rule(
-        lambda d, c: d.target.node is not None and d.index == 0,
+        lambda d, c: d.index == 0,
         "The PCI controller with index=0 can't be associated with a NUMA node",
         origin=From.DOMAIN,
         only=_PCI,
-        about="target",
+        about="target.node",
     ),
     Rule(
-        lambda d, c: d.model_name not in (None, *PCI_MODEL_NAMES.get(d.model, ()), *_host_bridges(d, c)),
+        lambda d, c: d.model_name not in (*PCI_MODEL_NAMES.get(d.model, ()), *_host_bridges(d, c)),
         "Option 'modelName' has invalid value for PCI controller with index '{d.index}', model '{d.model}' "
         "and modelName '{d.model_name}'",
         "leave <model> out",
         only=_PCI,
+        about="model_name",
     ),
     Rule(
         lambda d, c: d.model in ("buslogic", "auto"),

@@ -8,7 +8,7 @@ from typing import Any
 from roost.errors import From, InternalError, XmlError
 from roost.model.domain.devices.graphics import NetworkListen
 from roost.model.domain.validate.connections import AUDIO_ID_RULE, CHARDEV_RULES
-from roost.model.domain.validate.rules import Context, Rule, Rules, is_odd_size, virtio_only
+from roost.model.domain.validate.rules import Context, Rule, Rules, given, is_odd_size, virtio_only
 
 _TARGET_OF_MODEL: Mapping[str, str] = {
     "isa-serial": "isa-serial",
@@ -35,24 +35,27 @@ def _address_kind(d: Any) -> str | None:
 
 def _target_needs(target: str, address: str) -> Rule:
     return Rule(
-        lambda d, c: d.target.type == target and _address_kind(d) not in (None, address),
+        lambda d, c: _address_kind(d) not in (None, address),
         f"Target type '{target}' requires address type '{address}'",
+        about=f"target.type={target}",
     )
 
 
 def _model_needs(model: str, target: str) -> Rule:
     return Rule(
-        lambda d, c: d.target.model == model and d.target.type != target,
+        lambda d, c: d.target.type != target,
         f"Target model '{model}' requires target type '{target}'",
         "leave <model> out",
+        about=f"target.model={model}",
     )
 
 
 SERIAL_RULES = Rules(
     Rule(
-        lambda d, c: d.target.type == "usb-serial" and _address_kind(d) not in (None, "usb"),
+        lambda d, c: _address_kind(d) not in (None, "usb"),
         "usb-serial requires address of usb type",
         origin=From.DOMAIN,
+        about="target.type=usb-serial",
     ),
     *CHARDEV_RULES,
     *(_target_needs(target, address) for target, address in _ADDRESS_OF_TARGET.items()),
@@ -137,6 +140,7 @@ def _qxl_only(attribute: str) -> Rule:
         lambda d, c: d.model.type != "qxl" and getattr(d.model, attribute),
         f"{attribute} attribute only supported for video type qxl",
         origin=From.DOMAIN,
+        about=f"model.{attribute}",
     )
 
 
@@ -166,18 +170,16 @@ VIDEO_RULES = Rules(
         about="driver",
     ),
     Rule(
-        lambda d, c: (
-            (d.driver is None or d.driver.name != "vhostuser")
-            and d.model.acceleration is not None
-            and d.model.acceleration.rendernode
-        ),
+        lambda d, c: (d.driver is None or d.driver.name != "vhostuser") and d.model.acceleration.rendernode,
         "unsupported rendernode accel attribute without 'vhostuser'",
         origin=From.DOMAIN,
+        about="model.acceleration",
     ),
     Rule(
-        lambda d, c: d.model.resolution is not None and not (d.model.resolution.x and d.model.resolution.y),
+        lambda d, c: not (d.model.resolution.x and d.model.resolution.y),
         "video resolution values must be greater than 0",
         origin=From.DOMAIN,
+        about="model.resolution",
     ),
     _qxl_only("ram"),
     _qxl_only("vram64"),
@@ -201,26 +203,30 @@ VIDEO_RULES = Rules(
         "heads='1'",
     ),
     Rule(
-        lambda d, c: d.model.acceleration is not None and d.model.acceleration.accel2d,
+        lambda d, c: d.model.acceleration.accel2d,
         "qemu does not support the accel2d setting",
+        about="model.acceleration",
     ),
     Rule(
-        lambda d, c: d.model.type == "qxl" and _small(d.model.vgamem),
+        lambda d, c: _small(d.model.vgamem),
         "value for 'vgamem' must be at least 1 MiB (1024 KiB)",
+        about="model.type=qxl",
     ),
-    Rule(lambda d, c: d.model.type == "qxl" and is_odd_size(d.model.vgamem), "value for 'vgamem' must be power of two"),
+    Rule(lambda d, c: is_odd_size(d.model.vgamem), "value for 'vgamem' must be power of two", about="model.type=qxl"),
     Rule(
-        lambda d, c: d.model.resolution is not None and d.model.type not in ("vga", "qxl", "virtio", "bochs"),
+        lambda d, c: d.model.type not in ("vga", "qxl", "virtio", "bochs"),
         "model resolution is not supported",
         error=XmlError,
+        about="model.resolution",
     ),
     Rule(
         lambda d, c: d.model.type in ("vga", "vmvga") and _small(d.model.vram),
         "value for 'vram' must be at least 1 MiB (1024 KiB)",
     ),
     Rule(
-        lambda d, c: d.model.acceleration is not None and d.model.acceleration.accel3d and d.model.type != "virtio",
+        lambda d, c: d.model.acceleration.accel3d and d.model.type != "virtio",
         "3d acceleration is supported only with 'virtio' video device",
+        about="model.acceleration",
     ),
 )
 
@@ -240,12 +246,12 @@ INPUT_RULES = Rules(
         about="bus=ps2",
     ),
     Rule(
-        lambda d, c: d.bus == "xen",
+        given,
         "unsupported input bus {d.bus}",
         "'ps2', 'usb' or 'virtio'",
         InternalError,
         From.DOMAIN,
-        about="bus",
+        about="bus=xen",
     ),
     Rule(
         lambda d, c: d.bus != "virtio",

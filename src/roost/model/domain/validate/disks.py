@@ -18,7 +18,7 @@ from roost.model.domain.devices.disk import (
 from roost.model.domain.diskname import disk_index, nvme_place
 from roost.model.domain.domain import Domain
 from roost.model.domain.validate.images import VHOST_USER_RULES, requires_shared_memory
-from roost.model.domain.validate.rules import Context, Rule, Rules, by_kind, virtio_only
+from roost.model.domain.validate.rules import Rule, Rules, by_kind, given, virtio_only
 
 _DISK_NAMES = ("hd", "sd", "vd", "xvd", "ubd", "nvme")
 _SERIAL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_ .+")
@@ -77,22 +77,13 @@ def _limits_twice(total: str, kind: str) -> Rule:
     )
 
 
-def _iothread_missing(d: Any, c: Context) -> bool:
-    return bool(d.driver.iothread) and not c.has_iothread(d.driver.iothread)
-
-
 def _has_geometry(d: Any) -> bool:
     g = d.geometry
-    return g is not None and bool(g.cyls and g.heads and g.secs)
+    return bool(g.cyls and g.heads and g.secs)
 
 
 def _has_limits(tune: Any) -> bool:
     return any(getattr(tune, name) for name in _TUNE_FIELDS)
-
-
-def _policy(d: Any) -> str | None:
-    policy: str | None = d.source.startup_policy
-    return policy
 
 
 #: Sources that are not of this host's file system.
@@ -102,15 +93,17 @@ _NOT_LOCAL = frozenset(("network", "nvme", "vhostuser", "vhostvdpa"))
 def _scsi_text(name: str, size: int) -> tuple[Rule, Rule]:
     return (
         Rule(
-            lambda d, c: getattr(d, name) and not all(" " <= letter <= "~" for letter in getattr(d, name)),
+            lambda d, c: not all(" " <= letter <= "~" for letter in getattr(d, name)),
             f"disk {name} is not printable string",
             error=XmlError,
             origin=From.DOMAIN,
+            about=name,
         ),
         Rule(
-            lambda d, c: getattr(d, name) and len(getattr(d, name)) > size,
+            lambda d, c: len(getattr(d, name)) > size,
             f"disk {name} is more than {size} characters",
             origin=From.DOMAIN,
+            about=name,
         ),
     )
 
@@ -118,11 +111,11 @@ def _scsi_text(name: str, size: int) -> tuple[Rule, Rule]:
 #: What libvirt checks for every hypervisor, in its order.
 _COMMON = Rules(
     Rule(
-        lambda d, c: d.sgio == "unfiltered",
+        given,
         "unfiltered sgio is no longer supported",
         "leave sgio out",
         origin=From.DOMAIN,
-        about="sgio",
+        about="sgio=unfiltered",
     ),
     Rule(
         lambda d, c: d.type == "network" and d.source.protocol != "iscsi",
@@ -158,10 +151,11 @@ _COMMON = Rules(
         about="device=lun",
     ),
     Rule(
-        lambda d, c: d.device != "lun" and d.source.reservations is not None,
+        lambda d, c: d.device != "lun",
         "<reservations/> allowed only for lun devices",
         "device='lun'",
         origin=From.DOMAIN,
+        about="source.reservations",
     ),
     Rule(
         lambda d, c: d.device != "lun",
@@ -254,18 +248,20 @@ _COMMON = Rules(
         about="target.removable",
     ),
     Rule(
-        lambda d, c: _policy(d) is not None and d.type in _NOT_LOCAL,
+        lambda d, c: d.type in _NOT_LOCAL,
         "disk startupPolicy '{d.source.startup_policy}' is not allowed for disk of '{d.type}' type",
         "it is for files, block devices, directories and volumes",
         XmlError,
         From.DOMAIN,
+        about="source.startup_policy",
     ),
     Rule(
-        lambda d, c: _policy(d) == "requisite" and d.device not in ("cdrom", "floppy"),
+        lambda d, c: d.device not in ("cdrom", "floppy"),
         "disk startupPolicy 'requisite' is allowed only for cdrom or floppy",
         "'mandatory' or 'optional'",
         XmlError,
         From.DOMAIN,
+        about="source.startup_policy=requisite",
     ),
     Rule(
         lambda d, c: d.device in ("disk", "lun") and not d.target.dev.startswith(_DISK_NAMES),
@@ -297,10 +293,12 @@ _QEMU = Rules(
     Rule(
         lambda d, c: _has_geometry(d) and d.target.bus in ("usb", "sd"),
         "CHS geometry can not be set for '{d.target.bus}' bus",
+        about="geometry",
     ),
     Rule(
-        lambda d, c: _has_geometry(d) and d.geometry.trans is not None and d.target.bus != "ide",
+        lambda d, c: _has_geometry(d) and d.target.bus != "ide",
         "CHS translation mode can only be set for 'ide' bus not '{d.target.bus}'",
+        about="geometry.trans",
     ),
     Rule(
         lambda d, c: d.serial and d.target.bus == "sd",
@@ -402,9 +400,10 @@ _QEMU = Rules(
         about="driver.iothread",
     ),
     Rule(
-        _iothread_missing,
+        lambda d, c: not c.has_iothread(d.driver.iothread),
         "Disk iothread '{d.driver.iothread}' not defined in iothreadid",
         "add <iothreads>{d.driver.iothread}</iothreads>",
+        about="driver.iothread",
     ),
     Rule(
         lambda d, c: d.iotune.group_name and not _has_limits(d.iotune),
@@ -428,6 +427,7 @@ _QEMU = Rules(
         lambda d, c: any(f.group not in {g.group_name for g in c.domain.throttle_groups} for f in d.throttle_filters),
         "throttle group of disk '{d.target.dev}' not found",
         "define it in <throttlegroups>",
+        about="throttle_filters",
     ),
     Rule(
         lambda d, c: is_empty(d),

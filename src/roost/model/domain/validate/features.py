@@ -123,17 +123,19 @@ _NOT_FOR = "is not supported for architecture '{c.domain.os.arch}' or machine ty
 
 def _only_x86(field: str, name: str) -> Rule:
     return Rule(
-        lambda d, c: not c.is_x86 and getattr(d, field) is not None,
+        lambda d, c: not c.is_x86,
         f"The '{name}' feature {_NOT_FOR}",
         f"leave <{name}> out",
+        about=field,
     )
 
 
 def _only_power(field: str, name: str) -> Rule:
     return Rule(
-        lambda d, c: not _is_pseries(c) and getattr(d, field) is not None,
+        lambda d, c: not _is_pseries(c),
         f"The '{name}' feature {_NOT_FOR}",
         f"leave <{name}> out",
+        about=field,
     )
 
 
@@ -144,10 +146,10 @@ def _huge_table(d: Features) -> bool:
 #: On <features>, `{d}`; in libvirt's order.
 FEATURE_RULES = Rules(
     Rule(
-        lambda d, c: not c.is_x86 and d.apic.eoi is not None,
+        lambda d, c: not c.is_x86,
         f"The 'eoi' attribute of the 'apic' feature {_NOT_FOR}",
         "leave eoi out",
-        about="apic",
+        about="apic.eoi",
     ),
     Rule(
         lambda d, c: not c.is_x86 and not _is_arm_virt(c),
@@ -161,6 +163,7 @@ FEATURE_RULES = Rules(
         lambda d, c: d.pmu is False and (c.domain.os.arch or "").startswith("ppc64"),
         "PMU is always enabled for architecture '{c.domain.os.arch}'",
         "leave <pmu> out",
+        about="pmu",
     ),
     Rule(
         lambda d, c: not c.is_x86,

@@ -16,7 +16,7 @@ from roost.model.domain.devices.disk import (
     NetworkSource,
     VolumeSource,
 )
-from roost.model.domain.validate.rules import Context, Rule, Rules
+from roost.model.domain.validate.rules import Context, Rule, Rules, given
 
 
 class Image(NamedTuple):
@@ -85,10 +85,11 @@ RULES = Rules(
         about="auth",
     ),
     Rule(
-        lambda i, c: i.protocol in _SECRET_TYPES and _secret_type(i) not in (None, _SECRET_TYPES[i.protocol]),
+        lambda i, c: i.protocol in _SECRET_TYPES and i.auth.secret.type not in (None, _SECRET_TYPES[i.protocol]),
         "invalid secret type '{d.auth.secret.type}'",
         "type='ceph' for rbd, 'iscsi' for iscsi",
         origin=From.DOMAIN,
+        about="auth",
     ),
     Rule(
         lambda i, c: i.encryption.format == "luks" and i.encryption.cipher is not None,
@@ -116,21 +117,16 @@ def _encrypts(i: Image, *formats: str, engine: str = "qemu") -> bool:
 
 #: What QEMU cannot do with an image.
 QEMU_RULES = Rules(
+    Rule(given, "'cow' storage format is not supported", "type='qcow2'", about="format=cow"),
     Rule(
-        lambda i, c: i.format == "cow",
-        "'cow' storage format is not supported",
-        "type='qcow2'",
-        about="format",
-    ),
-    Rule(
-        lambda i, c: i.format == "dir",
+        given,
         "'directory' storage format is not directly supported by QEMU, use 'dir' disk type instead",
-        about="format",
+        about="format=dir",
     ),
     Rule(
-        lambda i, c: i.format == "iso",
+        given,
         "storage format 'iso' is not directly supported by QEMU, use 'raw' instead",
-        about="format",
+        about="format=iso",
     ),
     Rule(
         lambda i, c: not isinstance(i.source, DirSource | VolumeSource),
@@ -149,14 +145,15 @@ QEMU_RULES = Rules(
         "add <readonly/>",
     ),
     Rule(
-        lambda i, c: i.source.reservations is not None and "pr-manager-helper" not in c.facts.devices,
+        lambda i, c: "pr-manager-helper" not in c.facts.devices,
         "reservations not supported with this QEMU binary",
+        about="source.reservations",
     ),
     Rule(
-        lambda i, c: i.protocol == "tftp",
+        given,
         "'tftp' protocol is not supported with this QEMU binary",
         "fetch the image by http",
-        about="protocol",
+        about="protocol=tftp",
     ),
     Rule(
         lambda i, c: len(i.source.hosts) != 1,
@@ -188,11 +185,13 @@ QEMU_RULES = Rules(
     Rule(
         lambda i, c: _encrypts(i, "luks") and i.format not in ("raw", "qcow2", None),
         "encryption is supported only with 'raw' and 'qcow2' image format",
+        about="encryption",
     ),
     Rule(
         lambda i, c: _encrypts(i, "luks2", "luks-any"),
         "luks2 is currently not supported by the qemu encryption engine",
         "format='luks', or engine='librbd' for images on RBD",
+        about="encryption",
     ),
     Rule(
         lambda i, c: i.encryption.engine == "librbd" and not isinstance(i.source, NetworkSource),

@@ -7,7 +7,7 @@ from typing import Any
 
 from roost.errors import From, InternalError, XmlError
 from roost.model.domain.boards import ARM_VIRT
-from roost.model.domain.validate.rules import Context, Rule, Rules
+from roost.model.domain.validate.rules import Context, Rule, Rules, given
 
 _MAX_LOADPARM = 8
 _MAX_VCPUS_WITHOUT_EIM = 255
@@ -49,6 +49,26 @@ def _has_eim(d: Any) -> bool:
     return any(iommu.driver is not None and iommu.driver.eim for iommu in d.devices.iommus)
 
 
+#: On the domain, `{d}`: what QEMU cannot do when a guest ends.
+ACTION_RULES = Rules(
+    Rule(
+        lambda d, c: "rename-restart" in (d.on_poweroff, d.on_reboot, d.on_crash),
+        "qemu driver doesn't support the 'rename-restart' action for 'on_reboot'/'on_poweroff'/'on_crash'",
+        "'restart' or 'destroy'",
+    ),
+    Rule(
+        lambda d, c: "preserve" in (d.on_poweroff, d.on_reboot),
+        "qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'",
+        "'restart' or 'destroy'; 'preserve' is for <on_crash>",
+    ),
+    Rule(
+        lambda d, c: d.on_poweroff == "restart",
+        "qemu driver doesn't support 'onReboot' set to 'destroy and 'onPoweroff' set to 'reboot'",
+        "'restart' for both, or 'destroy' for <on_poweroff>",
+        about="on_reboot=destroy",
+    ),
+)
+
 #: In libvirt's order.
 RULES = Rules(
     Rule(
@@ -78,22 +98,22 @@ RULES = Rules(
         about="features",
     ),
     Rule(
-        lambda d, c: d.pm.suspend_to_mem is not None and not _has_sleep_states(c),
+        lambda d, c: not _has_sleep_states(c),
         "setting ACPI S3 not supported",
         "drop <suspend-to-mem>",
-        about="pm",
+        about="pm.suspend_to_mem",
     ),
     Rule(
-        lambda d, c: d.pm.suspend_to_disk is not None and not _has_sleep_states(c),
+        lambda d, c: not _has_sleep_states(c),
         "setting ACPI S4 not supported",
         "drop <suspend-to-disk>",
-        about="pm",
+        about="pm.suspend_to_disk",
     ),
     Rule(
-        lambda d, c: d.cpu.mode == "maximum" and not c.facts.has_max_cpu,
+        lambda d, c: not c.facts.has_max_cpu,
         "maximum CPU is not supported by QEMU binary",
         "leave <cpu> out, or name a model",
-        about="cpu",
+        about="cpu.mode=maximum",
     ),
     Rule(
         lambda d, c: d.devices.parallels and not c.board.parallel,
@@ -113,22 +133,7 @@ RULES = Rules(
         "add <serial type='pty'/>",
         XmlError,
     ),
-    Rule(
-        lambda d, c: "rename-restart" in (d.on_poweroff, d.on_reboot, d.on_crash),
-        "qemu driver doesn't support the 'rename-restart' action for 'on_reboot'/'on_poweroff'/'on_crash'",
-        "'restart' or 'destroy'",
-    ),
-    Rule(
-        lambda d, c: "preserve" in (d.on_poweroff, d.on_reboot),
-        "qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'",
-        "'restart' or 'destroy'; 'preserve' is for <on_crash>",
-    ),
-    Rule(
-        lambda d, c: d.on_poweroff == "restart",
-        "qemu driver doesn't support 'onReboot' set to 'destroy and 'onPoweroff' set to 'reboot'",
-        "'restart' for both, or 'destroy' for <on_poweroff>",
-        about="on_reboot=destroy",
-    ),
+    *ACTION_RULES,
 )
 
 #: On the domain, `{d}`: how many processors, and how they are arranged.
@@ -181,10 +186,10 @@ LIFECYCLE_RULES = Rules(_no_dump("on_poweroff", "poweroff"), _no_dump("on_reboot
 #: On each <timer>, `{d}`.
 TIMER_RULES = Rules(
     Rule(
-        lambda d, c: d.name == "platform",
+        given,
         "unsupported timer type (name) '{d.name}'",
         "rtc, pit, hpet or tsc",
-        about="name",
+        about="name=platform",
     ),
     Rule(
         lambda d, c: d.name in ("tsc", "kvmclock", "hypervclock") and d.present and not c.is_x86,
@@ -242,4 +247,12 @@ ENVIRONMENT_RULES = Rules(
     ),
 )
 
-__all__ = ["CLOCK_RULES", "ENVIRONMENT_RULES", "LIFECYCLE_RULES", "RULES", "TIMER_RULES", "TOPOLOGY_RULES"]
+__all__ = [
+    "ACTION_RULES",
+    "CLOCK_RULES",
+    "ENVIRONMENT_RULES",
+    "LIFECYCLE_RULES",
+    "RULES",
+    "TIMER_RULES",
+    "TOPOLOGY_RULES",
+]

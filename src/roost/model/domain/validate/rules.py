@@ -53,7 +53,7 @@ class Rule(NamedTuple):
     only: the kinds of device that can break it (a disk's buses, a controller's
     types); None for all. about: what a device must have to be concerned, so that
     `broken` may rely on it and others cost nothing: `field`, which must be given
-    (be it as 'no'), or `field=value`.
+    (be it as 'no'), or `field=value`; `field.field` for one of an element that may be missing.
     """
 
     broken: Callable[[Any, Context], object]
@@ -89,23 +89,39 @@ def _check_of(rules: Rules) -> Callable[[Any, Context], Rule | None]:
     """Writes one function of a table: every definition goes through all of them, and most rules concern few devices."""
     # There is but one empty tuple: a field that is one has not been given.
     names: dict[str, Any] = {"nothing": ()}
-    fields = sorted({rule.about.partition("=")[0] for rule in rules} - {""})
+    fields = sorted({_first(rule.about) for rule in rules if rule.about})
     lines = ["def check(d, c):"]
     if fields:
         names["get"] = attrgetter(*fields)
         lines.append(f" {', '.join(f'v{number}' for number in range(len(fields)))} = get(d)")
     for number, rule in enumerate(rules):
         names[f"broken{number}"], names[f"rule{number}"] = rule.broken, rule
-        field, _, value = rule.about.partition("=")
-        condition = ""
-        if value:
-            condition = f"v{fields.index(field)} == {value!r} and "
-        elif field:
-            condition = f"v{fields.index(field)} is not None and v{fields.index(field)} is not nothing and "
+        condition = _condition(rule.about, f"v{fields.index(_first(rule.about))}") if rule.about else ""
         lines.append(f" if {condition}broken{number}(d, c): return rule{number}")
     exec("\n".join([*lines, " return None"]), names)
     check: Callable[[Any, Context], Rule | None] = names["check"]
     return check
+
+
+def _first(about: str) -> str:
+    """The field of the device itself."""
+    return about.partition("=")[0].partition(".")[0]
+
+
+def _condition(about: str, variable: str) -> str:
+    """Source that tells whether a rule concerns a device. variable: holds the device's field."""
+    path, _, value = about.partition("=")
+    _, _, inner = path.partition(".")
+    given = f"{variable} is not None and "
+    if inner:
+        given += f"(v := {variable}.{inner}) is not None and "
+        variable = "v"
+    return f"{given}{variable} == {value!r} and " if value else f"{given}{variable} is not nothing and "
+
+
+def given(device: Any, context: Context) -> bool:
+    """For rules that are broken by what they are about."""
+    return True
 
 
 def is_odd_size(size: int | None) -> bool:
@@ -138,4 +154,4 @@ def virtio_only(is_virtio: Callable[[Any], object], only: frozenset[str] | None 
     return tuple(rule(option) for option in _VIRTIO_OPTIONS)
 
 
-__all__ = ["Context", "Rule", "Rules", "by_kind", "is_odd_size", "virtio_only"]
+__all__ = ["Context", "Rule", "Rules", "by_kind", "given", "is_odd_size", "virtio_only"]
