@@ -208,17 +208,26 @@ def propagation() -> list[str]:
     Its own default needs a mount on /, which a chroot into a plain directory has not. There, mounts stay where they
     are made unless the file system that the directory is on is shared.
     """
+    if not in_chroot():
+        return []
+    if "shared:" in (mount_of(Path("/proc/1/mountinfo"), root_mount()) or "shared: for all that is known"):
+        pytest.skip("in a chroot on a shared mount, a libvirtd apart from the machine's cannot be made")
+    return ["--propagation", "unchanged"]
+
+
+def in_chroot() -> bool:
+    """Whether the root directory is no mount of its own: such processes cannot make themselves another root either."""
+    return mount_of(Path("/proc/self/mountinfo"), root_mount()) is None
+
+
+def root_mount() -> str:
+    """The number of the mount that the root directory is on."""
     root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     try:
         fields = Path(f"/proc/self/fdinfo/{root}").read_text().split()
     finally:
         os.close(root)
-    mount = fields[fields.index("mnt_id:") + 1]
-    if mount_of(Path("/proc/self/mountinfo"), mount):
-        return []
-    if "shared:" in (mount_of(Path("/proc/1/mountinfo"), mount) or "shared: for all that is known"):
-        pytest.skip("in a chroot on a shared mount, a libvirtd apart from the machine's cannot be made")
-    return ["--propagation", "unchanged"]
+    return fields[fields.index("mnt_id:") + 1]
 
 
 def mount_of(table: Path, number: str) -> str | None:
