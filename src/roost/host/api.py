@@ -511,13 +511,17 @@ class ControlGroups(Protocol):
         """Raises as `get`, and SystemCallError for what is no block device."""
         ...
 
-    def usage(self, path: str) -> GroupUsage:
+    def usage(self, path: str, threads: str = "") -> GroupUsage:
         """Raises SystemCallError."""
         ...
 
 
 class Threads(Protocol):
     """Where and how single threads run."""
+
+    def of(self, pid: int) -> Sequence[int]:
+        """The numbers of a process's threads; none when it is gone."""
+        ...
 
     def affinity(self, thread: int) -> frozenset[int]:
         """The CPUs it may run on. Raises SystemCallError."""

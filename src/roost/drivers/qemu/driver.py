@@ -8,6 +8,7 @@ from roost.contract.interface import Backend
 from roost.contract.node import Node, Processors
 from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
+from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
 from roost.drivers.qemu.agent.service import QemuGuestAgent
 from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig
@@ -26,6 +27,9 @@ from roost.drivers.qemu.recovery import Recovery
 from roost.drivers.qemu.statistics import QemuStatistics
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.translation import QemuTranslation
+from roost.drivers.qemu.tuning.devices import QemuDeviceLimits
+from roost.drivers.qemu.tuning.limits import QemuResourceLimits
+from roost.drivers.qemu.tuning.pinning import QemuPinning
 from roost.engine.bus import EventBus
 from roost.engine.store import Store
 from roost.engine.table import DomainTable
@@ -66,6 +70,9 @@ class QemuDriver:
             Monitor: QemuMonitor(context),
             GuestAgent: QemuGuestAgent(context),
             Translation: QemuTranslation(context, domains.prepare),
+            Pinning: QemuPinning(context),
+            ResourceLimits: QemuResourceLimits(context, privileged=privileged),
+            DeviceLimits: QemuDeviceLimits(context),
         }
         uri = "qemu:///system" if privileged else "qemu:///session"
         self._backend = Backend("QEMU", uri, From.QEMU, interfaces, bus)

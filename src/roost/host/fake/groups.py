@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roost.errors import OperationInvalid, SystemCallError
 from roost.host.api import Controller, DeviceSetting, GroupSetting, GroupUsage
 
@@ -75,7 +77,7 @@ class FakeControlGroups:
     def set_device(self, path: str, setting: DeviceSetting, device: str, value: int) -> None:
         self.devices[path, setting, device] = value
 
-    def usage(self, path: str) -> GroupUsage:
+    def usage(self, path: str, threads: str = "") -> GroupUsage:
         return GroupUsage(3_000_000_000, 2_000_000_000, 1_000_000_000, (1_000_000_000, 2_000_000_000))
 
 
@@ -85,6 +87,9 @@ class FakeThreads:
     def __init__(self) -> None:
         self.affinities: dict[int, frozenset[int]] = {}
         self.schedulers: dict[int, tuple[str, int]] = {}
+
+    def of(self, pid: int) -> Sequence[int]:
+        return [pid]
 
     def affinity(self, thread: int) -> frozenset[int]:
         return self.affinities.get(thread, frozenset(range(4)))

@@ -25,6 +25,7 @@ _CONTROLLERS: tuple[Controller, ...] = ("cpu", "cpuset", "memory", "blkio", "cpu
 _V2_NAMES: Mapping[str, Controller] = {"cpu": "cpu", "cpuset": "cpuset", "memory": "memory", "io": "blkio"}
 #: Those that threads of a process can be apart in.
 _THREADED = frozenset(("cpu", "cpuset"))
+_THREADED_V1 = _THREADED | {"cpuacct"}
 _NO_WEIGHTS = "blkio device weight is valid only for bfq or cfq scheduler"
 _NO_WEIGHTS_HINT = "switch a disk of the host to bfq: echo bfq > /sys/block/NAME/queue/scheduler"
 
@@ -42,7 +43,7 @@ class Hierarchy(NamedTuple):
     @property
     def is_threaded(self) -> bool:
         """Whether groups of threads are made in it."""
-        return bool(self.controllers & _THREADED)
+        return bool(self.controllers & (_THREADED_V1 if self.version == 1 else _THREADED))
 
 
 def find_hierarchies(mountinfo: str) -> Iterator[Hierarchy]:
@@ -242,9 +243,9 @@ class LinuxControlGroups:
         except OSError as error:
             raise system_error(f"Unable to write to '{found[0]}'", error) from error
 
-    def usage(self, path: str) -> GroupUsage:
+    def usage(self, path: str, threads: str = "") -> GroupUsage:
         hierarchy = self._with("cpuacct")
-        group = hierarchy.group(path)
+        group = hierarchy.group(path, threads)
         try:
             if hierarchy.version == 2:
                 values = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from roost.host.linux.system import system_error
 
@@ -13,6 +14,12 @@ _PROCESSOR = 36
 
 class LinuxThreads:
     """See host.api.Threads."""
+
+    def of(self, pid: int) -> Sequence[int]:
+        try:
+            return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+        except FileNotFoundError:
+            return ()
 
     def affinity(self, thread: int) -> frozenset[int]:
         try:

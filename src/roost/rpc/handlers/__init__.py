@@ -23,6 +23,7 @@ from roost.rpc.handlers import (
     node,
     statistics,
     translation,
+    tuning,
 )
 from roost.rpc.routes import Row
 
@@ -39,6 +40,7 @@ MAIN: Mapping[Program, Iterable[Row]] = {
         *consoles.ROWS,
         *events.ROWS,
         *translation.ROWS,
+        *tuning.ROWS,
         *agent.ROWS,
     ),
     QEMU: (*monitor.ROWS, *agent.QEMU_ROWS),

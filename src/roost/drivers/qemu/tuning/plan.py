@@ -118,6 +118,20 @@ def vcpu_pin(domain: Domain, number: int) -> str | None:
     return next((pin.cpuset for pin in pins if pin.vcpu == number), None)
 
 
+def present_vcpus(domain: Domain) -> tuple[int, ...]:
+    """The numbers of the processors that are plugged in."""
+    if domain.vcpus:
+        return tuple(state.id for state in domain.vcpus if state.enabled)
+    vcpu = domain.vcpu
+    count = 1 if vcpu is None else vcpu.count if vcpu.current is None else vcpu.current
+    return tuple(range(count))
+
+
+def iothread_ids(domain: Domain) -> tuple[int, ...]:
+    """The ids of the I/O threads."""
+    return tuple(thread.id for thread in domain.iothread_ids) or tuple(range(1, (domain.iothreads or 0) + 1))
+
+
 def emulator_plan(domain: Domain) -> ThreadPlan:
     """All threads but the processors and I/O threads."""
     tune = domain.cputune or CpuTune()
@@ -152,6 +166,6 @@ def iothread_plan(domain: Domain, id: int) -> ThreadPlan:
 
 
 __all__ = [
-    "ThreadPlan", "emulator_plan", "group_of", "group_settings", "iothread_plan", "machine_name",
-    "missing_controller", "partition_of", "vcpu_pin", "vcpu_plan",
+    "ThreadPlan", "emulator_plan", "group_of", "group_settings", "iothread_ids", "iothread_plan", "machine_name",
+    "missing_controller", "partition_of", "present_vcpus", "vcpu_pin", "vcpu_plan",
 ]  # fmt: skip

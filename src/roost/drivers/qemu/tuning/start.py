@@ -17,6 +17,7 @@ from roost.drivers.qemu.tuning.plan import (
     iothread_plan,
     missing_controller,
     partition_of,
+    present_vcpus,
     vcpu_plan,
 )
 from roost.errors import ConfigUnsupported, From, RoostError, SystemCallError
@@ -87,13 +88,13 @@ def place_process(host: Host, guest: Guest, live: Domain) -> None:
     if guest.group:
         _bound(host, guest.group, plan)
         host.groups.add_process(guest.group, process.pid, plan.group)
-    for thread in (process.pid, *(number for number, _, _ in process.threads())):
+    for thread in host.threads.of(process.pid):
         _set_affinity(host, thread, plan.cpus)
 
 
 def tune_threads(host: Host, guest: Guest, live: Domain) -> None:
     """Put all processors and I/O threads of a guest in their places."""
-    for number, thread in enumerate(guest.vcpus):
+    for number, thread in zip(present_vcpus(live), guest.vcpus, strict=False):
         tune_vcpu(host, guest, live, number, thread)
     for id, thread in guest.iothreads.items():
         tune_iothread(host, guest, live, id, thread)

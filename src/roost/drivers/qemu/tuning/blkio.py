@@ -1,0 +1,53 @@
+"""Lists of limits for block devices as libvirt's parameters spell them: `/dev/sda,300,/dev/sdb,500`. Dry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import get_args
+
+from msgspec.structs import replace
+
+from roost.errors import From, InvalidArg
+from roost.host.api import DeviceSetting
+from roost.model.domain.tuning import BlkioDevice, BlkioTune
+
+#: The parameters, in the order of libvirt's answer.
+BLKIO_DEVICES: Mapping[str, DeviceSetting] = {f"device_{each}": each for each in get_args(DeviceSetting)}
+_LARGEST: Mapping[str, int] = {"read_bytes_sec": 2**64 - 1, "write_bytes_sec": 2**64 - 1}
+
+
+def parse_devices(name: str, text: str) -> dict[str, int]:
+    """Values by path. Raises InvalidArg."""
+    if not text:
+        return {}
+    words = text.split(",")
+    if len(words) % 2:
+        raise InvalidArg(
+            f"unable to parse blkio device '{name}' '{text}'", domain=From.NONE, hint="as in /dev/sda,300,/dev/sdb,500"
+        )
+    found = {}
+    for path, value in zip(words[::2], words[1::2], strict=True):
+        if not value.isdecimal() or int(value) > _LARGEST.get(BLKIO_DEVICES[name], 2**32 - 1):
+            raise InvalidArg(f"invalid value '{value}' for parameter '{name}' of device '{path}'", domain=From.NONE)
+        found[path] = int(value)
+    return found
+
+
+def device_lists(tune: BlkioTune) -> Iterator[tuple[str, str]]:
+    """Each parameter and its list."""
+    for name, field in BLKIO_DEVICES.items():
+        limits = ((device.path, getattr(device, field)) for device in tune.devices)
+        yield name, ",".join(f"{path},{value}" for path, value in limits if value)
+
+
+def with_devices(tune: BlkioTune, changes: Mapping[DeviceSetting, Mapping[str, int]]) -> BlkioTune:
+    """The element with limits of devices changed; a value of 0 takes one away."""
+    devices = {device.path: device for device in tune.devices}
+    for field, limits in changes.items():
+        for path, value in limits.items():
+            devices[path] = replace(devices.get(path, BlkioDevice(path=path)), **{field: value or None})
+    kept = (device for device in devices.values() if device != BlkioDevice(path=device.path))
+    return replace(tune, devices=tuple(kept))
+
+
+__all__ = ["BLKIO_DEVICES", "device_lists", "parse_devices", "with_devices"]

@@ -1,0 +1,255 @@
+"""What bounds single disks and interfaces, and how much memory the guest may have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.constants import typed_params as T
+from roost.contract import flags as F
+from roost.contract.references import DomainIdentity
+from roost.contract.tuning import DeviceLimits
+from roost.contract.typed_params import TypedParam, checked, string
+from roost.drivers.qemu.context import Context, require_monitor
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.plan.blocks import backend_id, throttle
+from roost.drivers.qemu.qmp import QmpCommandError
+from roost.drivers.qemu.tuning import bandwidth as B
+from roost.drivers.qemu.tuning import throttling
+from roost.drivers.qemu.tuning.change import Change, change, require_live, save_definition
+from roost.engine.affect import affected, choose
+from roost.errors import From, InternalError, InvalidArg, OperationInvalid
+from roost.model.domain import Domain
+from roost.model.domain.devices.disk import Disk, IoTune
+from roost.model.domain.devices.memory import VirtioMem
+
+_AFFECT = D.AFFECT_LIVE | D.AFFECT_CONFIG
+_READ = _AFFECT | T.STRING_OKAY
+#: Seconds a guest's QEMU has to answer a question.
+_DEADLINE = 5.0
+
+
+class QemuDeviceLimits(DeviceLimits):
+    """contract.DeviceLimits."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    # -- disks
+
+    async def block_io_tune(self, domain: DomainIdentity, disk: str | None, flags: int) -> Sequence[TypedParam]:
+        F.check(flags, _READ, "qemuDomainGetBlockIoTune", From.QEMU)
+        record = self._context.table.get(domain)
+        document = choose(record, flags)
+        if disk is None:
+            return throttling.shown(None)
+        found = throttling.find_disk(document, disk)
+        if document is not record.live:
+            if found is None:
+                raise InvalidArg(
+                    f"disk '{disk}' was not found in the domain config", domain=From.QEMU, hint=_targets(document)
+                )
+            return throttling.shown(found.iotune)
+        found = _require_disk(document, disk)
+        if throttling.is_empty(found):
+            return throttling.shown(found.iotune)
+        answer = await require_monitor(record).execute("query-block", deadline=_DEADLINE)
+        inserted = next((each.get("inserted") for each in answer if each.get("qdev") == backend_id(found)), None)
+        return throttling.shown(throttling.from_qemu(inserted) if inserted else found.iotune)
+
+    async def set_block_io_tune(
+        self, domain: DomainIdentity, disk: str, params: Sequence[TypedParam], flags: int
+    ) -> None:
+        F.check(flags, _AFFECT, "qemuDomainSetBlockIoTune", From.QEMU)
+        values = checked(params, throttling.PARAMETERS)
+        record = self._context.table.get(domain)
+        async with record.job("tune"):
+            live, config = affected(record, flags)
+            throttling.check(values)
+            definition = _with_limits(record.config, disk, values) if config else None
+            if live:
+                await self._throttle(record, disk, values)
+                prefixed = (TypedParam(f"blkdeviotune.{each.field}", each.value) for each in params)
+                self._context.publish(record, E.ID_TUNABLE, (string(D.TUNABLE_BLKDEV_DISK, disk), *prefixed))
+            if definition is not None:
+                await save_definition(self._context, record, definition)
+
+    async def _throttle(self, record: GuestRecord, name: str, values: dict[str, Any]) -> None:
+        guest, document = require_live(record)
+        disk = _require_disk(document, name)
+        tune = throttling.merged(document, disk, values, live=True)
+        # A drive without a medium gets its limits with the next one.
+        arguments = throttle(replace(disk, iotune=tune or IoTune()))
+        if arguments is not None and not throttling.is_empty(disk):
+            await require_monitor(record).execute("block_set_io_throttle", arguments)
+        _still_runs(record, guest)
+        record.live = throttling.with_iotune(record.document, disk, tune)
+        self._context.save(record)
+
+    # -- interfaces
+
+    def interface_parameters(self, domain: DomainIdentity, device: str | None, flags: int) -> Sequence[TypedParam]:
+        F.check(flags, _READ, "qemuDomainGetInterfaceParameters", From.QEMU)
+        document = choose(self._context.table.get(domain), flags)
+        return B.shown(B.find_interface(document, device).bandwidth if device is not None else None)
+
+    async def set_interface_parameters(
+        self, domain: DomainIdentity, device: str, params: Sequence[TypedParam], flags: int
+    ) -> None:
+        F.check(flags, _AFFECT, "qemuDomainSetInterfaceParameters", From.QEMU)
+        values = checked(params, B.PARAMETERS)
+
+        def edit(document: Domain) -> Domain:
+            interface = B.find_interface(document, device)
+            return B.with_bandwidth(document, interface, B.merged(interface, values))
+
+        def act(guest: Guest, live: Domain) -> None:
+            interface = B.find_interface(live, device)
+            name = interface.target.dev if interface.target is not None else None
+            if not name:
+                raise InternalError("the interface has no device on the host", domain=From.QEMU)
+            sent, received = B.rates(interface, B.merged(interface, values))
+            network = self._context.host.network
+            if interface.virtualport is not None and interface.virtualport.type == "openvswitch":
+                network.shape_port(name, live.uuid or "", sent=sent, received=received)
+            else:
+                network.shape(name, sent=sent, received=received)
+
+        await change(self._context, domain, flags, Change(edit, act))
+
+    # -- memory
+
+    async def set_memory(self, domain: DomainIdentity, memory: int, flags: int) -> None:
+        F.check(flags, _AFFECT | D.MEM_MAXIMUM, "qemuDomainSetMemoryFlags", From.QEMU)
+        record = self._context.table.get(domain)
+        async with record.job("set memory"):
+            live, config = affected(record, flags)
+            definition: Domain | None = None
+            if flags & D.MEM_MAXIMUM:
+                if live:
+                    raise OperationInvalid(
+                        "cannot resize the maximum memory on an active domain",
+                        domain=From.QEMU,
+                        hint="change it with --config; memory devices can be plugged in",
+                    )
+                definition = _with_maximum(record.config, memory)
+            else:
+                self._check_balloon(record, memory, live=live, config=config)
+                if config:
+                    definition = replace(record.config, current_memory=memory)
+                if live:
+                    await self._inflate(record, memory)
+            if definition is not None:
+                await save_definition(self._context, record, definition)
+
+    def _check_balloon(self, record: GuestRecord, memory: int, *, live: bool, config: bool) -> None:
+        documents = ([record.document] if live else []) + ([record.config] if config else [])
+        largest = min(_most(document) for document in documents)
+        if memory > largest:
+            raise InvalidArg(
+                "cannot set memory higher than max memory", domain=From.QEMU, hint=f"the most is {largest} KiB"
+            )
+
+    async def _inflate(self, record: GuestRecord, memory: int) -> None:
+        try:
+            await require_monitor(record).execute("balloon", {"value": memory * 1024})
+        except QmpCommandError as error:
+            if error.kind != "DeviceNotActive":
+                raise
+            raise OperationInvalid(
+                "Unable to change memory of active domain without the balloon device and guest OS balloon driver",
+                domain=From.QEMU,
+                hint="add <memballoon model='virtio'/>",
+            ) from error
+
+    async def set_memory_stats_period(self, domain: DomainIdentity, seconds: int, flags: int) -> None:
+        F.check(flags, _AFFECT, "qemuDomainSetMemoryStatsPeriod", From.QEMU)
+        record = self._context.table.get(domain)
+        async with record.job("set memory statistics period"):
+            live, config = affected(record, flags)
+            definition = _with_period(record.config, seconds) if config else None
+            if live:
+                guest, document = require_live(record)
+                _with_period(document, seconds)
+                balloon = document.devices.memballoon
+                arguments = {
+                    "path": f"/machine/peripheral/{balloon.alias if balloon is not None else ''}",
+                    "property": "guest-stats-polling-interval",
+                    "value": seconds,
+                }
+                try:
+                    await require_monitor(record).execute("qom-set", arguments)
+                except QmpCommandError as error:
+                    text = "unable to set balloon driver collection period"
+                    raise OperationInvalid(text, domain=From.QEMU, hint=error.desc) from error
+                _still_runs(record, guest)
+                record.live = _with_period(record.document, seconds)
+                self._context.save(record)
+            if definition is not None:
+                await save_definition(self._context, record, definition)
+
+
+def _still_runs(record: GuestRecord, guest: Guest) -> None:
+    if record.runtime is not guest:
+        raise OperationInvalid("domain is not running", domain=From.QEMU)
+
+
+def _targets(document: Domain) -> str:
+    return f"there are {', '.join(disk.target.dev for disk in document.devices.disks)}"
+
+
+def _require_disk(document: Domain, name: str) -> Disk:
+    disk = throttling.find_disk(document, name)
+    if disk is None:
+        raise InvalidArg(f"disk '{name}' not found in domain", domain=From.QEMU, hint=_targets(document))
+    return disk
+
+
+def _with_limits(document: Domain, name: str, values: dict[str, Any]) -> Domain:
+    disk = throttling.find_disk(document, name)
+    if disk is None:
+        text = f"missing persistent configuration for disk '{name}'"
+        raise InvalidArg(text, domain=From.QEMU, hint=_targets(document))
+    return throttling.with_iotune(document, disk, throttling.merged(document, disk, values, live=False))
+
+
+def _most(document: Domain) -> int:
+    """KiB that the balloon can leave the guest: memory that virtio-mem brings is not its to give."""
+    return document.memory - sum(each.size for each in document.devices.memories if isinstance(each, VirtioMem))
+
+
+def _with_maximum(document: Domain, memory: int) -> Domain:
+    if document.cells:
+        raise OperationInvalid(
+            "initial memory size of a domain with NUMA nodes cannot be modified with this API",
+            domain=From.QEMU,
+            hint="edit the cells' memory",
+        )
+    if document.max_memory is not None and document.max_memory.size and document.max_memory.size < memory:
+        raise OperationInvalid(
+            "cannot set initial memory size greater than the maximum memory size",
+            domain=From.QEMU,
+            hint=f"<maxMemory> is {document.max_memory.size} KiB",
+        )
+    now = document.memory if document.current_memory is None else document.current_memory
+    return replace(document, memory=memory, current_memory=min(now, memory))
+
+
+def _with_period(document: Domain, seconds: int) -> Domain:
+    balloon = document.devices.memballoon
+    if balloon is None or balloon.model == "none":
+        raise InternalError(
+            "No memory balloon device configured, can not set the collection period",
+            domain=From.QEMU,
+            hint="add <memballoon model='virtio'/>",
+        )
+    return replace(
+        document, devices=replace(document.devices, memballoon=replace(balloon, stats_period=seconds or None))
+    )
+
+
+__all__ = ["QemuDeviceLimits"]

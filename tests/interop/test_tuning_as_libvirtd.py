@@ -1,0 +1,219 @@
+"""What bounds a guest, asked and changed by virsh of both daemons: the same words, the same answers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.daemon import RoostDaemon
+from support.peer import Peer, virsh, virsh_ok
+
+pytestmark = [pytest.mark.peer, pytest.mark.root, pytest.mark.guest]
+
+NAME = f"tuned{os.getpid()}"
+DOCUMENT = """
+<domain type='qemu'>
+  <name>{name}</name><uuid>5c9b4d2e-6b0f-4a3a-9a51-0d6f2b7c1e00</uuid>
+  <memory unit='MiB'>64</memory><currentMemory unit='MiB'>48</currentMemory>
+  <vcpu current='2'>3</vcpu><iothreads>2</iothreads>
+  <cputune><shares>512</shares><vcpupin vcpu='1' cpuset='1'/><emulator_quota>20000</emulator_quota></cputune>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}'/><target dev='vda'
+      bus='virtio'/><iotune><total_iops_sec>500</total_iops_sec></iotune></disk>
+    <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}2'/><target dev='sda'
+      bus='scsi'/></disk>
+    <disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>
+    <interface type='user'><mac address='52:54:00:11:22:33'/></interface>
+    <interface type='ethernet'><mac address='52:54:00:11:22:34'/><target dev='{tap}'/></interface>
+  </devices>
+</domain>"""
+
+#: Run in this order; what was changed stays for those that follow. {} is the domain.
+LIVE = """
+vcpupin {}
+vcpupin {} --config
+vcpupin {} 0 0
+vcpupin {} 2 0
+vcpupin {} 5 0
+vcpupin {} 5 0 --config
+vcpupin {} 0 0-1 --config
+vcpupin {}
+vcpupin {} --config
+vcpupin {} --live --config
+emulatorpin {}
+emulatorpin {} 1
+emulatorpin {} 0-1 --config --live
+emulatorpin {} 0 --config
+emulatorpin {}
+emulatorpin {} --config
+iothreadinfo {}
+iothreadpin {} 1 1
+iothreadpin {} 4 1
+iothreadpin {} 4 1 --config
+iothreadpin {} 2 0 --config
+iothreadinfo {}
+iothreadinfo {} --config
+schedinfo {}
+schedinfo {} --config
+schedinfo {} --set vcpu_quota=5
+schedinfo {} --set vcpu_quota=50000
+schedinfo {} --set vcpu_period=50000 --set global_quota=-1
+schedinfo {} --set cpu_shares=1
+schedinfo {} --set cpu_shares=2048 --live --config
+schedinfo {} --set iothread_quota=30000 --config
+schedinfo {} --set nonsense=5
+schedinfo {}
+schedinfo {} --config
+memtune {}
+memtune {} --config
+memtune {} --hard-limit 400000 --live
+memtune {} --soft-limit 300000 --live
+memtune {} --hard-limit 700000 --swap-hard-limit 600000
+memtune {} --swap-hard-limit 600000 --live
+memtune {} --hard-limit 200000 --live --config
+memtune {} --hard-limit -1 --config
+memtune {}
+memtune {} --config
+blkiotune {}
+blkiotune {} --config
+blkiotune {} --weight 300
+blkiotune {} --weight 700 --config
+blkiotune {} --device-read-iops-sec /nowhere,300 --config
+blkiotune {} --device-read-iops-sec /nowhere,300
+blkiotune {} --device-read-iops-sec /dev/null,300
+blkiotune {} --device-read-iops-sec /dev/vda
+blkiotune {} --device-read-iops-sec /dev/vda,x
+blkiotune {}
+blkiotune {} --config
+numatune {}
+numatune {} --mode interleave
+numatune {} --mode strict --nodeset 0 --config
+numatune {} --nodeset 0
+numatune {} --nodeset 0
+numatune {} --nodeset 5
+numatune {} --nodeset x
+numatune {}
+numatune {} --config
+blkdeviotune {} vda
+blkdeviotune {} vda --config
+blkdeviotune {} vda --total-bytes-sec 1000000
+blkdeviotune {} vda --read-bytes-sec 700000 --write-bytes-sec 800000 --live --config
+blkdeviotune {} vda --total-bytes-sec 5 --read-bytes-sec 7
+blkdeviotune {} vda --total-iops-sec-max 5
+blkdeviotune {} vda --total-iops-sec-max 900 --total-iops-sec-max-length 3
+blkdeviotune {} vda --group-name drives --total-iops-sec 100
+blkdeviotune {} sda --group-name drives --total-iops-sec 200 --live
+blkdeviotune {} sda --group-name others
+blkdeviotune {} nosuch --total-iops-sec 100
+blkdeviotune {} nosuch --total-iops-sec 100 --config
+blkdeviotune {} nosuch
+blkdeviotune {} nosuch --config
+blkdeviotune {} hdc --total-iops-sec 100
+blkdeviotune {} vda
+blkdeviotune {} vda --config
+blkdeviotune {} sda
+blkdeviotune {} sda --total-iops-sec 0
+blkdeviotune {} sda
+domiftune {} 52:54:00:11:22:33
+domiftune {} 52:54:00:11:22:33 --inbound 100
+domiftune {} 52:54:00:11:22:34 --inbound 100,200,300 --outbound 50 --config
+domiftune {} 52:54:00:11:22:34 --inbound 0 --config
+domiftune {} 52:54:00:11:22:34 --config
+domiftune {} 52:54:00:11:22:34
+domiftune {} nosuch
+setmem {} 40M
+setmem {} 300M
+setmem {} 32M --config
+setmaxmem {} 128M
+setmaxmem {} 128M --config
+dommemstat {} --period 3
+dommemstat {} --period 7 --config
+cpu-stats nosuch
+"""
+
+#: Of the domain when it is shut off.
+STOPPED = """
+vcpupin {}
+vcpupin {} 1 0
+vcpupin {} 1 0 --live
+emulatorpin {}
+iothreadinfo {}
+schedinfo {}
+schedinfo {} --set cpu_shares=300
+schedinfo {} --live
+memtune {} --live
+memtune {} --hard-limit 300000
+memtune {}
+blkiotune {}
+numatune {}
+blkdeviotune {} vda
+setmem {} 40M
+setmem {} 40M --live
+setmaxmem {} 64M
+dommemstat {} --period 0
+cpu-stats {}
+"""
+
+
+def normal(text: str) -> str:
+    """Without paths of the groups, and names that each daemon gives."""
+    return re.sub(r"/sys/fs/cgroup/\S*?/(?=[a-z]+\.)", "GROUP/", text).strip()
+
+
+@pytest.fixture(scope="module")
+def daemons(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    directory = tmp_path_factory.mktemp("tuned")
+    with RoostDaemon() as roost:
+        for name, uri in (("roost", roost.uri), ("libvirt", peer.uri)):
+            disk = Path(f"/tmp/{NAME}-{name}.img")
+            for image in (disk, Path(f"{disk}2")):
+                image.write_bytes(bytes(1 << 20))
+                image.chmod(0o666)
+            path = directory / f"{name}.xml"
+            path.write_text(DOCUMENT.format(name=NAME, disk=disk, tap=f"tn{os.getpid() % 100000}{name[0]}"))
+            virsh_ok(uri, "define", str(path))
+            virsh_ok(uri, "start", NAME, "--paused")
+        try:
+            yield roost.uri, peer.uri
+        finally:
+            virsh(peer.uri, "destroy", NAME)
+            virsh(peer.uri, "undefine", NAME)
+            for image in Path("/tmp").glob(f"{NAME}-*"):
+                image.unlink()
+
+
+def differences(daemons: tuple[str, str], lines: str) -> list[str]:
+    """Where the daemons' answers differ."""
+    found = []
+    for line in lines.strip().splitlines():
+        words = line.format(NAME).split()
+        ours, theirs = (virsh(uri, *words) for uri in daemons)
+        mine, peers = (normal(answer.stdout + answer.stderr) for answer in (ours, theirs))
+        if peers not in mine if theirs.returncode else mine != peers:
+            found.append(f"{line}\n--- roost\n{mine}\n--- libvirt\n{peers}\n")
+    return found
+
+
+def test_a_running_guest(daemons: tuple[str, str]) -> None:
+    assert not differences(daemons, LIVE)
+    ours, theirs = (virsh_ok(uri, "dumpxml", NAME) for uri in daemons)
+    assert tuning_of(ours) == tuning_of(theirs)
+    ours, theirs = (virsh_ok(uri, "dumpxml", NAME, "--inactive") for uri in daemons)
+    assert tuning_of(ours) == tuning_of(theirs)
+
+
+def test_a_guest_that_is_shut_off(daemons: tuple[str, str]) -> None:
+    for uri in daemons:
+        virsh(uri, "destroy", NAME)
+    assert not differences(daemons, STOPPED)
+
+
+def tuning_of(document: str) -> list[str]:
+    """The elements that bound the guest, without the devices that each daemon names itself."""
+    names = "blkiotune|memtune|cputune|numatune|resource|iotune|bandwidth|stats"
+    return [match[0] for match in re.finditer(rf"^ *<({names})\b(?:[^\n]*/>$|.*?</\1>)", document, re.S | re.M)]
