@@ -103,5 +103,4 @@ class RecordInspection(Inspection, Generic[RuntimeT]):
 
     def has_managed_save(self, domain: DomainIdentity, flags: int) -> bool:
         self.check_flags(flags, 0, "DomainHasManagedSaveImage")
-        self.table.get(domain)
-        return False
+        return self.table.get(domain).managed_save

@@ -79,11 +79,12 @@ class Record(Generic[RuntimeT]):
     live: the document of the running domain, None when not running.
     state, reason: constants.domain's DOMAIN_* numbers and their reasons.
     runtime: what the driver keeps of a running domain (its process, monitor …).
+    managed_save: its next start goes on from an image.
     """
 
     __slots__ = (
         "_live_texts", "_live_texts_of", "_ref", "autostart", "definition", "id", "job", "live",
-        "messages", "name", "reason", "runtime", "state", "uuid",
+        "managed_save", "messages", "name", "reason", "runtime", "state", "uuid",
     )  # fmt: skip
 
     def __init__(self, name: str, uuid: bytes) -> None:
@@ -95,6 +96,7 @@ class Record(Generic[RuntimeT]):
         self.state: int = D.SHUTOFF
         self.reason: int = D.SHUTOFF_UNKNOWN
         self.autostart = False
+        self.managed_save = False
         self.messages: tuple[str, ...] = ()
         self.runtime: RuntimeT | None = None
         self.job = Job()

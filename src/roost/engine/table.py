@@ -176,8 +176,8 @@ FILTERS: tuple[tuple[int, Callable[[Record[Any], int], bool]], ...] = (
             (D.LIST_DOMAINS_ACTIVE, D.LIST_DOMAINS_INACTIVE, lambda r: r.is_active),
             (D.LIST_DOMAINS_PERSISTENT, D.LIST_DOMAINS_TRANSIENT, lambda r: r.is_persistent),
             (D.LIST_DOMAINS_AUTOSTART, D.LIST_DOMAINS_NO_AUTOSTART, lambda r: r.autostart),
+            (D.LIST_DOMAINS_MANAGEDSAVE, D.LIST_DOMAINS_NO_MANAGEDSAVE, lambda r: r.managed_save),
             # Nothing has one of these yet; the tests move to the record when something has.
-            (D.LIST_DOMAINS_MANAGEDSAVE, D.LIST_DOMAINS_NO_MANAGEDSAVE, lambda r: False),
             (D.LIST_DOMAINS_HAS_SNAPSHOT, D.LIST_DOMAINS_NO_SNAPSHOT, lambda r: False),
             (D.LIST_DOMAINS_HAS_CHECKPOINT, D.LIST_DOMAINS_NO_CHECKPOINT, lambda r: False),
         )

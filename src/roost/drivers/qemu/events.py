@@ -36,6 +36,16 @@ SUSPENDED_DETAIL = {
     D.PAUSED_API_ERROR: E.SUSPENDED_API_ERROR,
 }
 
+#: The same of a running domain's Resumed event.
+RESUMED_DETAIL = {
+    D.RUNNING_RESTORED: E.RESUMED_FROM_SNAPSHOT,
+    D.RUNNING_FROM_SNAPSHOT: E.RESUMED_FROM_SNAPSHOT,
+    D.RUNNING_MIGRATED: E.RESUMED_MIGRATED,
+    D.RUNNING_MIGRATION_CANCELED: E.RESUMED_MIGRATED,
+    D.RUNNING_POSTCOPY: E.RESUMED_POSTCOPY,
+    D.RUNNING_POSTCOPY_FAILED: E.RESUMED_POSTCOPY_FAILED,
+}
+
 _WATCHDOG = {
     "none": E.WATCHDOG_NONE,
     "pause": E.WATCHDOG_PAUSE,
@@ -98,7 +108,7 @@ def _resume(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> Non
     reason, guest.running_reason = guest.running_reason or D.RUNNING_UNPAUSED, 0
     if record.state != D.RUNNING:
         record.set_state(D.RUNNING, reason)
-        s.lifecycle(record, E.RESUMED, E.RESUMED_UNPAUSED)
+        s.lifecycle(record, E.RESUMED, RESUMED_DETAIL.get(reason, E.RESUMED_UNPAUSED))
         s.save(record)
 
 

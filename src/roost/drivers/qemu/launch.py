@@ -18,7 +18,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -51,10 +51,29 @@ GREETING_TIMEOUT = 60.0
 
 Question = tuple[str, Mapping[str, Any] | None]
 
+#: Settings that the guest sees: one that goes on has them in its memory.
+_OF_THE_GUEST = ("balloon",)
+
 #: Asked first of every QEMU; `_meet` takes the answers apart.
 _QUESTIONS: tuple[Question, ...] = tuple(
     (name, None) for name in ("qmp_capabilities", "query-chardev", "query-cpus-fast", "query-iothreads")
 )
+
+
+class MemorySource(Protocol):
+    """Where a guest gets its memory from that goes on instead of booting.
+
+    runs: let its processors go.
+    """
+
+    @property
+    def runs(self) -> bool: ...
+
+    async def load(self, guest: Guest) -> None:
+        """Fill its memory; its QEMU waits for it. Raises when QEMU does not take it."""
+
+    def loaded(self) -> None:
+        """It is all there, and nothing of the guest has moved yet."""
 
 
 class Launcher:
@@ -67,8 +86,10 @@ class Launcher:
         self.helpers = StorageHelpers(context)
         self.passts = Passts(context)
 
-    async def start(self, record: GuestRecord, document: Domain, flags: int) -> None:
-        """Start `record` from `document`; events are published when it is through.
+    async def start(
+        self, record: GuestRecord, document: Domain, flags: int, memory: MemorySource | None = None
+    ) -> None:
+        """Start `record` from `document`; events are published when it is through. memory: None to boot.
 
         On failure everything taken is given back and the record is as before.
         Raises what refused it, with QEMU's own words where QEMU did.
@@ -114,18 +135,28 @@ class Launcher:
                 chardev_certificates=context.config.certificates("chardev"),
                 spice_certificates=context.config.certificates("spice"),
                 nbd_certificates=context.config.certificates("nbd"),
+                incoming=memory is not None,
             )
             record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
-            settings = [(command.name, command.arguments) for command in plan.settings(live, caps)]
+            settings = [
+                (command.name, command.arguments)
+                for command in plan.settings(live, caps)
+                if memory is None or command.name not in _OF_THE_GUEST
+            ]
             self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
             await asyncio.to_thread(tuning.place_process, context.host, guest, live)
             await self._meet(record, guest, live, settings)
             await asyncio.to_thread(tuning.tune_threads, context.host, guest, record.live)
-            await self._run(record, guest, flags)
+            if memory is not None:
+                await memory.load(guest)
+            await self._run(record, guest, flags, memory)
             stack.pop_all()
-        self.supervisor.lifecycle(record, E.STARTED, E.STARTED_BOOTED)
+        if memory is None:
+            self.supervisor.lifecycle(record, E.STARTED, E.STARTED_BOOTED)
         if flags & D.START_PAUSED:
             self.supervisor.lifecycle(record, E.SUSPENDED, E.SUSPENDED_PAUSED)
+        elif memory is not None and not memory.runs:
+            self.supervisor.lifecycle(record, E.SUSPENDED, E.SUSPENDED_RESTORED)
 
     def _with_firmware(self, record: GuestRecord, document: Domain, flags: int) -> Domain:
         """The document with the firmware that its descriptor means, of those on this host."""
@@ -253,21 +284,25 @@ class Launcher:
             f"process exited while connecting to monitor: {words}", domain=From.QEMU, hint=hint_for(words)
         )
 
-    async def _run(self, record: GuestRecord, guest: Guest, flags: int) -> None:
+    async def _run(self, record: GuestRecord, guest: Guest, flags: int, memory: MemorySource | None) -> None:
         """Put it on disk as running, then let the processors go."""
         monitor = guest.monitor
         assert monitor is not None
-        if flags & D.START_PAUSED:
-            record.set_state(D.PAUSED, D.PAUSED_USER)
+        paused = flags & D.START_PAUSED or (memory is not None and not memory.runs)
+        if paused:
+            record.set_state(D.PAUSED, D.PAUSED_USER if memory is None else D.PAUSED_MIGRATION)
         if record.live is not None and L.has_agent(record.live):
             state, reason = E.AGENT_LIFECYCLE_STATE_DISCONNECTED, E.AGENT_LIFECYCLE_REASON_DOMAIN_STARTED
             self.supervisor.publish(record, E.ID_AGENT_LIFECYCLE, state, reason)
             guest.agent.follow(record.live)
         guest.starting = False
         self.context.save(record)
-        if flags & D.START_PAUSED:
+        if memory is not None:
+            memory.loaded()
+            self.supervisor.lifecycle(record, E.STARTED, E.STARTED_RESTORED)
+        if paused:
             return
-        guest.running_reason = D.RUNNING_BOOTED
+        guest.running_reason = D.RUNNING_BOOTED if memory is None else D.RUNNING_RESTORED
         try:
             await monitor.execute("cont")
         except QmpClosed as error:

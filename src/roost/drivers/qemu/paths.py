@@ -37,6 +37,20 @@ class QemuPaths(NamedTuple):
         """State of guests' software TPMs."""
         return self.state.parent / "swtpm"
 
+    def managed_save(self, name: str) -> Path:
+        """The image that the domain's next start uses."""
+        return self.saves / f"{name}.save"
+
+    @property
+    def saves(self) -> Path:
+        """Managed save images. Only the daemon looks into it: guests get descriptors."""
+        return self.state.parent / "save"
+
+    @property
+    def dumps(self) -> Path:
+        """Memory of guests that crashed, unless qemu.conf says otherwise."""
+        return self.state.parent / "dump"
+
     def log_file(self, name: str) -> Path:
         return self.log / f"{name}.log"
 

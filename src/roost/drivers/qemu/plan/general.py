@@ -51,6 +51,11 @@ def vmcoreinfo_section(ctx: Context) -> Iterator[Piece]:
         yield Piece("device", {"driver": ctx.driver("vmcoreinfo", "vmcoreinfo")})
 
 
+def incoming_section(ctx: Context) -> Iterator[Piece]:
+    if ctx.grants.incoming:
+        yield option("-incoming", "defer")
+
+
 def custom_section(ctx: Context) -> Iterator[Piece]:
     custom = ctx.domain.qemu_commandline
     if custom is not None and custom.args:

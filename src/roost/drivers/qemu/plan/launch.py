@@ -112,6 +112,7 @@ _SECTIONS: tuple[Callable[[Context], Iterator[Piece]], ...] = (
     small.memballoon_section,
     small.rngs_section,
     platform.nvram_section,
+    general.incoming_section,
     general.vmcoreinfo_section,
     confidential.section,
     general.custom_section,

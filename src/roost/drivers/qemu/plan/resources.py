@@ -261,7 +261,7 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     for clocks that count from the moment of the start. chardev_certificates,
     spice_certificates, nbd_certificates: directories. secrets: values by object, for a guest that runs already.
     volumes: what volumes are, by pool and name. pages: directories by page size, and default_page: the host's, in KiB.
-    nodes: those of the host that were found best for the guest.
+    nodes: those of the host that were found best for the guest. incoming: it waits for its memory instead of booting.
     """
 
     monitor: int | None = None
@@ -282,3 +282,4 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     pages: Mapping[int, str] = {}
     default_page: int = 2048
     nodes: str | None = None
+    incoming: bool = False

@@ -1,0 +1,136 @@
+"""A save image: the guest's document and processor before its memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from roost.constants import domain as D
+from roost.drivers.qemu.state.files import read_beginning, replace_header
+from roost.drivers.qemu.state.header import Header, Preface, new_preface, program_of, read_preface
+from roost.model import domain as model
+from roost.model.domain import Domain
+from roost.model.domain.compare import compare_abi
+from roost.model.domain.cpu import Cpu
+from roost.model.domain.devices.chardev import UnixChar
+from roost.model.domain.devices.graphics import SocketListen, SpiceGraphics, VncGraphics
+from roost.xml import Child, Flag, Record, format_document, parse_document
+
+
+class Cookie(Record):
+    """What the document does not tell. cpu: the processor as the guest really had it.
+
+    slirp_helper: the guest's user network was a program beside QEMU.
+    """
+
+    cpu: Cpu | None = None
+    slirp_helper: Child[Flag] = False
+
+
+class Image(NamedTuple):
+    """document: complete, as a domain is defined."""
+
+    path: str
+    preface: Preface
+    document: Domain
+
+    @property
+    def header(self) -> Header:
+        return self.preface.header
+
+    @property
+    def program(self) -> tuple[str, ...]:
+        """What makes memory of the rest of the file; () when nothing must. Raises OperationFailed."""
+        program = program_of(self.header.format)
+        if not program:
+            return ()
+        return (program, "-dc", "--ignore-warn") if program == "lzop" else (program, "-dc")
+
+    def as_started(self) -> Domain:
+        """The document with the processor that the memory was saved with."""
+        if not self.preface.cookie:
+            return self.document
+        cookie = parse_document(self.preface.cookie, Cookie, "cookie", name="(save_cookie)")
+        return replace(self.document, cpu=cookie.cpu) if cookie.cpu is not None else self.document
+
+
+def preface_of(document: Domain, live: Domain, *, running: bool, format: int) -> Preface:
+    """What stands before the memory of a guest. document: what it is restored as. live: what it is."""
+    cookie = format_document(Cookie(cpu=live.cpu), "cookie") if live.cpu is not None else ""
+    return new_preface(model.format(document), cookie, running=running, format=format)
+
+
+def at_rest(live: Domain, directory: Path) -> Domain:
+    """A running guest's document without what belongs to this run of it. directory: the guest's own."""
+    # What only a running guest has is marked in the records: the reader leaves it out.
+    document = model.parse(model.format(live))
+    own = f"{directory}/"
+    devices = document.devices
+    channels = tuple(
+        replace(channel, source=replace(channel.source, mode=None, path=None))
+        if isinstance(channel.source, UnixChar) and (channel.source.path or "").startswith(own)
+        else channel
+        for channel in devices.channels
+    )
+    displays = tuple(
+        _without_socket(display, own) if isinstance(display, VncGraphics | SpiceGraphics) else display
+        for display in devices.graphics
+    )
+    labels = tuple(label for label in document.seclabels if label.type != "dynamic" or label.label is None)
+    return replace(document, seclabels=labels, devices=replace(devices, channels=channels, graphics=displays))
+
+
+def _without_socket(display: VncGraphics | SpiceGraphics, own: str) -> VncGraphics | SpiceGraphics:
+    listens = tuple(
+        SocketListen() if isinstance(listen, SocketListen) and (listen.socket or "").startswith(own) else listen
+        for listen in display.listens
+    )
+    if listens == display.listens:
+        return display
+    if isinstance(display, VncGraphics):
+        return replace(display, listens=listens, socket=None)
+    return replace(display, listens=listens)
+
+
+class Images:
+    """Reads and changes images. complete: makes a whole document of one that somebody wrote."""
+
+    def __init__(self, complete: Callable[[Domain], Awaitable[Domain]]) -> None:
+        self._complete = complete
+
+    async def open(self, path: str) -> Image:
+        """Raises SystemCallError, OperationFailed for what is no image, and what refuses the document."""
+        header, body = await asyncio.to_thread(read_beginning, path)
+        preface = read_preface(header, body)
+        return Image(path, preface, await self._complete(model.parse(preface.document)))
+
+    async def exchanged(self, old: Domain, xml: str) -> Domain:
+        """A client's document instead of `old`. Raises ConfigUnsupported when the guest would notice."""
+        new = await self._complete(model.parse(xml))
+        compare_abi(old, new)
+        return new
+
+    async def define(self, path: str, xml: str, flags: int) -> None:
+        """Replace the document, and with SAVE_RUNNING or SAVE_PAUSED how the guest begins."""
+        image = await self.open(path)
+        running = chosen(flags, default=image.header.running)
+        if xml == image.preface.document and running == image.header.running:
+            return
+        document = await self.exchanged(image.document, xml)
+        preface = image.preface._replace(header=image.header._replace(running=running), document=model.format(document))
+        await asyncio.to_thread(replace_header, path, preface.pack(complete=True), "header data")
+
+
+def chosen(flags: int, *, default: bool) -> bool:
+    """Whether the guest runs when it is restored."""
+    return bool(flags & D.SAVE_RUNNING) or (default and not flags & D.SAVE_PAUSED)
+
+
+def absolute(path: str) -> str:
+    """Clients give paths from their own directory; what is left of that is the daemon's."""
+    return os.path.abspath(path)

@@ -1,0 +1,53 @@
+"""What a daemon that died while it wrote a guest's memory has left: the guest goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+
+from roost.constants import domain as D
+from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.qmp import QmpClient
+from roost.drivers.qemu.state.save import go_on
+from roost.drivers.qemu.state.unfinished import Unfinished
+from roost.drivers.qemu.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+#: Why a guest is paused whose memory is being written.
+_REASONS = (D.PAUSED_SAVE, D.PAUSED_DUMP, D.PAUSED_SNAPSHOT)
+#: How QEMU calls migrations and dumps that have not come to their end.
+_UNDER_WAY = ("setup", "active", "device", "cancelling", "pre-switchover")
+#: Seconds between two looks at one that is to end.
+_INTERVAL = 0.05
+
+
+async def undo_save(
+    context: Context, supervisor: Supervisor, record: GuestRecord, guest: Guest, monitor: QmpClient
+) -> None:
+    """End what writes the guest's memory, and let it go on if it was stopped for that. The image is incomplete."""
+    path = Unfinished(context.paths.status).undo(record.name)
+    halted = record.state == D.PAUSED and record.reason in _REASONS
+    if path is None and not halted:
+        return
+    await _end(monitor)
+    log.warning("the daemon ended while it wrote the memory of %s%s", record.name, f" to {path}" if path else "")
+    managed = str(context.paths.managed_save(record.name))
+    if path == managed:
+        with contextlib.suppress(OSError):
+            os.unlink(managed)
+    if halted:
+        await go_on(supervisor, record, guest, D.RUNNING_SAVE_CANCELED)
+        log.warning("%s was stopped for that; it goes on", record.name)
+
+
+async def _end(monitor: QmpClient) -> None:
+    await monitor.execute("migrate_cancel")
+    while (await monitor.execute("query-migrate")).get("status") in _UNDER_WAY:
+        await asyncio.sleep(_INTERVAL)
+    # A dump cannot be ended, only waited for.
+    while (await monitor.execute("query-dump")).get("status") == "active":
+        await asyncio.sleep(_INTERVAL)

@@ -1,0 +1,169 @@
+"""Saving a guest: its memory and devices to an image, and then its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.constants import jobs as J
+from roost.drivers.qemu.context import Context, require_guest, require_monitor
+from roost.drivers.qemu.guest import Ending, Guest, GuestRecord
+from roost.drivers.qemu.qmp import QmpClient
+from roost.drivers.qemu.state.files import Target, find_program, replace_header, writing
+from roost.drivers.qemu.state.header import FORMATS, Preface
+from roost.drivers.qemu.state.image import Images, at_rest, chosen, preface_of
+from roost.drivers.qemu.state.migration import MemoryWriter, gone
+from roost.drivers.qemu.state.unfinished import Unfinished
+from roost.drivers.qemu.supervisor import Supervisor
+from roost.engine.jobs import Job, LongJob, Measure
+from roost.errors import From, OperationFailed, OperationInvalid, RoostError
+from roost.model.domain import Domain
+
+log = logging.getLogger(__name__)
+
+SAVED = Ending(D.SHUTOFF_SAVED, E.STOPPED_SAVED, "saved")
+
+
+def check_saveable(document: Domain) -> None:
+    """Raises OperationInvalid for a guest that could not be brought back although QEMU would let it go."""
+    if any(disk.transient for disk in document.devices.disks):
+        raise OperationInvalid(
+            "migration with transient disk is not supported",
+            domain=From.QEMU,
+            hint="what the guest wrote to it would be gone when it is restored",
+        )
+
+
+class Saver:
+    """Saves guests."""
+
+    def __init__(self, context: Context, supervisor: Supervisor, images: Images) -> None:
+        self._context = context
+        self._supervisor = supervisor
+        self._images = images
+        self._unfinished = Unfinished(context.paths.status)
+
+    async def save(self, record: GuestRecord, path: str, xml: str | None, flags: int, *, managed: bool = False) -> None:
+        """The guest is gone when this returns, and as it was when it raises."""
+        format = self._context.config.save_image_format
+        program = compressor(format, "save")
+        async with record.job("save") as job:
+            guest, monitor = require_guest(record), require_monitor(record)
+            document = await self._document(record, guest, xml)
+            writer = MemoryWriter(monitor, "domain save")
+            with job.watched(writer.job(J.OPERATION_SAVE)) as long, self._unfinished.noted(record.name, path):
+                running = chosen(flags, default=record.state == D.RUNNING)
+                assert record.live is not None
+                preface = preface_of(document, record.live, running=running, format=FORMATS.index(format))
+                async with (
+                    halted(self._supervisor, record, D.PAUSED_SAVE, D.RUNNING_SAVE_CANCELED, long),
+                    writing(
+                        path,
+                        self._context.host.processes,
+                        preface=preface.pack(complete=False),
+                        program=program,
+                        bypass_cache=bool(flags & D.SAVE_BYPASS_CACHE),
+                    ) as target,
+                ):
+                    long.latest = await explained(writer.run(target.descriptor), target)
+                    await self._finish(writer, target, preface)
+                    finished(self._supervisor, record, job, long)
+                    if record.runtime is not guest:
+                        raise gone()
+                    record.managed_save = record.managed_save or managed
+                    await self._end(record, guest, monitor)
+
+    async def _document(self, record: GuestRecord, guest: Guest, xml: str | None) -> Domain:
+        live = record.live
+        if live is None:
+            raise gone()
+        check_saveable(live)
+        document = at_rest(live, Path(guest.resources.held.directory))
+        return document if xml is None else await self._images.exchanged(document, xml)
+
+    async def _finish(self, writer: MemoryWriter, target: Target, preface: Preface) -> None:
+        """Everything is on disk, then the header says so."""
+        await target.finish()
+        writer.check()
+        await asyncio.to_thread(replace_header, target.path, preface.pack(complete=True)[:16], "header")
+
+    async def _end(self, record: GuestRecord, guest: Guest, monitor: QmpClient) -> None:
+        # Its memory is on disk: nothing it would still say of its end is of interest.
+        monitor.close()
+        await self._supervisor.stop(record, guest, SAVED)
+
+
+def compressor(format: str, what: str) -> tuple[str, ...]:
+    """The program that writes the format, with its arguments; () for raw. what: the setting, `save` or `dump`.
+
+    Raises OperationFailed for a format that is none, or whose program is not there.
+    """
+    if format not in FORMATS:
+        raise OperationFailed(
+            f"Invalid {what} image format specified in configuration file",
+            domain=From.QEMU,
+            hint=f"{what}_image_format in qemu.conf is '{format}'; it may be {', '.join(FORMATS)}",
+        )
+    program = find_program(format, what)
+    if not program:
+        return ()
+    return (program, "-c", "-3") if format == "xz" else (program, "-c")
+
+
+async def explained(work: Awaitable[Measure], target: Target) -> Measure:
+    """Raises what kept the memory from the file; with the words of the program in between if that one refused it."""
+    try:
+        return await work
+    except OperationFailed as error:
+        raise await target.explain(error) from error
+
+
+def finished(supervisor: Supervisor, record: GuestRecord, job: Job, long: LongJob) -> None:
+    """Keep the job's statistics and tell subscribers."""
+    supervisor.publish(record, E.ID_JOB_COMPLETED, job.complete(long))
+
+
+@contextlib.asynccontextmanager
+async def halted(
+    supervisor: Supervisor, record: GuestRecord, paused: int, running: int, long: LongJob
+) -> AsyncIterator[None]:
+    """The guest's processors stand still inside; they go on after, if they did before and it is there.
+
+    paused, running: the reasons for its states, constants.domain.
+    """
+    guest, monitor = require_guest(record), require_monitor(record)
+    was_running = record.state == D.RUNNING
+    if was_running:
+        guest.paused_reason = paused
+        try:
+            await monitor.execute("stop")
+        finally:
+            guest.paused_reason = 0
+        long.halt()
+    try:
+        yield
+    finally:
+        if was_running and record.runtime is guest and guest.ending is None:
+            await go_on(supervisor, record, guest, running)
+
+
+async def go_on(supervisor: Supervisor, record: GuestRecord, guest: Guest, reason: int) -> None:
+    """Let the processors run again; that they do not is logged and told, the guest stays paused."""
+    monitor = guest.monitor
+    guest.running_reason = reason
+    try:
+        if monitor is not None:
+            await monitor.execute("cont")
+    except RoostError as error:
+        log.warning("%s stays paused: %s", record.name, error)
+        if record.runtime is guest:
+            record.set_state(D.PAUSED, D.PAUSED_API_ERROR)
+            supervisor.lifecycle(record, E.SUSPENDED, E.SUSPENDED_API_ERROR)
+            supervisor.save(record)
+    finally:
+        guest.running_reason = 0

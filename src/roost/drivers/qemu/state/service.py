@@ -1,0 +1,171 @@
+"""The family's interfaces: flags checked, the domain found, and then the part that does it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from roost.constants import domain as D
+from roost.constants import node as N
+from roost.constants import typed_params as T
+from roost.contract import flags as F
+from roost.contract.references import DomainIdentity
+from roost.contract.state import Memory, SavedState
+from roost.contract.typed_params import TypedParam
+from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.state import looking
+from roost.drivers.qemu.state.dump import Dumper
+from roost.drivers.qemu.state.image import Images, absolute
+from roost.drivers.qemu.state.migration import DUMP_FORMATS
+from roost.drivers.qemu.state.restore import Restorer
+from roost.drivers.qemu.state.save import Saver
+from roost.errors import From, InvalidArg, OperationInvalid
+from roost.model import domain as model
+
+_SAVE = D.SAVE_BYPASS_CACHE | D.SAVE_RUNNING | D.SAVE_PAUSED
+_DUMP = D.DUMP_LIVE | D.DUMP_CRASH | D.DUMP_BYPASS_CACHE | D.DUMP_RESET | D.DUMP_MEMORY_ONLY
+_DIRTY_RATE = D.DIRTYRATE_MODE_DIRTY_BITMAP | D.DIRTYRATE_MODE_DIRTY_RING
+
+_RUN_OR_PAUSE = ((D.SAVE_RUNNING, "VIR_DOMAIN_SAVE_RUNNING"), (D.SAVE_PAUSED, "VIR_DOMAIN_SAVE_PAUSED"))
+_DUMP_CRASH, _DUMP_LIVE, _DUMP_RESET = (
+    (D.DUMP_CRASH, "VIR_DUMP_CRASH"),
+    (D.DUMP_LIVE, "VIR_DUMP_LIVE"),
+    (D.DUMP_RESET, "VIR_DUMP_RESET"),
+)
+_DUMP_EXCLUSIVE = ((_DUMP_CRASH, _DUMP_LIVE), (_DUMP_CRASH, _DUMP_RESET), (_DUMP_LIVE, _DUMP_RESET))
+
+
+def _exclusive(flags: int, one: tuple[int, str], other: tuple[int, str]) -> None:
+    if flags & one[0] and flags & other[0]:
+        raise InvalidArg(f"Flags '{one[1]}' and '{other[1]}' are mutually exclusive", domain=From.DOMAIN, verbatim=True)
+
+
+def _check(flags: int, allowed: int, function: str) -> None:
+    _exclusive(flags, *_RUN_OR_PAUSE)
+    F.check(flags, allowed, function, From.QEMU)
+
+
+def _texts(parameters: Sequence[TypedParam]) -> tuple[str | None, str | None]:
+    """(file, document) of a call by parameters. Raises InvalidArg, as libvirt checks them."""
+    found: dict[str, str] = {}
+    for field, (kind, value) in parameters:
+        if field not in (D.SAVE_PARAM_FILE, D.SAVE_PARAM_DXML):
+            raise InvalidArg(f"parameter '{field}' not supported", domain=From.NONE, hint="known are 'file' and 'dxml'")
+        if kind != T.STRING:
+            raise InvalidArg(f"invalid type for parameter '{field}', expected 'string'", domain=From.NONE)
+        if field in found:
+            raise InvalidArg(f"parameter '{field}' occurs multiple times", domain=From.NONE)
+        found[field] = str(value)
+    return found.get(D.SAVE_PARAM_FILE), found.get(D.SAVE_PARAM_DXML)
+
+
+class QemuSavedState(SavedState):
+    """contract.SavedState."""
+
+    def __init__(self, context: Context, saver: Saver, restorer: Restorer, images: Images) -> None:
+        self._context = context
+        self._saver = saver
+        self._restorer = restorer
+        self._images = images
+
+    async def save(self, domain: DomainIdentity, path: str, xml: str | None, flags: int) -> None:
+        _check(flags, _SAVE, "qemuDomainSaveFlags")
+        record = self._context.table.get_active(domain)
+        await self._saver.save(record, absolute(path), xml, flags)
+
+    async def save_with(self, domain: DomainIdentity, parameters: Sequence[TypedParam], flags: int) -> None:
+        _check(flags, _SAVE, "qemuDomainSaveParams")
+        path, xml = _texts(parameters)
+        record = self._context.table.get_active(domain)
+        if path is None:
+            await self._save_managed(record, xml, flags)
+        else:
+            await self._saver.save(record, absolute(path), xml, flags)
+
+    async def restore(self, path: str, xml: str | None, flags: int) -> None:
+        _check(flags, _SAVE | D.SAVE_RESET_NVRAM, "qemuDomainRestoreInternal")
+        await self._restorer.restore(absolute(path), xml, flags)
+
+    async def restore_with(self, parameters: Sequence[TypedParam], flags: int) -> None:
+        path, xml = _texts(parameters)
+        if path is None:
+            raise InvalidArg("missing path to restore from", domain=From.QEMU, hint="give the parameter 'file'")
+        await self.restore(path, xml, flags)
+
+    async def describe_image(self, path: str, flags: int) -> str:
+        F.check(flags, D.SAVE_IMAGE_XML_SECURE, "qemuDomainSaveImageGetXMLDesc", From.QEMU)
+        image = await self._images.open(absolute(path))
+        return model.format(image.document, secure=bool(flags & D.SAVE_IMAGE_XML_SECURE))
+
+    async def define_image(self, path: str, xml: str, flags: int) -> None:
+        _check(flags, D.SAVE_RUNNING | D.SAVE_PAUSED, "qemuDomainSaveImageDefineXML")
+        await self._images.define(absolute(path), xml, flags)
+
+    # -- managed save ----------------------------------------------------------------------
+
+    async def managed_save(self, domain: DomainIdentity, flags: int) -> None:
+        _check(flags, _SAVE, "qemuDomainManagedSave")
+        await self._save_managed(self._context.table.get_active(domain), None, flags)
+
+    async def _save_managed(self, record: GuestRecord, xml: str | None, flags: int) -> None:
+        if not record.is_persistent:
+            raise OperationInvalid(
+                "cannot do managed save for transient domain", domain=From.QEMU, hint="define it, or save it to a file"
+            )
+        self._context.paths.saves.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self._saver.save(record, self._restorer.path(record), xml, flags, managed=True)
+
+    async def remove_managed_save(self, domain: DomainIdentity, flags: int) -> None:
+        F.check(flags, 0, "qemuDomainManagedSaveRemove", From.QEMU)
+        record = self._context.table.get(domain)
+        async with record.job("remove managed save"):
+            self._restorer.remove(record)
+
+    async def describe_managed_save(self, domain: DomainIdentity, flags: int) -> str:
+        F.check(flags, D.SAVE_IMAGE_XML_SECURE, "qemuDomainManagedSaveGetXMLDesc", From.QEMU)
+        return await self.describe_image(self._managed_path(domain), flags)
+
+    async def define_managed_save(self, domain: DomainIdentity, xml: str, flags: int) -> None:
+        _check(flags, D.SAVE_RUNNING | D.SAVE_PAUSED, "qemuDomainSaveImageDefineXML")
+        path = self._managed_path(domain)
+        async with self._context.table.get(domain).job("define managed save"):
+            await self._images.define(path, xml, flags)
+
+    def _managed_path(self, domain: DomainIdentity) -> str:
+        record = self._context.table.get(domain)
+        path = self._restorer.path(record)
+        if not os.path.exists(path):
+            raise OperationInvalid("domain does not have managed save image", domain=From.QEMU)
+        return path
+
+
+class QemuMemory(Memory):
+    """contract.Memory."""
+
+    def __init__(self, context: Context, dumper: Dumper) -> None:
+        self._context = context
+        self._dumper = dumper
+
+    async def dump(self, domain: DomainIdentity, path: str, format: int, flags: int) -> None:
+        if not 0 <= format < len(DUMP_FORMATS):
+            raise InvalidArg(
+                f"dumpformat '{format}' is not supported", domain=From.DOMAIN, verbatim=True, str1="virDomainCoreDump"
+            )
+        for one, other in _DUMP_EXCLUSIVE:
+            _exclusive(flags, one, other)
+        F.check(flags, _DUMP, "qemuDomainCoreDumpWithFormat", From.QEMU)
+        await self._dumper.dump(self._context.table.get_active(domain), absolute(path), format, flags)
+
+    async def screenshot(self, domain: DomainIdentity, screen: int, flags: int) -> looking.FileStream:
+        F.check(flags, 0, "qemuDomainScreenshot", From.QEMU)
+        return await looking.take_screenshot(self._context, self._context.table.get_active(domain), screen)
+
+    async def peek(self, domain: DomainIdentity, offset: int, size: int, flags: int) -> bytes:
+        F.check(flags, N.MEMORY_VIRTUAL | N.MEMORY_PHYSICAL, "qemuDomainMemoryPeek", From.QEMU)
+        return await looking.peek(self._context, self._context.table.get_active(domain), offset, size, flags)
+
+    async def start_dirty_rate(self, domain: DomainIdentity, seconds: int, flags: int) -> None:
+        F.check(flags, _DIRTY_RATE, "qemuDomainStartDirtyRateCalc", From.QEMU)
+        looking.check_period(seconds)
+        await looking.start_dirty_rate(self._context.table.get_active(domain), seconds, flags)
