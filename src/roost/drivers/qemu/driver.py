@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roost.contract.agent import GuestAgent
+from roost.contract.blocks import Blocks
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.interface import Backend
 from roost.contract.node import Node, Processors
@@ -10,6 +11,9 @@ from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
 from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
 from roost.drivers.qemu.agent.service import QemuGuestAgent
+from roost.drivers.qemu.blockjobs.conclude import ChainJobs
+from roost.drivers.qemu.blockjobs.runner import BlockJobs
+from roost.drivers.qemu.blockjobs.service import QemuBlocks
 from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
 from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.console import QemuConsoles
@@ -56,7 +60,9 @@ class QemuDriver:
         self._context = context = Context(paths, config, host, table, store, bus, cache, firmware, account, documents)
         self._supervisor = Supervisor(context)
         launcher = Launcher(context, self._supervisor)
-        self._recovery = Recovery(context, self._supervisor, launcher)
+        block_jobs = BlockJobs(context, self._supervisor)
+        ChainJobs(block_jobs)
+        self._recovery = Recovery(context, self._supervisor, launcher, block_jobs)
         self._privileged = privileged
         domains = QemuDomains(context, launcher)
         interfaces = {
@@ -73,6 +79,7 @@ class QemuDriver:
             Pinning: QemuPinning(context),
             ResourceLimits: QemuResourceLimits(context, privileged=privileged),
             DeviceLimits: QemuDeviceLimits(context),
+            Blocks: QemuBlocks(context, block_jobs),
         }
         uri = "qemu:///system" if privileged else "qemu:///session"
         self._backend = Backend("QEMU", uri, From.QEMU, interfaces, bus)

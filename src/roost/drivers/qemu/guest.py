@@ -9,6 +9,7 @@ import msgspec
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.drivers.qemu.agent import AgentLink
+from roost.drivers.qemu.blockjobs.state import BlockState, BlockStatus
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Held, Resources
@@ -39,6 +40,7 @@ class GuestStatus(msgspec.Struct, frozen=True):
     autodestroy: bool = False
     taints: tuple[str, ...] = ()
     agent_timeout: int = D.AGENT_RESPONSE_TIMEOUT_BLOCK
+    blocks: BlockStatus = BlockStatus()
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class Guest:
     paused_for_reboot: between that SHUTDOWN and going on, STOP is not to be seen.
     vcpus: the thread of each virtual processor. iothreads: those of the I/O threads, by id.
     starting: its start has not succeeded yet; its end is the start's business.
+    blocks: its block jobs.
     """
 
     def __init__(self, resources: Resources, log: GuestLog, monitor_path: str) -> None:
@@ -86,6 +89,7 @@ class Guest:
         self.iothreads: dict[int, int] = {}
         self.consoles: dict[str, ConsoleStream] = {}
         self.agent = AgentLink()
+        self.blocks = BlockState()
 
     @property
     def group(self) -> str:
@@ -106,6 +110,7 @@ class Guest:
             autodestroy=self.autodestroy,
             taints=self.taints,
             agent_timeout=self.agent.timeout,
+            blocks=self.blocks.status(),
         )
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 
 from roost.constants import domain as D
+from roost.drivers.qemu.blockjobs.runner import BlockJobs
+from roost.drivers.qemu.blockjobs.state import BlockState
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import (
     CRASHED,
@@ -62,10 +64,11 @@ _QUESTIONS = tuple((name, None) for name in ("query-status", "query-cpus-fast", 
 class Recovery:
     """Definitions, then running guests, then autostart."""
 
-    def __init__(self, context: Context, supervisor: Supervisor, launcher: Launcher) -> None:
+    def __init__(self, context: Context, supervisor: Supervisor, launcher: Launcher, block_jobs: BlockJobs) -> None:
         self._context = context
         self._supervisor = supervisor
         self._launcher = launcher
+        self._block_jobs = block_jobs
 
     def load_definitions(self) -> None:
         """Put every definition on disk into the table; their documents are read when needed."""
@@ -93,6 +96,7 @@ class Recovery:
         guest = Guest(resources, GuestLog(context.paths.log_file(status.name)), driver.monitor)
         guest.fake_reboot, guest.autodestroy, guest.taints = driver.fake_reboot, driver.autodestroy, driver.taints
         guest.agent.timeout = driver.agent_timeout
+        guest.blocks = BlockState(driver.blocks)
         context.table.activate(record, status.id)
         record.runtime = guest
         record.set_state(status.state, status.reason)
@@ -163,6 +167,7 @@ class Recovery:
                 return
             self._refresh(record, guest, status["status"])
             self._context.save(record)
+            await self._block_jobs.take_up(record, guest)
 
     def _refresh(self, record: GuestRecord, guest: Guest, run_state: str) -> None:
         """What changed while nobody listened."""

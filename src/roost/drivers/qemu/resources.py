@@ -12,7 +12,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -245,6 +245,33 @@ class Resources:
     def hold_group(self, path: str) -> None:
         """A control group that is removed when the guest ends; on disk with its status before it is made."""
         self.held = msgspec.structs.replace(self.held, group=path)
+
+    def lend(self, paths: Iterable[str], save: Callable[[], None]) -> tuple[str, ...]:
+        """Give files to QEMU's user until the guest ends or `take_back`.
+
+        save: puts what is held on disk; called before a file changes hands. The files that were not lent before.
+        Raises SystemCallError.
+        """
+        held = {owner.path for owner in self._taken}
+        found = (self._host.ownership.owner(path) for path in dict.fromkeys(paths))
+        new = tuple(owner for owner in found if owner is not None and owner.path not in held)
+        if not new:
+            return ()
+        self.held = msgspec.structs.replace(self.held, owners=(*self.held.owners, *new))
+        save()
+        for owner in new:
+            self._host.ownership.take(owner)
+            self._taken.append(owner)
+        return tuple(owner.path for owner in new)
+
+    def take_back(self, paths: Iterable[str]) -> None:
+        """Files that the guest uses no longer; those that were never lent stay as they are."""
+        wanted = {os.path.realpath(path) for path in paths}
+        for owner in [owner for owner in self._taken if owner.path in wanted]:
+            self._taken.remove(owner)
+            self._host.ownership.restore(owner)
+        left = tuple(owner for owner in self.held.owners if owner.path not in wanted)
+        self.held = msgspec.structs.replace(self.held, owners=left)
 
     def helper_file(self, name: str) -> str:
         """Where a process beside QEMU leaves its number; decided by `prepare`."""

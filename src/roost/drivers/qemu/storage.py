@@ -190,6 +190,12 @@ def _with_chain(disk: Disk, volumes: Volumes, who: str) -> Disk:
     return _replace(disk, backing_store=store)
 
 
+def find_chain(source: AnyDiskSource, format: str | None, target: str) -> BackingStore | None:
+    """What stands below an image, as the images tell; reads files. Raises as `prepare`. target: for messages."""
+    store, _ = _Chain(str(_path(source)), target, "").below(source, format, None)
+    return store
+
+
 class _Chain:
     """One disk's chain on the way down. top: the first image's path; who: reads it, for messages."""
 
@@ -349,4 +355,4 @@ def _probed(source: AnyDiskSource, name: str, above: str) -> str:
     )
 
 
-__all__ = ["MAX_DEPTH", "Found", "Overlay", "prepare", "secret_values"]
+__all__ = ["MAX_DEPTH", "Found", "Overlay", "find_chain", "prepare", "secret_values"]

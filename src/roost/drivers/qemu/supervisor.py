@@ -18,7 +18,7 @@ from roost.drivers.qemu.guest import CRASHED, SHUTDOWN, Ending, Guest, GuestReco
 from roost.drivers.qemu.qmp import Event, QmpClosed
 from roost.drivers.qemu.swtpm import is_state_kept, remove_state
 from roost.engine.table import uuid_text
-from roost.errors import From, RoostError, SystemCallError
+from roost.errors import From, OperationFailed, RoostError, SystemCallError
 from roost.host.api import Process
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,13 @@ class Supervisor:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._tasks: set[asyncio.Task[None]] = set()
+        self._handlers = dict(events.HANDLERS)
+
+    def listen(self, event: str, handler: events.Handler) -> None:
+        """Have another part of the driver deal with an event of QEMU's that the table of events leaves alone."""
+        if event in self._handlers:
+            raise ValueError(f"{event} has a handler")
+        self._handlers[event] = handler
 
     # -- while it runs ---------------------------------------------------------------------
 
@@ -45,7 +52,7 @@ class Supervisor:
             return
         details = event.raw.decode("utf-8", "replace") if event.raw else None
         self.context.bus.publish(MonitorEvent(record.ref, event.name, event.seconds, event.micros, details))
-        handler = events.HANDLERS.get(event.name)
+        handler = self._handlers.get(event.name)
         if handler is not None:
             handler(self, record, guest, event.data)
 
@@ -166,6 +173,7 @@ class Supervisor:
         for stream in tuple(guest.consoles.values()):
             stream.abort()
         guest.agent.close()
+        guest.blocks.abandon(OperationFailed("domain is not running", domain=From.QEMU))
         guest.resources.release()
         guest.log.end(ending.word)
         guest.log.close()

@@ -6,7 +6,7 @@ Rules (completion, addresses, validation, ABI comparison) are modules beside
 the records. May enter: records, and dry rules over them.
 """
 
-from roost.model.domain.document import format, format_device, parse, parse_device
+from roost.model.domain.document import format, format_device, parse, parse_destination, parse_device
 from roost.model.domain.domain import Domain
 
-__all__ = ["Domain", "format", "format_device", "parse", "parse_device"]
+__all__ = ["Domain", "format", "format_device", "parse", "parse_destination", "parse_device"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roost.model.domain.devices import Devices
+from roost.model.domain.devices.disk import DiskDestination
 from roost.model.domain.domain import Domain
 from roost.xml import Record, format_document, parse_document, parse_member
 
@@ -30,3 +31,8 @@ def parse_device(xml: str | bytes, *, validate: bool = False, live: bool = False
 def format_device(device: Record, tag: str, *, secure: bool = True, indent: int = 0) -> str:
     """One device's document. tag: the element's name, `disk`."""
     return format_document(device, tag, secure=secure, indent=indent)
+
+
+def parse_destination(xml: str | bytes) -> DiskDestination:
+    """Where a disk is to be copied: what a <disk> document says of its image. Raises as `parse` does."""
+    return parse_document(xml, DiskDestination, "disk", name="(disk_definition)")

@@ -7,7 +7,7 @@ No files, sockets, clock or processes may enter.
 """
 
 from roost.drivers.qemu.plan.caps import Capabilities, Machine
-from roost.drivers.qemu.plan.hotplug import Command, device_add, undo
+from roost.drivers.qemu.plan.hotplug import Command, Commands, device_add, disk_node, images_add, undo
 from roost.drivers.qemu.plan.launch import Launch, argv, needs
 from roost.drivers.qemu.plan.pieces import Piece, render
 from roost.drivers.qemu.plan.processors import late_processors, plug_processors
@@ -34,8 +34,10 @@ from roost.drivers.qemu.plan.resources import (
 from roost.drivers.qemu.plan.settings import settings
 
 __all__ = [
-    "Capabilities", "Command", "File", "Grants", "HostDevice", "Launch", "Listener", "Log", "Machine", "Made", "Needs",
+    "Capabilities", "Command", "Commands", "File", "Grants", "HostDevice", "Launch", "Listener", "Log", "Machine",
+    "Made", "Needs",
     "Opened", "PageDirectory", "Passt", "Piece", "Port", "ReservationsHelper", "Secret", "SoftwareTpm",
     "Switch", "Tap", "VhostVsock", "VirtioFs",
-    "argv", "device_add", "late_processors", "needs", "plug_processors", "render", "settings", "undo",
+    "argv", "device_add", "disk_node", "images_add", "late_processors", "needs", "plug_processors", 
+    "render", "settings", "undo",
 ]  # fmt: skip

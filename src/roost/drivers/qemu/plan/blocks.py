@@ -223,9 +223,10 @@ def _descriptors(image: Image, ctx: Context) -> Iterator[Piece]:
         yield Piece("fdset", data)
 
 
-def _nodes(disk: Disk, image: Image, ctx: Context, *, top: bool) -> Iterator[Piece]:
+def image_nodes(disk: Disk, image: Image, ctx: Context, *, top: bool) -> Iterator[Piece]:
+    """The objects and nodes of one image. top: it is what the disk's device reads."""
     if image.data is not None:
-        yield from _nodes(disk, image.data, ctx, top=False)
+        yield from image_nodes(disk, image.data, ctx, top=False)
     yield from _descriptors(image, ctx)
     yield from _objects(image, ctx)
     yield Piece("blockdev", _storage(disk, image, ctx))
@@ -240,7 +241,7 @@ def blockdevs(disk: Disk, ctx: Context) -> Iterator[Piece]:
         return
     images = chain(disk, ctx)
     for image in reversed(images):
-        yield from _nodes(disk, image, ctx, top=image is images[0])
+        yield from image_nodes(disk, image, ctx, top=image is images[0])
     node = images[0].format_node
     for name, props in _filters(disk, images[0]):
         yield Piece("blockdev", {"driver": props.pop("driver"), "node-name": name, "file": node, **props})
@@ -320,4 +321,6 @@ def throttle(disk: Disk) -> Props | None:
     return compact(limits)
 
 
-__all__ = ["backend_id", "blockdevs", "throttle", "throttle_groups_section", "throttle_object", "top_node"]
+__all__ = [
+    "backend_id", "blockdevs", "image_nodes", "throttle", "throttle_groups_section", "throttle_object", "top_node",
+]  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from roost.drivers.qemu.plan import (
     chardevs,
@@ -19,8 +21,10 @@ from roost.drivers.qemu.plan import (
     sound,
     video,
 )
+from roost.drivers.qemu.plan.blocks import image_nodes, top_node
 from roost.drivers.qemu.plan.caps import Capabilities
 from roost.drivers.qemu.plan.context import Context
+from roost.drivers.qemu.plan.images import chain
 from roost.drivers.qemu.plan.overrides import Overrides
 from roost.drivers.qemu.plan.pieces import Piece, Props
 from roost.drivers.qemu.plan.resources import Grants
@@ -48,6 +52,8 @@ class Command(NamedTuple):
     arguments: Props
     descriptor: int | None = None
 
+
+Commands = tuple[Command, ...]
 
 _PIECES: dict[type[Device], Callable[[Any, Context], Iterator[Piece]]] = {
     Disk: disks.pieces,
@@ -108,9 +114,15 @@ def device_add(device: Device, domain: Domain, caps: Capabilities, grants: Grant
             f"live attach of device '{name}' is not supported", domain=From.QEMU, hint="add it to the definition"
         )
     ctx = Context(domain, caps, grants, running=True)
-    commands = []
     overrides = Overrides(domain.qemu_override)
-    for kind, data in map(overrides.applied, make(device, ctx)):
+    commands = _commands(map(overrides.applied, make(device, ctx)), name)
+    return (*_descriptors(ctx), *commands)
+
+
+def _commands(pieces: Iterable[Piece], name: str) -> list[Command]:
+    """What makes the pieces of a device called `name`."""
+    commands = []
+    for kind, data in pieces:
         if kind == "fdset":
             number = {"fdset-id": data["fdset-id"], "opaque": data["opaque"]}
             commands.append(Command("add-fd", number, data["fd"]))
@@ -120,7 +132,22 @@ def device_add(device: Device, domain: Domain, caps: Capabilities, grants: Grant
             raise OperationUnsupported(
                 f"live attach of device '{name}' is not supported", domain=From.QEMU, hint="add it to the definition"
             )
-    return (*_descriptors(ctx), *commands)
+    return commands
+
+
+def images_add(disk: Disk, domain: Domain, caps: Capabilities, grants: Grants, *, count: int = 1) -> list[Commands]:
+    """What makes the first `count` images of a disk known to the running guest, for each from the lowest up.
+
+    disk: need not be one of `domain`'s; its images have their numbers, and those below stand already.
+    """
+    ctx = Context(replace(domain, devices=replace(domain.devices, disks=(disk,))), caps, grants, running=True)
+    images = chain(disk, ctx)[:count]
+    return [tuple(_commands(image_nodes(disk, image, ctx, top=image is images[0]), "disk")) for image in images[::-1]]
+
+
+def disk_node(disk: Disk, domain: Domain, caps: Capabilities, grants: Grants) -> str | None:
+    """The node that a running guest's disk reads; None for an empty drive."""
+    return top_node(disk, Context(domain, caps, grants, running=True))
 
 
 def undo(commands: tuple[Command, ...]) -> tuple[Command, ...]:

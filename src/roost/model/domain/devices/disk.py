@@ -251,9 +251,18 @@ class Disk(BootableDevice):
         return tag_of(self.source)
 
 
+class DiskDestination(Record):
+    """Where a disk is copied to: a <disk> of which nothing else counts."""
+
+    driver: DiskDriver | None = None
+    source: Annotated[AnyDiskSource, inline("file")] = FileSource()
+    backing_store: Annotated[BackingStore | None, at("backingStore", keep_empty=True)] = None
+
+
 __all__ = [
     "AnyDiskSource", "Auth", "AuthSecret", "BackingStore", "BlockIo", "BlockSource", "Cipher", "DirSource", "Disk",
-    "DiskBus", "DiskDriver", "DiskFormat", "DiskSource", "DiskTarget", "Encryption", "EncryptionSecret", "FileSource",
+    "DiskBus", "DiskDestination", "DiskDriver", "DiskFormat", "DiskSource", "DiskTarget", "Encryption",
+    "EncryptionSecret", "FileSource",
     "Geometry", "IoThreadMapping", "IoTune", "Ivgen", "LatencyHistogram", "Mirror", "NetworkDiskHost", "NetworkSource",
     "NvmeSource", "Slice", "ThrottleFilter", "ThrottleGroup", "ThrottleLimits", "Transient", "VhostUserSource",
     "VhostVdpaSource", "VolumeSource",

@@ -1,0 +1,110 @@
+"""Block jobs as the driver remembers them. Dry but for the futures of those who wait for an end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+import msgspec
+
+from roost.constants import blocks as B
+
+#: Where a job stands. Up to `pivoting` QEMU works on it; the other three say how it ended while what follows is done.
+State = Literal["new", "running", "ready", "aborting", "pivoting", "completed", "failed", "canceled"]
+
+#: States in which QEMU has no more say.
+ENDED = frozenset(("completed", "failed", "canceled"))
+#: How an end is told to clients.
+OUTCOMES = {"completed": B.JOB_COMPLETED, "failed": B.JOB_FAILED, "canceled": B.JOB_CANCELED}
+#: Kinds of jobs, as messages call them.
+KIND_NAMES = {
+    B.JOB_TYPE_PULL: "pull",
+    B.JOB_TYPE_COPY: "copy",
+    B.JOB_TYPE_COMMIT: "commit",
+    B.JOB_TYPE_ACTIVE_COMMIT: "active-commit",
+    B.JOB_TYPE_BACKUP: "backup",
+}
+
+
+class BlockJob(msgspec.Struct, frozen=True):
+    """A job on the images of one disk.
+
+    name: QEMU's id of it. kind: constants.blocks.JOB_TYPE_*. disk: the target.
+    base, top, parent: numbers of images: what is committed into or pulled down
+    to (0: nothing), what is committed, what stands above that. delete: remove
+    what was committed. shallow, reuse: of a copy. bitmap: of a backup, removed
+    with it. error: why it failed, in QEMU's words.
+    """
+
+    name: str
+    kind: int
+    disk: str
+    state: State = "new"
+    base: int = 0
+    top: int = 0
+    parent: int = 0
+    delete: bool = False
+    shallow: bool = False
+    reuse: bool = False
+    bitmap: str = ""
+    error: str = ""
+
+
+class BlockStatus(msgspec.Struct, frozen=True):
+    """The part of the status file. last_number: the highest that an image of the guest has had."""
+
+    jobs: tuple[BlockJob, ...] = ()
+    last_number: int = 0
+    named_thresholds: tuple[str, ...] = ()
+
+
+class BlockState:
+    """One guest's jobs.
+
+    jobs: by QEMU's id. last_number: of images; numbers are never used twice in a guest's life. named_thresholds: nodes
+    whose threshold was asked for by their image's number, and is told by it.
+    """
+
+    def __init__(self, status: BlockStatus | None = None) -> None:
+        status = status or BlockStatus()
+        self.jobs: dict[str, BlockJob] = {job.name: job for job in status.jobs}
+        self.last_number = status.last_number
+        self.named_thresholds = set(status.named_thresholds)
+        self._ends: dict[str, list[asyncio.Future[BlockJob]]] = {}
+
+    def status(self) -> BlockStatus:
+        return BlockStatus(tuple(self.jobs.values()), self.last_number, tuple(self.named_thresholds))
+
+    def of_disk(self, target: str) -> BlockJob | None:
+        """The job that runs on a disk."""
+        return next((job for job in self.jobs.values() if job.disk == target), None)
+
+    def put(self, job: BlockJob) -> BlockJob:
+        """Remember a job, or what has become of it."""
+        self.jobs[job.name] = job
+        return job
+
+    def end_of(self, name: str) -> asyncio.Future[BlockJob]:
+        """Resolves when the job is through and what follows it is done; an exception when the guest ends before."""
+        future: asyncio.Future[BlockJob] = asyncio.get_running_loop().create_future()
+        self._ends.setdefault(name, []).append(future)
+        return future
+
+    def drop(self, job: BlockJob) -> None:
+        """Forget a job whose end is dealt with; who waits for it is told."""
+        self.jobs.pop(job.name, None)
+        for future in self._ends.pop(job.name, ()):
+            if not future.done():
+                future.set_result(job)
+
+    def abandon(self, error: Exception) -> None:
+        """The guest has ended."""
+        ends, self._ends = self._ends, {}
+        self.jobs.clear()
+        for futures in ends.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+
+
+__all__ = ["ENDED", "KIND_NAMES", "OUTCOMES", "BlockJob", "BlockState", "BlockStatus", "State"]
