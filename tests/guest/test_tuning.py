@@ -1,0 +1,144 @@
+"""What bounds a running guest, seen from the host and from inside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.constants import statistics as S
+from roost.contract.domains import Domains, Lifecycle
+from roost.contract.statistics import Statistics
+from roost.contract.tuning import DeviceLimits, Pinning
+from roost.contract.typed_params import string
+from roost.errors import OperationInvalid
+from roost.host.linux.cgroups import LinuxControlGroups
+from support.daemon import RoostDaemon
+from support.guests import domain_xml
+from support.peer import virsh, virsh_ok
+from support.world import World, run, world_root
+
+pytestmark = [pytest.mark.guest, pytest.mark.root]
+
+NAME = f"bounded{os.getpid()}"
+DOCUMENT = f"""<domain type='qemu'><name>{NAME}</name><memory unit='MiB'>64</memory>
+<vcpu>2</vcpu><iothreads>1</iothreads>
+<cputune><shares>500</shares><quota>40000</quota><vcpupin vcpu='1' cpuset='0'/><vcpusched vcpus='0' scheduler='batch'/>
+<iothreadpin iothread='1' cpuset='0'/></cputune>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices/></domain>"""
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    with world_root() as made:
+        yield made
+
+
+def needs_controllers() -> None:
+    groups = LinuxControlGroups()
+    if not all(groups.has(each) for each in ("cpu", "cpuset", "memory")):
+        pytest.skip("no controllers are mounted here")
+
+
+def group_directories() -> list[Path]:
+    return [path for path in Path("/sys/fs/cgroup").glob("**/machine/*") if NAME in path.name]
+
+
+def threads(pid: int) -> dict[str, Path]:
+    """By the names QEMU gives them."""
+    return {(path / "comm").read_text().strip(): path for path in Path(f"/proc/{pid}/task").iterdir()}
+
+
+def pid_of(daemon: RoostDaemon) -> int:
+    return int(next(daemon.root.rglob(f"{NAME}.pid")).read_text())
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> str:
+    path = tmp_path / "guest.xml"
+    path.write_text(DOCUMENT)
+    return str(path)
+
+
+def test_threads_are_where_the_document_wants_them(document: str) -> None:
+    needs_controllers()
+    with RoostDaemon() as daemon:
+        virsh_ok(daemon.uri, "create", document, "--paused")
+        found = threads(pid_of(daemon))
+        first, second = found["CPU 0/TCG"], found["CPU 1/TCG"]
+        assert f"/machine/qemu-1-{NAME}.libvirt-qemu/vcpu0" in (first / "cgroup").read_text()
+        assert os.sched_getscheduler(int(first.name)) == os.SCHED_BATCH
+        assert os.sched_getaffinity(int(second.name)) == {0}
+        assert os.sched_getaffinity(int(found["IO iothread1"].name)) == {0}
+        assert "/emulator" in (found["qemu-system-x86"] / "cgroup").read_text()
+        virsh_ok(daemon.uri, "destroy", NAME)
+        assert not group_directories()
+
+
+def test_a_new_daemon_goes_on_with_the_group(document: str) -> None:
+    needs_controllers()
+    with RoostDaemon() as daemon:
+        virsh_ok(daemon.uri, "create", document, "--paused")
+        virsh_ok(daemon.uri, "schedinfo", NAME, "--set", "vcpu_quota=30000", "--live")
+        daemon.kill()
+        daemon.start()
+        assert "vcpu_quota     : 30000" in virsh_ok(daemon.uri, "schedinfo", NAME)
+        virsh_ok(daemon.uri, "memtune", NAME, "--hard-limit", "300000", "--live")
+        (limit,) = (path for path in group_directories() if "memory" in path.parts)
+        assert (limit / "memory.limit_in_bytes").read_text().strip() == str(300000 * 1024)
+        virsh_ok(daemon.uri, "iothreadpin", NAME, "1", "1")
+        assert os.sched_getaffinity(int(threads(pid_of(daemon))["IO iothread1"].name)) == {1}
+        assert "<quota>30000</quota>" in virsh_ok(daemon.uri, "dumpxml", NAME)
+        virsh_ok(daemon.uri, "destroy", NAME)
+        assert not group_directories()
+
+
+def test_a_host_without_control_groups(tmp_path: Path) -> None:
+    path = tmp_path / "plain.xml"
+    path.write_text(DOCUMENT.replace("<shares>500</shares><quota>40000</quota>", ""))
+    hide = ("unshare", "--mount", "sh", "-c", 'umount -l -R /sys/fs/cgroup; exec "$@"', "sh")
+    with RoostDaemon(prefix=hide) as daemon:
+        virsh_ok(daemon.uri, "create", str(path), "--paused")
+        virsh_ok(daemon.uri, "vcpupin", NAME, "1", "1")
+        assert os.sched_getaffinity(int(threads(pid_of(daemon))["CPU 1/TCG"].name)) == {1}
+        refused = virsh(daemon.uri, "memtune", NAME, "--hard-limit", "300000", "--live")
+        assert "Requested operation is not valid: cgroup memory controller is not mounted" in refused.stderr
+        assert "cgroup CPU controller is not mounted" in virsh(daemon.uri, "schedinfo", NAME).stderr
+        virsh_ok(daemon.uri, "destroy", NAME)
+        path.write_text(DOCUMENT)
+        assert "CPU tuning is not available on this host" in virsh(daemon.uri, "create", str(path)).stderr
+
+
+def test_the_guest_gives_memory_back(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        limits = world.get(DeviceLimits)
+        ref = await world.get(Domains).create_xml(domain_xml(NAME), 0)
+        stream = await world.booted(ref)
+        await limits.set_memory_stats_period(ref, 1, D.AFFECT_LIVE)
+        await limits.set_memory(ref, 96 * 1024, D.AFFECT_LIVE)
+        await world.seen(E.ID_BALLOON_CHANGE, 96 * 1024)
+        found = dict(await world.get(Statistics).memory_stats(ref, 20, 0))
+        assert found[S.MEMORY_STAT_ACTUAL_BALLOON] == 96 * 1024
+        stream.abort()
+        await world.get(Lifecycle).destroy(ref, 0)
+
+    run(root, scenario)
+
+
+def test_subscribers_are_told(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        ref = await world.get(Domains).define(DOCUMENT, 0)
+        await world.get(Lifecycle).create(ref, D.START_PAUSED)
+        pinning = world.get(Pinning)
+        await pinning.pin_vcpu(ref, 0, frozenset((1,)), D.AFFECT_LIVE)
+        assert world.events[-1] == (E.ID_TUNABLE, (string("cputune.vcpupin0", "1"),))
+        assert pinning.vcpu_pins(ref, 0) == [{1}, {0}]
+        await world.get(Lifecycle).destroy(ref, 0)
+        with pytest.raises(OperationInvalid, match="domain is not running"):
+            await pinning.pin_vcpu(ref, 0, frozenset((1,)), D.AFFECT_LIVE)
+
+    run(root, scenario)
