@@ -189,11 +189,6 @@ class Inspection(Interface):
         raise NotImplementedError
 
     @optional
-    def job_info(self, domain: DomainIdentity) -> tuple[int, ...]:
-        """The twelve numbers of virDomainJobInfo, in its order."""
-        raise NotImplementedError
-
-    @optional
     def security_label(self, domain: DomainIdentity) -> tuple[str, bool]:
         """(label, enforcing)."""
         raise NotImplementedError

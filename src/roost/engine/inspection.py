@@ -14,9 +14,6 @@ from roost.engine.record import Record, RuntimeT
 from roost.engine.table import DomainTable
 from roost.model.domain import Domain
 
-#: virDomainJobInfo's twelve numbers when no job runs.
-NO_JOB = (0,) * 12
-
 
 def current_vcpus(document: Domain) -> int:
     """Processors plugged in at start."""
@@ -92,10 +89,6 @@ class RecordInspection(Inspection, Generic[RuntimeT]):
         if record.job.holder is None:
             return D.CONTROL_OK, 0, 0
         return D.CONTROL_JOB, 0, record.job.milliseconds
-
-    def job_info(self, domain: DomainIdentity) -> tuple[int, ...]:
-        self.table.get_active(domain)
-        return NO_JOB
 
     def messages(self, domain: DomainIdentity, flags: int) -> Sequence[str]:
         self.check_flags(flags, D.MESSAGE_DEPRECATION | D.MESSAGE_TAINTING, "DomainGetMessages")

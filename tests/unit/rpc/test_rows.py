@@ -42,6 +42,7 @@ def void(name: str, sent: tuple[Any, ...], method: str, down: tuple[Any, ...] | 
 
 JOB = tuple(range(1, 13))
 COUNTERS = tuple(range(1, 9))
+NUMBERS = [ullong("data_total", 5), string("file", "/a")]
 FILE_SYSTEMS = [FileSystemInfo("/mnt", "vda1", "ext4", ["vda"])]
 MANY_DISKS = [FileSystemInfo("/mnt", "vda1", "ext4", ["vda"] * 257)]
 MANY_ADDRESSES = [InterfaceInfo("eth0", None, [IpAddress(1, "::", 1)] * 2049)]
@@ -90,7 +91,26 @@ CASES = [
     same("DOMAIN_GET_MAX_VCPUS", (WEB,), "max_vcpus", 4),
     same("DOMAIN_GET_VCPUS_FLAGS", (WEB, 1), "vcpus", 4),
     Case("DOMAIN_GET_CONTROL_INFO", (WEB, 0), "control_info", (WEB, 0), (1, 0, 250), (1, 0, 250)),
-    Case("DOMAIN_GET_JOB_INFO", (WEB,), "job_info", (WEB,), JOB, JOB),
+    Case("DOMAIN_GET_JOB_INFO", (WEB,), "info", (WEB,), JOB, JOB),
+    Case("DOMAIN_GET_JOB_STATS", (WEB, 1), "statistics", (WEB, 1), (3, NUMBERS), (3, NUMBERS)),
+    void("DOMAIN_ABORT_JOB", (WEB,), "abort", (WEB, 0)),
+    void("DOMAIN_ABORT_JOB_FLAGS", (WEB, 1), "abort"),
+    void("DOMAIN_SAVE", (WEB, "/a"), "save", (WEB, "/a", None, 0)),
+    void("DOMAIN_SAVE_FLAGS", (WEB, "/a", "<x/>", 1), "save"),
+    void("DOMAIN_SAVE_PARAMS", (WEB, NUMBERS, 1), "save_with"),
+    void("DOMAIN_RESTORE", ("/a",), "restore", ("/a", None, 0)),
+    void("DOMAIN_RESTORE_FLAGS", ("/a", "<x/>", 1), "restore"),
+    void("DOMAIN_RESTORE_PARAMS", (NUMBERS, 1), "restore_with"),
+    same("DOMAIN_SAVE_IMAGE_GET_XML_DESC", ("/a", 1), "describe_image", "<domain/>"),
+    void("DOMAIN_SAVE_IMAGE_DEFINE_XML", ("/a", "<x/>", 2), "define_image"),
+    void("DOMAIN_MANAGED_SAVE", (WEB, 1), "managed_save"),
+    void("DOMAIN_MANAGED_SAVE_REMOVE", (WEB, 0), "remove_managed_save"),
+    same("DOMAIN_MANAGED_SAVE_GET_XML_DESC", (WEB, 1), "describe_managed_save", "<domain/>"),
+    void("DOMAIN_MANAGED_SAVE_DEFINE_XML", (WEB, "<x/>", 2), "define_managed_save"),
+    void("DOMAIN_CORE_DUMP", (WEB, "/a", 2), "dump", (WEB, "/a", 0, 2)),
+    void("DOMAIN_CORE_DUMP_WITH_FORMAT", (WEB, "/a", 1, 2), "dump"),
+    same("DOMAIN_MEMORY_PEEK", (WEB, 4096, 2, 1), "peek", b"\0\1"),
+    void("DOMAIN_START_DIRTY_RATE_CALC", (WEB, 1, 2), "start_dirty_rate"),
     Case("DOMAIN_GET_SECURITY_LABEL", (WEB,), "security_label", (WEB,), ("label", True), (b"label\0", 1)),
     same("DOMAIN_GET_MESSAGES", (WEB, 0), "messages", ["tainted: custom-argv"]),
     Case("DOMAIN_HAS_MANAGED_SAVE_IMAGE", (WEB, 0), "has_managed_save", (WEB, 0), False, (0,)),
@@ -203,7 +223,7 @@ def test_row(case: Case) -> None:
 
 def test_every_row_to_the_contract_has_a_case() -> None:
     """The others, which the session serves itself and which open streams, have tests of their own."""
-    elsewhere = {"DOMAIN_OPEN_CONSOLE", "DOMAIN_OPEN_CHANNEL"}
+    elsewhere = {"DOMAIN_OPEN_CONSOLE", "DOMAIN_OPEN_CHANNEL", "DOMAIN_SCREENSHOT"}
     for module in OWN:
         elsewhere |= {row.name for row in getattr(handlers, module).ROWS}
     assert {row.name for row in handlers.MAIN[REMOTE]} - elsewhere == {case.name for case in CASES}

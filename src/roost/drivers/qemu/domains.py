@@ -103,6 +103,7 @@ class QemuDomains(RegistryDomains[Guest]):
         for keep, remove, what in _KEPT:
             if flags & keep and flags & remove:
                 raise OperationInvalid(f"cannot both keep and delete {what}", domain=From.QEMU)
+        self._discard_managed_save(record, flags)
         config, paths = record.config, self._context.paths
         variables = variables_path(config.os.nvram)
         if variables is None and config.os.firmware == "efi":
@@ -118,6 +119,25 @@ class QemuDomains(RegistryDomains[Guest]):
                 _remove_variables(variables)
         if flags & D.UNDEFINE_TPM or not (is_state_kept(config) or flags & D.UNDEFINE_KEEP_TPM):
             remove_state(paths.tpms, uuid_text(record.uuid))
+
+
+    def _discard_managed_save(self, record: GuestRecord, flags: int) -> None:
+        if not record.managed_save:
+            return
+        path = self._context.paths.managed_save(record.name)
+        if not flags & D.UNDEFINE_MANAGED_SAVE:
+            raise OperationInvalid(
+                "Refusing to undefine while domain managed save image exists",
+                domain=From.QEMU,
+                hint=f"--managed-save removes '{path}'; starting the domain uses it",
+            )
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise OperationInvalid(
+                "Failed to remove domain managed save image", domain=From.QEMU, hint=f"'{path}': {error.strerror}"
+            ) from error
+        record.managed_save = False
 
 
 class QemuInspection(RecordInspection[Guest]):

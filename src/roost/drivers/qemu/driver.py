@@ -6,7 +6,9 @@ from roost.contract.agent import GuestAgent
 from roost.contract.blocks import Blocks
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.interface import Backend
+from roost.contract.jobs import Jobs
 from roost.contract.node import Node, Processors
+from roost.contract.state import Memory, SavedState
 from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
 from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
@@ -28,6 +30,11 @@ from roost.drivers.qemu.node import QemuNode
 from roost.drivers.qemu.paths import QemuPaths
 from roost.drivers.qemu.processors import QemuProcessors
 from roost.drivers.qemu.recovery import Recovery
+from roost.drivers.qemu.state.dump import Dumper
+from roost.drivers.qemu.state.image import Images
+from roost.drivers.qemu.state.restore import Restorer
+from roost.drivers.qemu.state.save import Saver
+from roost.drivers.qemu.state.service import QemuMemory, QemuSavedState
 from roost.drivers.qemu.statistics import QemuStatistics
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.translation import QemuTranslation
@@ -35,6 +42,7 @@ from roost.drivers.qemu.tuning.devices import QemuDeviceLimits
 from roost.drivers.qemu.tuning.limits import QemuResourceLimits
 from roost.drivers.qemu.tuning.pinning import QemuPinning
 from roost.engine.bus import EventBus
+from roost.engine.jobstats import RecordJobs
 from roost.engine.store import Store
 from roost.engine.table import DomainTable
 from roost.errors import From, InternalError
@@ -65,11 +73,20 @@ class QemuDriver:
         self._recovery = Recovery(context, self._supervisor, launcher, block_jobs)
         self._privileged = privileged
         domains = QemuDomains(context, launcher)
+        images = Images(domains.prepare)
+        self._restorer = Restorer(context, launcher, images)
+        dumper = Dumper(context, self._supervisor)
+        self._supervisor.dump = dumper.dump_crashed
         interfaces = {
             Node: QemuNode(context),
             Processors: QemuProcessors(documents, host.node),
             Domains: domains,
-            Lifecycle: QemuLifecycle(context, self._supervisor, launcher),
+            Lifecycle: QemuLifecycle(context, self._supervisor, self._restorer),
+            Jobs: RecordJobs(table, "qemu"),
+            SavedState: QemuSavedState(
+                context, Saver(context, self._supervisor, images), self._restorer, images
+            ),
+            Memory: QemuMemory(context, dumper),
             Inspection: QemuInspection(table),
             Statistics: QemuStatistics(context),
             Consoles: QemuConsoles(context),
@@ -105,7 +122,8 @@ class QemuDriver:
         self._context.host.ownership.directory(self._context.paths.nvram)
         self._recovery.load_definitions()
         await self._recovery.reconnect()
-        await self._recovery.autostart()
+        self._restorer.find_images()
+        await self._recovery.autostart(self._restorer.start)
 
     async def stop(self) -> None:
         """Let go of the guests; they go on."""

@@ -129,6 +129,18 @@ def _watchdog(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> N
     s.publish(record, E.ID_WATCHDOG, action)
     if action == E.WATCHDOG_PAUSE and record.state == D.RUNNING:
         _pause(s, record, D.PAUSED_WATCHDOG)
+        live = record.live
+        if live is not None and any(watchdog.action == "dump" for watchdog in live.devices.watchdogs):
+            s.run(_dump_stopped(s, record, guest), f"dumping the memory of {record.name}")
+
+
+async def _dump_stopped(s: Supervisor, record: GuestRecord, guest: Guest) -> None:
+    """What a watchdog may be told to do: the guest goes on, whether its memory could be written or not."""
+    try:
+        await s.dump(record, guest)
+    finally:
+        if record.runtime is guest and guest.monitor is not None:
+            await guest.monitor.execute("cont")
 
 
 def _io_error(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
@@ -232,9 +244,23 @@ def _panic(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None
     s.lifecycle(record, E.CRASHED, E.CRASHED_PANICKED)
     s.save(record)
     action = (record.live.on_crash if record.live is not None else None) or "destroy"
-    if action in ("destroy", "coredump-destroy"):
+    if action.startswith("coredump-"):
+        s.run(_dump_crashed(s, record, guest, action.removeprefix("coredump-")), f"dumping the memory of {record.name}")
+    else:
+        _end_crashed(s, record, guest, action)
+
+
+async def _dump_crashed(s: Supervisor, record: GuestRecord, guest: Guest, action: str) -> None:
+    """A guest whose memory cannot be written stays as it is."""
+    await s.dump(record, guest)
+    if record.runtime is guest:
+        _end_crashed(s, record, guest, action)
+
+
+def _end_crashed(s: Supervisor, record: GuestRecord, guest: Guest, action: str) -> None:
+    if action == "destroy":
         s.kill(guest, PANICKED)
-    elif action in ("restart", "rename-restart", "coredump-restart"):
+    elif action in ("restart", "rename-restart"):
         s.set_fake_reboot(record, guest, True)
         s.run(s.reboot_in_place(record, guest), f"restarting {record.name} after its crash")
 

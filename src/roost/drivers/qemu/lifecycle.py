@@ -11,7 +11,7 @@ from roost.contract.references import DomainIdentity, DomainRef
 from roost.drivers.qemu.agent.turn import turn
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import DESTROYED, GuestRecord
-from roost.drivers.qemu.launch import Launcher
+from roost.drivers.qemu.state.restore import Restorer
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.errors import From, OperationInvalid, RoostError
 
@@ -26,10 +26,10 @@ _AGENT_SHUTDOWN = 60
 class QemuLifecycle(Lifecycle):
     """contract.Lifecycle."""
 
-    def __init__(self, context: Context, supervisor: Supervisor, launcher: Launcher) -> None:
+    def __init__(self, context: Context, supervisor: Supervisor, restorer: Restorer) -> None:
         self._context = context
         self._supervisor = supervisor
-        self._launcher = launcher
+        self._restorer = restorer
 
     async def create(self, domain: DomainIdentity, flags: int) -> DomainRef:
         F.check(flags, START_FLAGS, "qemuDomainCreateWithFlags", From.QEMU)
@@ -37,7 +37,7 @@ class QemuLifecycle(Lifecycle):
         async with record.job("start"):
             if record.is_active:
                 raise OperationInvalid("domain is already running", domain=From.QEMU)
-            await self._launcher.start(record, record.config, flags)
+            await self._restorer.start(record, flags)
             return record.ref
 
     async def shutdown(self, domain: DomainIdentity, flags: int) -> None:

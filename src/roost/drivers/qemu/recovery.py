@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ from roost.drivers.qemu.live import with_channel_states
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Resources
+from roost.drivers.qemu.state.interrupted import undo_save
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.tuning.start import iothread_numbers
 from roost.engine.registry import load_definitions
@@ -59,6 +60,10 @@ _STATES: Mapping[str, tuple[int, int]] = {
 
 #: What a guest that is taken up again is asked first.
 _QUESTIONS = tuple((name, None) for name in ("query-status", "query-cpus-fast", "query-chardev", "query-iothreads"))
+
+
+#: The run states of a guest whose start has not come to its end; of one that goes on from an image too.
+_BEFORE = ("prelaunch", "inmigrate", "paused")
 
 
 class Recovery:
@@ -157,7 +162,7 @@ class Recovery:
                 guest.agent.follow(record.live)
             guest.vcpus = tuple(entry["thread-id"] for entry in processors)
             guest.iothreads = iothread_numbers(iothreads)
-            if status["status"] == "prelaunch" and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
+            if status["status"] in _BEFORE and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
                 log.info("the start of %s was never acknowledged; ending it", record.name)
                 await self._supervisor.stop(record, guest, FAILED)
                 return
@@ -166,6 +171,7 @@ class Recovery:
                 await self._supervisor.stop(record, guest, DESTROYED)
                 return
             self._refresh(record, guest, status["status"])
+            await undo_save(self._context, self._supervisor, record, guest, monitor)
             self._context.save(record)
             await self._block_jobs.take_up(record, guest)
 
@@ -203,19 +209,20 @@ class Recovery:
         guest.ending = FAILED
         self._supervisor.clear(record, guest)
 
-    async def autostart(self) -> None:
-        """Start what is to start by itself, once for each boot of the host."""
+    async def autostart(self, start: Callable[[GuestRecord, int], Awaitable[None]]) -> None:
+        """Start what is to start by itself, once for each boot of the host. start: with its flags, in its job."""
         context = self._context
         stamp = context.paths.status / "autostarted"
         boot = context.store.boot_id
         if stamp.exists() and stamp.read_text().strip() == boot:
             return
         stamp.write_text(f"{boot}\n")
+        flags = D.START_BYPASS_CACHE if context.config.auto_start_bypass_cache else 0
         for record in context.table:
             if record.autostart and not record.is_active:
                 try:
                     async with record.job("autostart"):
                         if not record.is_active:
-                            await self._launcher.start(record, record.config, 0)
+                            await start(record, flags)
                 except RoostError as error:
                     log.error("cannot autostart %s: %s", record.name, error)  # noqa: TRY400 - no bug of ours

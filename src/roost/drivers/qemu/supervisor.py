@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from roost.constants import domain as D
@@ -35,6 +35,8 @@ class Supervisor:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        #: Writes the memory of a guest that crashed to where such memory goes; given by the driver.
+        self.dump: Callable[[GuestRecord, Guest], Awaitable[None]]
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = dict(events.HANDLERS)
 

@@ -36,7 +36,6 @@ ROWS = (
     row("DOMAIN_GET_MAX_VCPUS", Inspection, "max_vcpus", one),
     Row("DOMAIN_GET_VCPUS_FLAGS", _vcpus, one, guard=_guest_vcpus),
     row("DOMAIN_GET_CONTROL_INFO", Inspection, "control_info", fields),
-    row("DOMAIN_GET_JOB_INFO", Inspection, "job_info", fields),
     row("DOMAIN_GET_SECURITY_LABEL", Inspection, "security_label", _label),
     row("DOMAIN_GET_MESSAGES", Inspection, "messages", one),
     row("DOMAIN_HAS_MANAGED_SAVE_IMAGE", Inspection, "has_managed_save", number),

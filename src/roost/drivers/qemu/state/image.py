@@ -11,25 +11,14 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from roost.constants import domain as D
-from roost.drivers.qemu.state.files import read_beginning, replace_header
+from roost.drivers.qemu.state.files import find_program, read_beginning, replace_header
 from roost.drivers.qemu.state.header import Header, Preface, new_preface, program_of, read_preface
 from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.compare import compare_abi
-from roost.model.domain.cpu import Cpu
 from roost.model.domain.devices.chardev import UnixChar
 from roost.model.domain.devices.graphics import SocketListen, SpiceGraphics, VncGraphics
-from roost.xml import Child, Flag, Record, format_document, parse_document
-
-
-class Cookie(Record):
-    """What the document does not tell. cpu: the processor as the guest really had it.
-
-    slirp_helper: the guest's user network was a program beside QEMU.
-    """
-
-    cpu: Cpu | None = None
-    slirp_helper: Child[Flag] = False
+from roost.model.domain.savecookie import SaveCookie, format_cookie, parse_cookie
 
 
 class Image(NamedTuple):
@@ -46,22 +35,23 @@ class Image(NamedTuple):
     @property
     def program(self) -> tuple[str, ...]:
         """What makes memory of the rest of the file; () when nothing must. Raises OperationFailed."""
-        program = program_of(self.header.format)
-        if not program:
+        name = program_of(self.header.format)
+        if not name:
             return ()
-        return (program, "-dc", "--ignore-warn") if program == "lzop" else (program, "-dc")
+        program = find_program(name, "save")
+        return (program, "-dc", "--ignore-warn") if name == "lzop" else (program, "-dc")
 
     def as_started(self) -> Domain:
         """The document with the processor that the memory was saved with."""
         if not self.preface.cookie:
             return self.document
-        cookie = parse_document(self.preface.cookie, Cookie, "cookie", name="(save_cookie)")
+        cookie = parse_cookie(self.preface.cookie)
         return replace(self.document, cpu=cookie.cpu) if cookie.cpu is not None else self.document
 
 
 def preface_of(document: Domain, live: Domain, *, running: bool, format: int) -> Preface:
     """What stands before the memory of a guest. document: what it is restored as. live: what it is."""
-    cookie = format_document(Cookie(cpu=live.cpu), "cookie") if live.cpu is not None else ""
+    cookie = format_cookie(SaveCookie(cpu=live.cpu)) if live.cpu is not None else ""
     return new_preface(model.format(document), cookie, running=running, format=format)
 
 

@@ -23,6 +23,8 @@ _REASONS = (D.PAUSED_SAVE, D.PAUSED_DUMP, D.PAUSED_SNAPSHOT)
 _UNDER_WAY = ("setup", "active", "device", "cancelling", "pre-switchover")
 #: Seconds between two looks at one that is to end.
 _INTERVAL = 0.05
+#: How often it is looked for.
+_LOOKS = 6000
 
 
 async def undo_save(
@@ -46,8 +48,10 @@ async def undo_save(
 
 async def _end(monitor: QmpClient) -> None:
     await monitor.execute("migrate_cancel")
-    while (await monitor.execute("query-migrate")).get("status") in _UNDER_WAY:
-        await asyncio.sleep(_INTERVAL)
-    # A dump cannot be ended, only waited for.
-    while (await monitor.execute("query-dump")).get("status") == "active":
+    # The daemon that asked to be told of the end may have died before it did: looked for, not waited for.
+    for _ in range(_LOOKS):
+        migration, dump = await monitor.batch([("query-migrate", None), ("query-dump", None)])
+        # A dump cannot be ended.
+        if migration.get("status") not in _UNDER_WAY and dump.get("status") != "active":
+            return
         await asyncio.sleep(_INTERVAL)

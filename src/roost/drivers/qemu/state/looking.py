@@ -62,7 +62,12 @@ async def take_screenshot(context: Context, record: GuestRecord, screen: int) ->
         descriptor = os.memfd_create("screen", os.MFD_CLOEXEC)
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, descriptor)
-            await monitor.execute("add-fd", {"fdset-id": _PICTURE}, descriptors=(descriptor,))
+            # QEMU opens it for writing, and takes one from a set that is for writing alone.
+            writer = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                await monitor.execute("add-fd", {"fdset-id": _PICTURE}, descriptors=(writer,))
+            finally:
+                os.close(writer)
             try:
                 await monitor.execute("screendump", {**arguments, "filename": f"/dev/fdset/{_PICTURE}"})
             finally:

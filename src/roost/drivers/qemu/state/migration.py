@@ -104,7 +104,7 @@ async def check_blockers(monitor: QmpClient) -> None:
 async def read_memory(monitor: QmpClient, descriptor: int) -> None:
     """Fill a guest that was started to wait for it (`-incoming defer`).
 
-    Raises QmpClosed when QEMU does not take what it gets: it ends, and its log says why.
+    Raises OperationFailed or QmpClosed when QEMU does not take what it gets: it ends, and its log says why.
     """
     with monitor.expecting("MIGRATION") as events:
         await announce(monitor)

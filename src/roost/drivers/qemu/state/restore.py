@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -24,6 +25,8 @@ from roost.host.api import Processes
 
 log = logging.getLogger(__name__)
 
+#: Seconds that a QEMU which does not take its memory may need to end.
+_LAST_WORDS = 5.0
 #: What an image is called while a guest is started from it.
 _IN_USE = ".restoring"
 
@@ -33,6 +36,7 @@ class ImageSource:
 
     def __init__(self, image: Image, processes: Processes, *, runs: bool, bypass_cache: bool) -> None:
         self._image = image
+        self._program = image.program
         self._processes = processes
         self._bypass_cache = bypass_cache
         self.runs = runs
@@ -46,13 +50,16 @@ class ImageSource:
             image.path,
             self._processes,
             begin=image.header.size,
-            program=image.program,
+            program=self._program,
             bypass_cache=self._bypass_cache,
         ) as source:
             try:
                 await read_memory(monitor, source.descriptor)
-            except QmpClosed as error:
-                await process.wait()
+            except (QmpClosed, OperationFailed) as error:
+                # It says that it has failed, and then why as it ends.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LAST_WORDS):
+                        await process.wait()
                 words = guest.log.words()
                 raise InternalError(
                     f"qemu unexpectedly closed the monitor: {words}",
