@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roost.contract.agent import GuestAgent
 from roost.contract.blocks import Blocks
+from roost.contract.devices import Devices
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.interface import Backend
 from roost.contract.jobs import Jobs
@@ -23,6 +24,8 @@ from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.domains import QemuDomains, QemuInspection
 from roost.drivers.qemu.firmware import FirmwareStore, descriptor_directories
 from roost.drivers.qemu.guest import Guest
+from roost.drivers.qemu.hotplug.devices import QemuDevices
+from roost.drivers.qemu.hotplug.unplug import Unplugger
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import QemuLifecycle
 from roost.drivers.qemu.monitor import QemuMonitor
@@ -92,6 +95,7 @@ class QemuDriver:
             Consoles: QemuConsoles(context),
             Monitor: QemuMonitor(context),
             GuestAgent: QemuGuestAgent(context),
+            Devices: QemuDevices(context, Unplugger(context, self._supervisor), domains.prepare),
             Translation: QemuTranslation(context, domains.prepare),
             Pinning: QemuPinning(context),
             ResourceLimits: QemuResourceLimits(context, privileged=privileged),

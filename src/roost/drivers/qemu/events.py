@@ -269,16 +269,6 @@ def _crash_loaded(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) 
     s.lifecycle(record, E.CRASHED, E.CRASHED_CRASHLOADED)
 
 
-def _device_deleted(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
-    if "device" in data:
-        s.publish(record, E.ID_DEVICE_REMOVED, str(data["device"]))
-
-
-def _unplug_error(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
-    if "device" in data:
-        s.publish(record, E.ID_DEVICE_REMOVAL_FAILED, str(data["device"]))
-
-
 def _block_threshold(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
     excess, threshold = int(data.get("amount-exceeded", 0)), int(data.get("write-threshold", 0))
     s.publish(record, E.ID_BLOCK_THRESHOLD, str(data.get("node-name", "")), None, threshold, excess)
@@ -315,8 +305,6 @@ HANDLERS: Mapping[str, Handler] = {
     "WAKEUP": _pm_wakeup,
     "GUEST_PANICKED": _panic,
     "GUEST_CRASHLOADED": _crash_loaded,
-    "DEVICE_DELETED": _device_deleted,
-    "DEVICE_UNPLUG_GUEST_ERROR": _unplug_error,
     "BLOCK_WRITE_THRESHOLD": _block_threshold,
     "MEMORY_FAILURE": _memory_failure,
 }

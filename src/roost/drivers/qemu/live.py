@@ -25,10 +25,14 @@ _replace = msgspec.structs.replace
 
 def make_live(config: Domain, id: int, channel_directory: Path) -> Domain:
     """The document a domain starts with: its id, aliases for all devices, sockets for channels that name none."""
-    live = assign_aliases(align_memory(config))
-    devices = live.devices
-    channels = tuple(_with_socket(channel, channel_directory) for channel in devices.channels)
-    return _replace(live, id=id, devices=_replace(devices, channels=channels, disks=_with_indexes(devices.disks)))
+    live = with_channel_sockets(assign_aliases(align_memory(config)), channel_directory)
+    return _replace(live, id=id, devices=_replace(live.devices, disks=_with_indexes(live.devices.disks)))
+
+
+def with_channel_sockets(live: Domain, directory: Path) -> Domain:
+    """Sockets below `directory` for channels that are to have one and name none."""
+    channels = tuple(_with_socket(channel, directory) for channel in live.devices.channels)
+    return _replace(live, devices=_replace(live.devices, channels=channels))
 
 
 def _with_indexes(disks: Sequence[Disk]) -> tuple[Disk, ...]:

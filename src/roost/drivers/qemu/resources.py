@@ -46,6 +46,20 @@ class Held(msgspec.Struct, frozen=True):
     group: str = ""
 
 
+_LISTS = ("owners", "ports", "sockets", "helpers", "pages", "links")
+
+
+def _combined(held: Held, part: Held) -> Held:
+    return msgspec.structs.replace(held, **{name: (*getattr(held, name), *getattr(part, name)) for name in _LISTS})
+
+
+def _without(held: Held, part: Held) -> Held:
+    left = {
+        name: tuple(each for each in getattr(held, name) if each not in getattr(part, name)) for name in _LISTS
+    }  # fmt: skip
+    return msgspec.structs.replace(held, **left)
+
+
 #: The name of the process file of the helper for persistent reservations.
 PR_HELPER = "pr-helper"
 #: Kinds of files that stay their owner's: device nodes, and directories that others use too.
@@ -175,13 +189,20 @@ class Resources:
             private_files.make(file._replace(path=path), account, anew=reset_nvram)
         for secret, value in self.secrets.items():
             self._keep(secret, _in_memory(value))
+        self._take_owners(self.held.owners)
+        self._open(needs, guest)
+
+    def _take_owners(self, owners: Iterable[Owner]) -> None:
+        for owner in owners:
+            self._host.ownership.take(owner)
+            self._taken.append(owner)
+
+    def _open(self, needs: plan.Needs, guest: str) -> None:
+        """Everything that QEMU is given by descriptor or by a name that the host chose."""
         for vsock in needs.vsocks:
             descriptor, cid = self._host.network.vsock(vsock.cid)
             self._keep(vsock.key, descriptor)
             self._ports[vsock.key] = cid
-        for owner in self.held.owners:
-            self._host.ownership.take(owner)
-            self._taken.append(owner)
         for tap in needs.taps:
             self._take_tap(tap, guest)
         for opened in needs.opened:
@@ -242,10 +263,6 @@ class Resources:
         """Files that are removed when the guest ends; on disk with its status before they are made."""
         self.held = msgspec.structs.replace(self.held, sockets=(*self.held.sockets, *paths))
 
-    def hold_group(self, path: str) -> None:
-        """A control group that is removed when the guest ends; on disk with its status before it is made."""
-        self.held = msgspec.structs.replace(self.held, group=path)
-
     def lend(self, paths: Iterable[str], save: Callable[[], None]) -> tuple[str, ...]:
         """Give files to QEMU's user until the guest ends or `take_back`.
 
@@ -272,6 +289,74 @@ class Resources:
             self._host.ownership.restore(owner)
         left = tuple(owner for owner in self.held.owners if owner.path not in wanted)
         self.held = msgspec.structs.replace(self.held, owners=left)
+
+    def hold_group(self, path: str) -> None:
+        """A control group that is removed when the guest ends; on disk with its status before it is made."""
+        self.held = msgspec.structs.replace(self.held, group=path)
+
+    # -- devices that join and leave ---------------------------------------------------------
+
+    def join(self, needs: plan.Needs, *, lend: bool) -> Held:
+        """Decide on what devices need that join the running guest, as `prepare` does; from now on it is held.
+
+        What is new of it, for `take_part` and `give_back`.
+        """
+        more = Resources(self._host)
+        try:
+            more.prepare(needs, Path(self.held.directory), lend=lend)
+        except BaseException:
+            more.release()
+            raise
+        lent = {owner.path for owner in self._taken}
+        part = msgspec.structs.replace(
+            more.held,
+            owners=tuple(owner for owner in more.held.owners if owner.path not in lent),
+            pages=tuple(path for path in more.held.pages if path not in self.held.pages),
+            directory="",
+        )
+        self._link_names |= more._link_names
+        self._page_directories |= more._page_directories
+        self.held = _combined(self.held, part)
+        return part
+
+    def take_part(self, part: Held, needs: plan.Needs, guest: str) -> None:
+        """Acquire what `join` decided. guest: its UUID."""
+        for path in part.pages:
+            self._host.ownership.directory(Path(path))
+        self._take_owners(part.owners)
+        self._open(needs, guest)
+
+    def part_of(self, needs: plan.Needs, others: plan.Needs, names: Iterable[str]) -> Held:
+        """What is held for devices that leave. others: what those need that stay. names: of the host's interfaces."""
+        left = {os.path.realpath(file.path) for file in needs.files} - {
+            os.path.realpath(file.path) for file in others.files
+        }
+        gone = set(names)
+        helpers = {str(Path(self.held.directory) / f"{name}.pid") for name in _helper_names(needs)}
+        return Held(
+            owners=tuple(owner for owner in self.held.owners if owner.path in left),
+            sockets=tuple(listener.path for listener in needs.listeners),
+            links=tuple(link for link in self.held.links if link.name in gone),
+            helpers=tuple(path for path in self.held.helpers if path in helpers and not others.reservations),
+        )
+
+    def give_back(self, part: Held) -> None:
+        """Give a part of it back: its devices have left, or never came."""
+        self.held = _without(self.held, part)
+        for file in part.helpers:
+            process = self._host.processes.find(Path(file))
+            if process is not None:
+                process.terminate(HELPER_GRACE)
+        connections.undo(self._host, part.links)
+        for owner in part.owners:
+            if owner in self._taken:
+                self._taken.remove(owner)
+                self._host.ownership.restore(owner)
+        for port in part.ports:
+            self._host.network.release_port(port)
+        for path in part.sockets:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
     def helper_file(self, name: str) -> str:
         """Where a process beside QEMU leaves its number; decided by `prepare`."""
@@ -322,6 +407,7 @@ class Resources:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
         self._descriptors.clear()
+        self._fds = {}
 
     def settle(self) -> None:
         """QEMU is up and listens on its ports."""

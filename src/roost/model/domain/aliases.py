@@ -119,6 +119,29 @@ def _host_devices(interfaces: tuple[Interface, ...], hostdevs: tuple[Hostdev, ..
     }
 
 
+def next_alias(domain: Domain, field: str, device: Any) -> str:
+    """A name for a device that joins a running guest: one past the highest of its kind. field: of Devices."""
+    devices = domain.devices
+    if field == "disks":
+        return disk_alias(device, devices.controllers)
+    if field == "controllers":
+        return controller_alias(device, domain.os.machine or "")
+    single = dict(_SINGLE).get(field)
+    if single is not None:
+        return single
+    if isinstance(device, MemoryDevice):
+        word = _MEMORIES[type(device)]
+        if isinstance(device.address, DimmAddress):
+            return f"{word}{device.address.slot}"
+    elif isinstance(device, Interface) and device.type == "hostdev":
+        word = "hostdev"
+    else:
+        word = dict((*_NUMBERED, *_COUNTED))[field]
+    listed = (*devices.interfaces, *devices.hostdevs) if word == "hostdev" else getattr(devices, field)
+    numbers = [alias.removeprefix(word) for each in listed if (alias := each.alias or "").startswith(word)]
+    return f"{word}{max((int(number) for number in numbers if number.isdecimal()), default=-1) + 1}"
+
+
 def controller_alias(controller: Controller, machine: str) -> str:
     """QEMU's own names for what is built into the board, else the type and index."""
     kind, index = controller.type, controller.index or 0
@@ -146,4 +169,4 @@ def disk_alias(disk: Disk, controllers: tuple[Controller, ...]) -> str:
     return f"{bus}{address.controller}-{address.bus}-{address.unit}"
 
 
-__all__ = ["assign_aliases", "controller_alias", "disk_alias"]
+__all__ = ["assign_aliases", "controller_alias", "disk_alias", "next_alias"]

@@ -19,6 +19,7 @@ from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.events import HANDLERS
 from roost.drivers.qemu.firmware import FirmwareStore
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.hotplug.unplug import Unplugger
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.paths import QemuPaths
 from roost.drivers.qemu.qmp import Event
@@ -52,9 +53,9 @@ class Scene:
         cache = CapabilitiesCache(paths.cache, host.processes)
         firmware = FirmwareStore(())
         documents = CapabilityDocuments(cache, host, None, firmware)
-        self.supervisor = Supervisor(
-            Context(paths, QemuConfig(), host, table, store, bus, cache, firmware, None, documents)
-        )
+        context = Context(paths, QemuConfig(), host, table, store, bus, cache, firmware, None, documents)
+        self.supervisor = Supervisor(context)
+        self.unplugger = Unplugger(context, self.supervisor)
         self.record: GuestRecord = table.add("g", bytes(16))
         table.activate(self.record)
         self.guest = Guest(Resources(host), GuestLog(paths.log_file("g")), "/nowhere")
@@ -222,7 +223,6 @@ def test_displays(scene: Scene) -> None:
     [
         ("RESET", {}, (E.ID_REBOOT,)),
         ("RTC_CHANGE", {"offset": 12}, (E.ID_RTC_CHANGE, 12)),
-        ("DEVICE_DELETED", {"device": "net0", "path": "/x"}, (E.ID_DEVICE_REMOVED, "net0")),
         ("DEVICE_UNPLUG_GUEST_ERROR", {"device": "net0", "path": "/x"}, (E.ID_DEVICE_REMOVAL_FAILED, "net0")),
         ("GUEST_CRASHLOADED", {"action": "run"}, (0, E.CRASHED, E.CRASHED_CRASHLOADED)),
         (

@@ -8,7 +8,7 @@ No files, sockets, clock or processes may enter.
 
 from roost.drivers.qemu.plan.caps import Capabilities, Machine
 from roost.drivers.qemu.plan.hotplug import Command, Commands, device_add, disk_node, images_add, undo
-from roost.drivers.qemu.plan.launch import Launch, argv, needs
+from roost.drivers.qemu.plan.launch import Launch, argv, device_needs, needs
 from roost.drivers.qemu.plan.pieces import Piece, render
 from roost.drivers.qemu.plan.processors import late_processors, plug_processors
 from roost.drivers.qemu.plan.resources import (
@@ -35,9 +35,8 @@ from roost.drivers.qemu.plan.settings import settings
 
 __all__ = [
     "Capabilities", "Command", "Commands", "File", "Grants", "HostDevice", "Launch", "Listener", "Log", "Machine",
-    "Made", "Needs",
-    "Opened", "PageDirectory", "Passt", "Piece", "Port", "ReservationsHelper", "Secret", "SoftwareTpm",
-    "Switch", "Tap", "VhostVsock", "VirtioFs",
-    "argv", "device_add", "disk_node", "images_add", "late_processors", "needs", "plug_processors", 
+    "Made", "Needs", "Opened", "PageDirectory", "Passt", "Piece", "Port", "ReservationsHelper", "Secret",
+    "SoftwareTpm", "Switch", "Tap", "VhostVsock", "VirtioFs",
+    "argv", "device_add", "device_needs", "disk_node", "images_add", "late_processors", "needs", "plug_processors",
     "render", "settings", "undo",
 ]  # fmt: skip

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, Disk, VhostUserSource
+from roost.model.domain.devices.disk import (
+    AnyDiskSource,
+    BackingStore,
+    BlockSource,
+    Disk,
+    FileSource,
+    VhostUserSource,
+)
 
 
 def number_images(disks: Sequence[Disk]) -> Iterator[tuple[Disk, tuple[int, ...]]]:
@@ -49,6 +56,18 @@ def with_numbers(disks: Sequence[Disk], is_empty: frozenset[str]) -> tuple[Disk,
     return tuple(by_target.get(disk.target.dev, disk) for disk in disks)
 
 
+def with_next_numbers(disk: Disk, others: Sequence[Disk]) -> Disk:
+    """A disk that joins a running guest, its images numbered from one past the highest of the others."""
+    if isinstance(disk.source, FileSource | BlockSource) and _path(disk.source) is None:
+        return disk
+    following = max((number for other in others for number in _known(other) if number), default=0) + 1
+    return _numbered(disk, list(range(following, following + len(tuple(_known(disk))))))
+
+
+def _path(source: FileSource | BlockSource) -> str | None:
+    return source.dev if isinstance(source, BlockSource) else source.file or source.fdgroup
+
+
 def _numbered(disk: Disk, numbers: list[int]) -> Disk:
     if not numbers:
         return disk
@@ -71,4 +90,4 @@ def _with_data(source: AnyDiskSource, numbers: list[int]) -> AnyDiskSource:
     return replace(source, data_store=replace(store, index=numbers.pop(0)))
 
 
-__all__ = ["number_images", "with_numbers"]
+__all__ = ["number_images", "with_next_numbers", "with_numbers"]

@@ -143,6 +143,20 @@ _NEEDS: tuple[Callable[[Context], Iterable[Need]], ...] = (
     memory.needs,
 )
 
+#: What devices can need that join a running guest.
+_DEVICE_NEEDS = (
+    platform.needs,
+    disks.needs,
+    filesystems.needs,
+    interfaces.needs,
+    chardevs.needs,
+    inputs.needs,
+    redirdev.needs,
+    hostdevs.needs,
+    small.needs,
+    memory.needs,
+)
+
 
 #: Where each kind of need is listed.
 _LISTED: dict[type[Need], str] = {
@@ -169,9 +183,25 @@ def needs(domain: Domain, caps: Capabilities, volumes: Mapping[tuple[str, str], 
 
     volumes: what the volumes are that its disks name, by pool and name.
     """
+    return _gathered(_NEEDS, domain, caps, volumes)
+
+
+def device_needs(
+    domain: Domain, caps: Capabilities, volumes: Mapping[tuple[str, str], AnyDiskSource] | None = None
+) -> Needs:
+    """The same for the devices of a document alone: its machine runs already."""
+    return _gathered(_DEVICE_NEEDS, domain, caps, volumes)
+
+
+def _gathered(
+    sections: Iterable[Callable[[Context], Iterable[Need]]],
+    domain: Domain,
+    caps: Capabilities,
+    volumes: Mapping[tuple[str, str], AnyDiskSource] | None,
+) -> Needs:
     ctx = Context(domain, caps, Grants(volumes=volumes or {}))
     found: dict[str, Any] = {}
-    for section in _NEEDS:
+    for section in sections:
         for need in section(ctx):
             field = _LISTED[type(need)]
             found[field] = (*found.get(field, ()), need)

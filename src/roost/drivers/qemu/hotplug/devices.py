@@ -1,0 +1,130 @@
+"""contract.Devices: which documents a call is about, and the order of what is done to them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from roost.constants import domain as D
+from roost.contract import flags as F
+from roost.contract.devices import Devices
+from roost.contract.references import DomainIdentity
+from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.hotplug import definition, documents
+from roost.drivers.qemu.hotplug.classes import MISSING_LIVE, PLUGGABLE, class_of
+from roost.drivers.qemu.hotplug.plug import Complete, Plugger
+from roost.drivers.qemu.hotplug.unplug import Unplugger
+from roost.drivers.qemu.hotplug.update import Updater
+from roost.engine.affect import affected
+from roost.engine.record import Definition
+from roost.errors import From, OperationUnsupported
+from roost.model.domain import Domain, format, parse_device
+from roost.model.domain.complete.interfaces import random_mac
+from roost.model.domain.devices.disk import Disk
+from roost.model.domain.devices.interface import Interface
+
+_IMPACT = D.AFFECT_LIVE | D.AFFECT_CONFIG
+
+
+class QemuDevices(Devices):
+    """The definition is worked out first and written last: what fails in the guest leaves it as it was."""
+
+    def __init__(self, context: Context, unplugger: Unplugger, complete: Complete) -> None:
+        self._context = context
+        self._complete = complete
+        self._plugger = Plugger(context, complete)
+        self._unplugger = unplugger
+        self._updater = Updater(context, complete)
+
+    async def attach(self, domain: DomainIdentity, xml: str, flags: int) -> None:
+        F.check(flags, _IMPACT, "qemuDomainAttachDeviceFlags", From.QEMU)
+        record = self._context.table.get(domain)
+        async with record.job("attach device"):
+            live, config = affected(record, flags)
+            device = _with_mac(parse_device(xml))
+            changed = await self._configured(record, definition.with_device, device) if config else None
+            if live:
+                await self._attach_live(record, device)
+            await self._store(record, changed)
+
+    async def _attach_live(self, record: GuestRecord, device: Any) -> None:
+        """A drive that is there already gets the medium."""
+        there = documents.find(record.live, device) if isinstance(device, Disk) and record.live is not None else None
+        if there is not None and there.device in ("cdrom", "floppy") and there.device == device.device:
+            await self._updater.update(record, device)
+        else:
+            await self._plugger.attach(record, device)
+
+    async def detach(self, domain: DomainIdentity, xml: str, flags: int) -> None:
+        F.check(flags, _IMPACT, "qemuDomainDetachDeviceFlags", From.QEMU)
+        record = self._context.table.get(domain)
+        async with record.job("detach device"):
+            live, config = affected(record, flags)
+            changed = None
+            if config:
+                changed = await self._configured(record, definition.without_device, parse_device(xml))
+            if live:
+                await self._unplugger.detach(record, _meant(record.live, parse_device(xml, live=True)))
+            await self._store(record, changed)
+
+    async def detach_alias(self, domain: DomainIdentity, alias: str, flags: int) -> None:
+        F.check(flags, _IMPACT, "qemuDomainDetachDeviceAlias", From.QEMU)
+        record = self._context.table.get(domain)
+        async with record.job("detach device"):
+            live, config = affected(record, flags)
+            changed = None
+            if config:
+                found = documents.by_alias(record.config, alias)
+                changed = await self._configured(record, definition.without_device, found)
+            if live and record.live is not None:
+                await self._unplugger.detach(record, documents.by_alias(record.live, alias), wait=False)
+            await self._store(record, changed)
+
+    async def update(self, domain: DomainIdentity, xml: str, flags: int) -> None:
+        F.check(flags, _IMPACT | D.DEVICE_MODIFY_FORCE, "qemuDomainUpdateDeviceFlags", From.QEMU)
+        record = self._context.table.get(domain)
+        async with record.job("update device"):
+            live, config = affected(record, flags)
+            changed = None
+            if config:
+                changed = await self._configured(record, definition.with_changed, parse_device(xml))
+            if live:
+                force = bool(flags & D.DEVICE_MODIFY_FORCE)
+                await self._updater.update(record, parse_device(xml, live=True), force=force)
+            await self._store(record, changed)
+
+    # -- the definition --------------------------------------------------------------------
+
+    async def _configured(self, record: GuestRecord, change: Callable[[Domain, Any], Domain], device: Any) -> Domain:
+        return await self._complete(change(record.config, device))
+
+    async def _store(self, record: GuestRecord, changed: Domain | None) -> None:
+        if changed is None:
+            return
+        text = format(changed, secure=True)
+        async with self._context.store.lock:
+            await self._context.store.save_definition(record.name, text)
+            record.definition = Definition(text, changed)
+
+
+def _with_mac(device: Any) -> Any:
+    """An interface with an address of its own: both documents are to have the same."""
+    if isinstance(device, Interface) and device.mac is None:
+        return replace(device, mac=random_mac(secrets.token_bytes))
+    return device
+
+
+def _meant(live: Domain | None, device: Any) -> Any:
+    """The device of the running guest that a document means."""
+    called = class_of(device).called
+    if called not in PLUGGABLE:
+        raise OperationUnsupported(f"live detach of device '{called}' is not supported", domain=From.QEMU)
+    assert live is not None
+    found = documents.find(live, device)
+    if found is None:
+        raise MISSING_LIVE[called](device)
+    return found

@@ -1,0 +1,168 @@
+"""Taking a device out of a running guest: asked for, waited for, and cleared up after.
+
+A guest may take its time, refuse, or not be there to hear. So the request is
+repeated while there is patience, and ends in one of three ways: the device is
+gone, the guest has refused, or neither was heard of. A device that goes when
+nobody waits for it any more is cleared up after all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from roost.constants import domain_events as E
+from roost.drivers.qemu import plan
+from roost.drivers.qemu.context import Context, require_guest, require_monitor
+from roost.drivers.qemu.events import Data
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.hotplug import documents
+from roost.drivers.qemu.hotplug.classes import class_of
+from roost.drivers.qemu.hotplug.plug import take_back
+from roost.drivers.qemu.hotplug.rules import check_detach
+from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
+from roost.drivers.qemu.supervisor import Supervisor
+from roost.errors import From, InternalError, OperationFailed, OperationTimeout
+from roost.model.domain import Domain
+from roost.model.domain.devices.chardev import Channel, GuestfwdChannel
+from roost.model.domain.devices.interface import Interface
+
+#: Seconds after which the guest is asked again, and after the last of which it is given up; 5 in all, like libvirt's.
+WAITS = (1.2, 1.9, 1.9)
+
+_GONE, _REFUSED = True, False
+
+
+class Unplugger:
+    """Listens to QEMU's events about devices that leave."""
+
+    def __init__(self, context: Context, supervisor: Supervisor) -> None:
+        self._context = context
+        #: Answers that are waited for, by the guest and the alias of the device.
+        self._waiting: dict[tuple[Guest, str], asyncio.Future[bool]] = {}
+        supervisor.listen("DEVICE_DELETED", self._on_deleted)
+        supervisor.listen("DEVICE_UNPLUG_GUEST_ERROR", self._on_refused)
+
+    # -- what QEMU tells -------------------------------------------------------------------
+
+    def _on_deleted(self, supervisor: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+        alias = str(data.get("device", ""))
+        if not self._answer(guest, alias, _GONE) and alias:
+            supervisor.run(self._clear_up_late(record, guest, alias), f"removing {alias} of {record.name}")
+
+    def _on_refused(self, supervisor: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+        alias = str(data.get("device", ""))
+        if alias:
+            self._answer(guest, alias, _REFUSED)
+            supervisor.publish(record, E.ID_DEVICE_REMOVAL_FAILED, alias)
+
+    def _answer(self, guest: Guest, alias: str, answer: bool) -> bool:
+        """Whether somebody waited for it."""
+        waiting = self._waiting.get((guest, alias))
+        if waiting is None or waiting.done():
+            return False
+        waiting.set_result(answer)
+        return True
+
+    async def _clear_up_late(self, record: GuestRecord, guest: Guest, alias: str) -> None:
+        async with record.job("clearing up after a device"):
+            if record.runtime is guest and record.live is not None and _is_there(record.live, alias):
+                await self.clear_up(record, documents.by_alias(record.live, alias))
+
+    # -- asking ----------------------------------------------------------------------------
+
+    async def detach(self, record: GuestRecord, device: Any, *, wait: bool = True) -> None:
+        """Take `device`, one of the live document's, out of the guest, inside the record's job.
+
+        wait: False sends the request and leaves the rest to the guest.
+        Raises what refuses it, OperationFailed when the guest does, and
+        OperationTimeout when it has not said anything.
+        """
+        assert record.live is not None
+        check_detach(record.live, device)
+        if device.alias is None:
+            raise InternalError(f"Cannot detach {class_of(device).called} device with no alias", domain=From.QEMU)
+        if isinstance(device, Channel) and isinstance(device.target, GuestfwdChannel):
+            await self.clear_up(record, device)
+            return
+        if not wait:
+            if not await _ask(require_monitor(record), device.alias):
+                await self.clear_up(record, device)
+            return
+        if await self.leaves(record, device.alias):
+            await self.clear_up(record, documents.by_alias(record.live, device.alias))
+
+    async def leaves(self, record: GuestRecord, alias: str) -> bool:
+        """Ask for a device to leave and wait until it has. Raises OperationFailed and OperationTimeout."""
+        guest, monitor = require_guest(record), require_monitor(record)
+        waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[guest, alias] = waiting
+        try:
+            if not await _ask(monitor, alias):
+                return True
+            for patience in WAITS:
+                await asyncio.wait((waiting,), timeout=patience)
+                if waiting.done():
+                    break
+                if not await _ask(monitor, alias, again=True):
+                    return True
+        finally:
+            del self._waiting[guest, alias]
+        if not waiting.done():
+            raise OperationTimeout(
+                f"the guest has not released device '{alias}' within {sum(WAITS):g} seconds",
+                domain=From.QEMU,
+                hint="it may not have booted yet, or lacks ACPI or PCI hotplug; if it lets go later, the device is "
+                "removed then and subscribers are told; ask again, or detach it with --config",
+            )
+        if waiting.result() is _REFUSED:
+            raise OperationFailed(
+                "unplug of device was rejected by the guest", domain=From.QEMU, hint=f"it still uses '{alias}'"
+            )
+        return True
+
+    # -- afterwards ------------------------------------------------------------------------
+
+    async def clear_up(self, record: GuestRecord, device: Any) -> None:
+        """The device has left QEMU: remove its backends, give back what it held, and say so."""
+        guest, monitor = require_guest(record), require_monitor(record)
+        live = record.live
+        assert live is not None
+        caps = await self._context.capabilities.get(live.devices.emulator or "")
+        volumes = guest.resources.volumes
+        backends = [
+            command
+            for command in plan.device_add(device, live, caps, plan.Grants(volumes=volumes))
+            if command.name not in ("device_add", "getfd", "add-fd")
+        ]
+        await take_back(monitor, plan.undo(tuple(backends)))
+        if record.runtime is not guest or record.live is None:
+            return
+        device = documents.by_alias(record.live, device.alias)
+        record.live = left = documents.removed(record.live, device)
+        leaving = plan.device_needs(documents.alone(live, (device,)), caps, volumes)
+        staying = plan.device_needs(left, caps, volumes)
+        names = [device.target.dev] if isinstance(device, Interface) and device.target is not None else []
+        part = guest.resources.part_of(leaving, staying, [name for name in names if name is not None])
+        guest.resources.give_back(part)
+        self._context.save(record)
+        self._context.publish(record, E.ID_DEVICE_REMOVED, device.alias)
+
+
+def _is_there(live: Domain, alias: str) -> bool:
+    return any(getattr(each, "alias", None) == alias for each in documents.all_devices(live))
+
+
+async def _ask(monitor: QmpClient, alias: str, *, again: bool = False) -> bool:
+    """Ask QEMU to remove a device; False when it has none of that name. again: it may be about to already."""
+    try:
+        await monitor.execute("device_del", {"id": alias})
+    except QmpCommandError as error:
+        if error.kind == "DeviceNotFound":
+            return False
+        if not again:
+            raise
+    return True
+
+
+__all__ = ["WAITS", "Unplugger"]
