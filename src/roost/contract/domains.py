@@ -152,6 +152,11 @@ class Lifecycle(Interface):
     async def destroy(self, domain: DomainIdentity, flags: int) -> None:
         raise NotImplementedError
 
+    @optional
+    async def set_action(self, domain: DomainIdentity, kind: int, action: int, flags: int) -> None:
+        """What follows an end: constants.domain's LIFECYCLE_* and LIFECYCLE_ACTION_*; flags: AFFECT_*."""
+        raise NotImplementedError
+
 
 class Inspection(Interface):
     """What is known of a domain without asking its guest or its QEMU."""
@@ -220,4 +225,11 @@ class Monitor(Interface):
 
     @optional
     async def command(self, domain: DomainIdentity, command: str, flags: int) -> str:
+        raise NotImplementedError
+
+    @optional
+    async def command_with_files(
+        self, domain: DomainIdentity, command: str, flags: int, files: Sequence[int]
+    ) -> tuple[str, Sequence[int]]:
+        """The same with descriptors for QEMU; the answer, and descriptors that are the caller's to close."""
         raise NotImplementedError

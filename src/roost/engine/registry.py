@@ -14,6 +14,7 @@ from roost.contract.events import DomainEvent
 from roost.contract.references import DomainIdentity, DomainRef
 from roost.engine.affect import affected, choose
 from roost.engine.bus import EventBus
+from roost.engine.definitions import redefine
 from roost.engine.record import Definition, Record, RuntimeT
 from roost.engine.store import DefinitionStore, Store
 from roost.engine.table import LIST_FLAGS, DomainTable, uuid_bytes
@@ -192,10 +193,7 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
         async with record.job("set metadata"), self.store.lock:
             live, config = affected(record, flags)
             if config:
-                changed = set_metadata(record.config, kind, metadata, key, uri)
-                text = model.format(changed, secure=True)
-                await self.store.save_definition(record.name, text)
-                record.definition = Definition(text, changed)
+                await redefine(self.store, record, set_metadata(record.config, kind, metadata, key, uri))
             if live and record.live is not None:
                 record.live = set_metadata(record.live, kind, metadata, key, uri)
                 self.save_live(record)

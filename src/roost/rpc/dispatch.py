@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -53,21 +53,23 @@ class Dispatcher:
     def dispatch(self, session: Session, call: CallReceived) -> None:
         """Answer at once, or start the task that will."""
         route = None
+        files = call.fds
         try:
             route = self._routes.get((call.program, call.procedure))
             if route is None or call.status != OK or call.version != 1:
                 route = self._find(call)
             value = self._serve(session, route, call)
             if type(value) is CoroutineType:
+                if route.row.takes_files:
+                    files = ()  # closed when it has used them
                 session.run(self._finish(session, route, call, value))
             else:
                 self._reply(session, route, call, value)
         except Exception as error:
             self._refuse(session, route, call, error)
         finally:
-            if call.fds:
-                for fd in call.fds:
-                    os.close(fd)
+            if files:
+                _close(files)
 
     def _find(self, call: CallReceived) -> Route:
         program = self._programs.get(call.program)
@@ -95,6 +97,8 @@ class Dispatcher:
                 raise OperationDenied(access.prevented(route.procedure.api), domain=route.family.error_domain)
             if row.guard is not None and (reason := row.guard(values)) is not None:
                 raise OperationDenied(reason, domain=route.family.error_domain)
+        if row.takes_files:
+            values = (*values, call.fds)
         return row.serve(session, values)
 
     async def _finish(
@@ -104,10 +108,18 @@ class Dispatcher:
             self._reply(session, route, call, await waiting)
         except Exception as error:
             self._refuse(session, route, call, error)
+        finally:
+            if route.row.takes_files:
+                _close(call.fds)
 
     def _reply(self, session: Session, route: Route, call: CallReceived, value: Any) -> None:
         row = route.row
         result = route.procedure.ret
+        if row.gives_files:
+            values, files = row.result(value)
+            payload = result.encode(values) if result is not None else b""
+            session.send_files(reply(call, payload, len(files)), files)
+            return
         payload = result.encode(row.result(value)) if result is not None else b""
         session.send(reply(call, payload))
         if row.opens_stream:
@@ -121,6 +133,11 @@ class Dispatcher:
             log.error("%s failed unexpectedly", name, exc_info=error)
             refusal = InternalError(f"{name} failed: {type(error).__name__}: {error}", domain=From.RPC)
         session.send(reply_error(call, _complete(refusal, session, route)))
+
+
+def _close(files: Sequence[int]) -> None:
+    for descriptor in files:
+        os.close(descriptor)
 
 
 def _complete(error: RoostError, session: Session, route: Route | None) -> RoostError:

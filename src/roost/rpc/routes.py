@@ -24,6 +24,10 @@ class Row(NamedTuple):
     guard: refuses a call on a read-only connection by its arguments; it gets
         the decoded arguments and answers the reason, None when all is well.
     opens_stream: the value is a ByteStream; its packets follow the reply.
+    takes_files: the descriptors that came with the call are its last argument;
+        they are closed when it has been answered.
+    gives_files: `result` makes a pair, the values and the descriptors that go
+        along with them, which are closed when they are sent.
     before_auth, before_open: served to a client that has not come so far.
     """
 
@@ -32,6 +36,8 @@ class Row(NamedTuple):
     result: Callable[[Any], Values]
     guard: Callable[[Values], str | None] | None = None
     opens_stream: bool = False
+    takes_files: bool = False
+    gives_files: bool = False
     before_auth: bool = False
     before_open: bool = False
 
@@ -65,6 +71,8 @@ def row(
     *,
     guard: Callable[[Values], str | None] | None = None,
     opens_stream: bool = False,
+    takes_files: bool = False,
+    gives_files: bool = False,
 ) -> Row:
     """A procedure that is one method of the contract.
 
@@ -83,7 +91,7 @@ def row(
         def serve(session: Session, values: Values) -> Any:
             return getattr(session.backend.get(interface), method)(*arguments(values))
 
-    return Row(name, serve, result, guard, opens_stream)
+    return Row(name, serve, result, guard, opens_stream, takes_files, gives_files)
 
 
 def no_flags(values: Values) -> Values:

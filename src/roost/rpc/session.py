@@ -28,6 +28,7 @@ from roost.wire import (
     PingReceived,
     StreamReceived,
     event,
+    fd_pieces,
     ping,
     pong,
 )
@@ -186,6 +187,10 @@ class Session:
 
     def send(self, data: bytes) -> None:
         self._transport.write(data)
+
+    def send_files(self, data: bytes, files: Sequence[int]) -> None:
+        """Send a message and the descriptors it announces, which are closed then."""
+        self._transport.write_with_fds(data, fd_pieces(files))
 
     def _send_event(self, procedure: Procedure, values: tuple[object, ...]) -> None:
         if procedure.msg is None:

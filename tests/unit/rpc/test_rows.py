@@ -17,7 +17,7 @@ from roost.rpc import handlers
 from support.desk import WEB, Desk, run
 
 UUID = WEB.uuid
-OWN = {"auth", "connect", "events", "monitor"}
+OWN = {"auth", "connect", "displays", "events", "monitor"}
 
 
 class Case(NamedTuple):
@@ -48,6 +48,7 @@ MANY_DISKS = [FileSystemInfo("/mnt", "vda1", "ext4", ["vda"] * 257)]
 MANY_ADDRESSES = [InterfaceInfo("eth0", None, [IpAddress(1, "::", 1)] * 2049)]
 INTERFACES = [InterfaceInfo("eth0", None, [IpAddress(0, "192.0.2.7", 24)])]
 STATS = [(WEB, [ullong("cpu.time", 5), string("net.0.name", "vnet0")])]
+LABELS = [string("sev-secret", "x")]
 
 CASES = [
     same("DOMAIN_LOOKUP_BY_ID", (7,), "lookup_by_id", WEB),
@@ -85,6 +86,13 @@ CASES = [
     void("DOMAIN_DESTROY", (WEB,), "destroy", (WEB, 0)),
     void("DOMAIN_DESTROY_FLAGS", (WEB, 1), "destroy"),
     Case("DOMAIN_GET_INFO", (WEB,), "info", (WEB,), DomainInfo(1, 2048, 1024, 2, 99), (1, 2048, 1024, 2, 99)),
+    void("DOMAIN_SET_LIFECYCLE_ACTION", (WEB, 2, 1, 3), "set_action"),
+    void("DOMAIN_SEND_KEY", (WEB, 0, 100, [29, 56], 0), "send_key"),
+    void("DOMAIN_INJECT_NMI", (WEB, 0), "inject_nmi"),
+    void("DOMAIN_SEND_PROCESS_SIGNAL", (WEB, 1, 9, 0), "send_process_signal"),
+    Case("DOMAIN_GET_SECURITY_LABEL_LIST", (WEB,), "labels", (WEB,), [("a", True)], ([(b"a\0", 1)], 1)),
+    same("DOMAIN_GET_LAUNCH_SECURITY_INFO", (WEB, 4), "launch_info", LABELS),
+    void("DOMAIN_SET_LAUNCH_SECURITY_STATE", (WEB, LABELS, 0), "set_launch_state"),
     Case("DOMAIN_GET_STATE", (WEB, 0), "state", (WEB, 0), (1, 5), (1, 5)),
     same("DOMAIN_GET_OS_TYPE", (WEB,), "os_type", "hvm"),
     same("DOMAIN_GET_MAX_MEMORY", (WEB,), "max_memory", 1 << 40),

@@ -109,7 +109,7 @@ class QemuConsoles(Consoles):
             every: Sequence[CharDevice] = (*devices.consoles, *devices.serials, *devices.parallels)
             found = next((each for each in every if each.alias == device), None)
         if found is None:
-            raise InternalError(f"cannot find console device '{device or 'default'}'", domain=From.QEMU)
+            raise InternalError(f"cannot find character device {device or '<null>'}", domain=From.QEMU)
         return self._open(guest, found, force=bool(flags & D.CONSOLE_FORCE))
 
     async def open_channel(self, domain: DomainIdentity, channel: str | None, flags: int) -> ByteStream:
@@ -123,7 +123,7 @@ class QemuConsoles(Consoles):
             if channel is not None and channel in (name, each.alias):
                 found = each
         if found is None:
-            raise InternalError(f"cannot find channel {channel or 'default'}", domain=From.QEMU)
+            raise InternalError(f"cannot find channel {channel or '<null>'}", domain=From.QEMU)
         return self._open(guest, found, force=bool(flags & D.CHANNEL_FORCE))
 
     def _open(self, guest: Guest, device: CharDevice, *, force: bool) -> ConsoleStream:

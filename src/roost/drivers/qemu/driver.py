@@ -5,10 +5,13 @@ from __future__ import annotations
 from roost.contract.agent import GuestAgent
 from roost.contract.blocks import Blocks
 from roost.contract.devices import Devices
+from roost.contract.displays import Displays
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
+from roost.contract.input import Input
 from roost.contract.interface import Backend
 from roost.contract.jobs import Jobs
 from roost.contract.node import Node, Processors
+from roost.contract.security import Security
 from roost.contract.state import Memory, SavedState
 from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
@@ -21,11 +24,13 @@ from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocumen
 from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.console import QemuConsoles
 from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.displays import QemuDisplays
 from roost.drivers.qemu.domains import QemuDomains, QemuInspection
 from roost.drivers.qemu.firmware import FirmwareStore, descriptor_directories
 from roost.drivers.qemu.guest import Guest
 from roost.drivers.qemu.hotplug.devices import QemuDevices
 from roost.drivers.qemu.hotplug.unplug import Unplugger
+from roost.drivers.qemu.keys import QemuInput
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import QemuLifecycle
 from roost.drivers.qemu.monitor import QemuMonitor
@@ -33,6 +38,7 @@ from roost.drivers.qemu.node import QemuNode
 from roost.drivers.qemu.paths import QemuPaths
 from roost.drivers.qemu.processors import QemuProcessors
 from roost.drivers.qemu.recovery import Recovery
+from roost.drivers.qemu.security import QemuSecurity
 from roost.drivers.qemu.state.dump import Dumper
 from roost.drivers.qemu.state.image import Images
 from roost.drivers.qemu.state.restore import Restorer
@@ -94,6 +100,9 @@ class QemuDriver:
             Statistics: QemuStatistics(context),
             Consoles: QemuConsoles(context),
             Monitor: QemuMonitor(context),
+            Displays: QemuDisplays(context),
+            Input: QemuInput(context),
+            Security: QemuSecurity(context),
             GuestAgent: QemuGuestAgent(context),
             Devices: QemuDevices(context, Unplugger(context, self._supervisor), domains.prepare),
             Translation: QemuTranslation(context, domains.prepare),

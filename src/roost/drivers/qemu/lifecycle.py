@@ -8,11 +8,14 @@ from roost.constants import domain as D
 from roost.contract import flags as F
 from roost.contract.domains import Lifecycle
 from roost.contract.references import DomainIdentity, DomainRef
+from roost.drivers.qemu import actions
 from roost.drivers.qemu.agent.turn import turn
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import DESTROYED, GuestRecord
 from roost.drivers.qemu.state.restore import Restorer
 from roost.drivers.qemu.supervisor import Supervisor
+from roost.engine.affect import affected
+from roost.engine.definitions import redefine
 from roost.errors import From, OperationInvalid, RoostError
 
 #: Flags of the calls that start a domain.
@@ -139,3 +142,24 @@ class QemuLifecycle(Lifecycle):
         if flags & D.DESTROY_REMOVE_LOGS:
             with contextlib.suppress(OSError):
                 self._context.paths.log_file(record.name).unlink()
+
+    async def set_action(self, domain: DomainIdentity, kind: int, action: int, flags: int) -> None:
+        actions.check(kind, action)
+        F.check(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG, "qemuDomainSetLifecycleAction", From.QEMU)
+        context = self._context
+        record = context.table.get(domain)
+        async with record.job("set lifecycle action"):
+            live, config = affected(record, flags)
+            if config:
+                actions.with_action(record.config, kind, action)
+            if live:
+                actions.with_action(record.document, kind, action)
+                reboot = actions.on_reboot(kind, action)
+                if reboot is not None:
+                    await require_monitor(record).execute("set-action", {"reboot": reboot})
+                require_guest(record)
+                record.live = actions.with_action(record.document, kind, action)
+                context.save(record)
+            if config:
+                async with context.store.lock:
+                    await redefine(context.store, record, actions.with_action(record.config, kind, action))

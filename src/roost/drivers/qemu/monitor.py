@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from roost.contract import flags as F
@@ -21,6 +23,12 @@ class QemuMonitor(Monitor):
         self._context = context
 
     async def command(self, domain: DomainIdentity, command: str, flags: int) -> str:
+        return (await self.command_with_files(domain, command, flags, ()))[0]
+
+    async def command_with_files(
+        self, domain: DomainIdentity, command: str, flags: int, files: Sequence[int]
+    ) -> tuple[str, Sequence[int]]:
+        """QEMU 7.2 has no command that hands descriptors out: there are never any to give back."""
         F.check(flags, COMMAND_HMP, "qemuDomainQemuMonitorCommandWithFiles", From.QEMU)
         record = self._context.table.get_active(domain)
         guest, monitor = require_guest(record), require_monitor(record)
@@ -29,10 +37,10 @@ class QemuMonitor(Monitor):
             guest.log.taint(record.id, "custom-monitor")
             self._context.save(record)
         if flags & COMMAND_HMP:
-            answer = await monitor.execute("human-monitor-command", {"command-line": command})
-            return str(answer)
+            answer = await monitor.execute("human-monitor-command", {"command-line": command}, descriptors=files)
+            return str(answer), ()
         try:
-            return await monitor.execute_text(command)
+            return await monitor.execute_text(command, descriptors=files), ()
         except msgspec.MsgspecError as error:
             raise InternalError(
                 f"cannot parse json {command}: {error}",

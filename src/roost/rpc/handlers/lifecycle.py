@@ -40,4 +40,5 @@ ROWS = (
     row("DOMAIN_RESUME", Lifecycle, "resume", nothing),
     row("DOMAIN_DESTROY", Lifecycle, "destroy", nothing, no_flags),
     row("DOMAIN_DESTROY_FLAGS", Lifecycle, "destroy", nothing),
+    row("DOMAIN_SET_LIFECYCLE_ACTION", Lifecycle, "set_action", nothing),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from roost.contract.domains import Monitor
@@ -44,8 +44,21 @@ def _deregister(session: Session, values: Values) -> None:
     session.subscriptions.deregister_monitor(callback_id)
 
 
+def _with_files(answer: tuple[str, Sequence[int]]) -> tuple[Values, Sequence[int]]:
+    text, files = answer
+    return (text,), files
+
+
 ROWS = (
     row("DOMAIN_MONITOR_COMMAND", Monitor, "command", one),
+    row(
+        "DOMAIN_MONITOR_COMMAND_WITH_FILES",
+        Monitor,
+        "command_with_files",
+        _with_files,
+        takes_files=True,
+        gives_files=True,
+    ),
     Row("CONNECT_DOMAIN_MONITOR_EVENT_REGISTER", _register, one),
     Row("CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER", _deregister, nothing),
 )

@@ -207,7 +207,9 @@ class QmpClient:
         self._write(b"".join(line for line, _ in prepared), ())
         return [answer for _, answer in prepared]
 
-    async def execute_text(self, text: str, *, deadline: float = COMMAND_TIMEOUT) -> str:
+    async def execute_text(
+        self, text: str, *, deadline: float = COMMAND_TIMEOUT, descriptors: Sequence[int] = ()
+    ) -> str:
         """A client's own JSON command; QEMU's whole answer as JSON, refusals too.
 
         Raises QmpClosed, OperationTimeout, and msgspec.MsgspecError for text that is not a JSON object.
@@ -217,7 +219,7 @@ class QmpClient:
         identity = f"libvirt-{self._serial}"
         request["id"] = identity
         answer = self._await_answer(identity, str(request.get("execute", "")), deadline)
-        self._write(msgspec.json.encode(request) + b"\r\n", ())
+        self._write(msgspec.json.encode(request) + b"\r\n", tuple(descriptors))
         try:
             body: dict[str, Any] = {"return": msgspec.json.decode(await answer), "id": identity}
         except QmpCommandError as error:

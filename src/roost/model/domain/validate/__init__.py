@@ -55,6 +55,9 @@ _BY_DEVICE: tuple[tuple[str, str, Rules], ...] = (
     ("audios", "audio", connections.AUDIO_RULES),
 )
 
+#: For rules that ask nothing of the emulator.
+_NO_EMULATOR = MachineFacts("", "", frozenset(), {}, "", frozenset())
+
 
 def rules_and_subjects(domain: Domain) -> Iterator[resources.Table]:
     """Every table of rules with what it applies to and where that stands, in libvirt's order."""
@@ -125,6 +128,15 @@ def check(domain: Domain, facts: MachineFacts) -> None:
     _check_unique(domain)
 
 
+def check_actions(domain: Domain) -> None:
+    """Raises for what neither a driver nor QEMU can do when the guest ends."""
+    context = Context(domain, _NO_EMULATOR, None)
+    for rules in (machine.LIFECYCLE_RULES, machine.ACTION_RULES):
+        rule = rules.broken_by(domain, context)
+        if rule is not None:
+            raise rule.refusal(domain, context, "/domain")
+
+
 def _which(subject: Any, subjects: Sequence[Any]) -> str:
     """Tells one element from others of its name: its target or index where it has one, else its place."""
     if isinstance(subject, Controller):
@@ -176,4 +188,4 @@ def _check_aliases(domain: Domain) -> None:
                 seen.add(alias)
 
 
-__all__ = ["check", "check_written", "rules_and_subjects"]
+__all__ = ["check", "check_actions", "check_written", "rules_and_subjects"]
