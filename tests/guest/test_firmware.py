@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from guests.build import BuildError
-from guests.tools import build_with_tools
+from guests.tools import TOOLS, build_with
 from roost.constants import domain as D
 from roost.contract.domains import Domains, Lifecycle
 from roost.contract.lookups import SecretLookup
@@ -223,7 +223,7 @@ SYSINFO = """<sysinfo type='smbios'>
 def with_tools() -> GuestImages:
     images = guest_images()
     try:
-        return images._replace(initrd=build_with_tools())
+        return images._replace(initrd=build_with(TOOLS))
     except BuildError as error:
         pytest.skip(str(error))
 

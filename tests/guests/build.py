@@ -183,8 +183,8 @@ def module_depends(content: bytes) -> list[str]:
     return [name.replace("-", "_") for name in names.split(",") if name]
 
 
-def choose_modules(available: dict[str, tuple[str, bytes]]) -> dict[str, bytes]:
-    """The modules of MODULES that this kernel has, each after those it needs."""
+def choose_modules(available: dict[str, tuple[str, bytes]], wanted: tuple[str, ...] = MODULES) -> dict[str, bytes]:
+    """The modules wanted that this kernel has, each after those it needs."""
     chosen: dict[str, bytes] = {}
 
     def add(name: str) -> None:
@@ -195,8 +195,8 @@ def choose_modules(available: dict[str, tuple[str, bytes]]) -> dict[str, bytes]:
             add(needed)
         chosen[name] = content
 
-    for wanted in MODULES:
-        add(wanted.replace("-", "_"))
+    for module in wanted:
+        add(module.replace("-", "_"))
     return chosen
 
 

@@ -9,6 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from guests.build import BuildError
+from guests.tools import AGENT, build_with
+from support.guests import GuestImages, guest_images
+
 #: What is answered to a command: bytes as they are, anything else as JSON after `return`. None is silence.
 Reply = Callable[[str, dict[str, Any]], Any]
 
@@ -92,3 +98,14 @@ class FakeAgent:
             writer.write(answer)
         elif answer is not None:
             writer.write(json.dumps({"return": answer}).encode() + b"\n")
+
+
+AGENT_CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+
+
+def agent_images() -> GuestImages:
+    """The guest's images with the agent in it; skips the test where they cannot be made."""
+    try:
+        return guest_images()._replace(initrd=build_with(AGENT))
+    except BuildError as error:
+        pytest.skip(str(error))

@@ -28,10 +28,12 @@ from roost.errors import (
     InternalError,
     InvalidArg,
     NoConnect,
+    NoHostname,
     OperationUnsupported,
 )
 from roost.model.domain import Domain
 from roost.model.domain.cpuset import parse_cpus
+from roost.model.domain.devices.interface import NetworkNet
 
 T = TypeVar("T")
 
@@ -168,8 +170,9 @@ class QemuGuestAgent(GuestAgent):
             text = "Flags 'VIR_DOMAIN_GET_HOSTNAME_LEASE' and 'VIR_DOMAIN_GET_HOSTNAME_AGENT' are mutually exclusive"
             raise InvalidArg(text, domain=From.QEMU, verbatim=True)
         if flags & D.GET_HOSTNAME_LEASE:
-            self._context.table.get_active(domain)
-            raise _no_leases()
+            record = self._context.table.get_active(domain)
+            _refuse_leases(record.document)
+            raise NoHostname(f"no hostname found for domain {record.name}", domain=From.QEMU)
         found, _ = await self._query(domain, "guest-get-host-name", A.HostName)
         return found.host_name
 
@@ -177,7 +180,8 @@ class QemuGuestAgent(GuestAgent):
         F.check(flags, 0, "qemuDomainInterfaceAddresses", From.QEMU)
         record = self._context.table.get_active(domain)
         if source == D.INTERFACE_ADDRESSES_SRC_LEASE:
-            raise _no_leases()
+            _refuse_leases(record.document)
+            return []
         if source == D.INTERFACE_ADDRESSES_SRC_AGENT:
             found, _ = await self._query(domain, "guest-network-get-interfaces", list[A.NetworkInterface])
             return facts.interfaces(found)
@@ -303,9 +307,11 @@ def _neighbours(live: Domain, table: Sequence[tuple[str, str]]) -> list[Interfac
     ]
 
 
-def _no_leases() -> NoConnect:
-    return NoConnect(
-        "network:///system",
-        domain=From.NONE,
-        hint="no network driver is here yet that knows of leases; ask the agent, or for addresses the ARP table",
-    )
+def _refuse_leases(live: Domain) -> None:
+    """Raise NoConnect where somebody else may know of leases: other interfaces than those at networks have none."""
+    if any(isinstance(interface.source, NetworkNet) for interface in live.devices.interfaces):
+        raise NoConnect(
+            "network:///system",
+            domain=From.NONE,
+            hint="no network driver is here yet that knows of leases; ask the agent, or for addresses the ARP table",
+        )
