@@ -113,6 +113,25 @@ def test_a_host_without_control_groups(tmp_path: Path) -> None:
         assert "CPU tuning is not available on this host" in virsh(daemon.uri, "create", str(path)).stderr
 
 
+def test_counters_are_kept_again_by_a_new_daemon(document: str) -> None:
+    with RoostDaemon() as daemon:
+        virsh_ok(daemon.uri, "create", document, "--paused")
+        enabled = virsh(daemon.uri, "perf", NAME, "--enable", "page_faults,context_switches")
+        if not enabled.ok:
+            pytest.skip(f"nothing is counted here: {enabled.stderr}")
+        daemon.kill()
+        daemon.start()
+        virsh_ok(daemon.uri, "perf", NAME, "--disable", "context_switches")
+        virsh_ok(daemon.uri, "resume", NAME)
+        events = virsh_ok(daemon.uri, "dumpxml", NAME)
+        assert "<event name='page_faults' enabled='yes'/>" in events
+        assert "<event name='context_switches' enabled='no'/>" in events
+        counted = virsh_ok(daemon.uri, "domstats", "--perf", NAME)
+        assert "perf.page_faults=" in counted
+        assert "perf.context_switches=" not in counted
+        virsh_ok(daemon.uri, "destroy", NAME)
+
+
 def test_the_guest_gives_memory_back(root: Path) -> None:
     async def scenario(world: World) -> None:
         limits = world.get(DeviceLimits)

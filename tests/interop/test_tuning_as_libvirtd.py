@@ -126,6 +126,13 @@ domiftune {} 52:54:00:11:22:34 --inbound 0 --config
 domiftune {} 52:54:00:11:22:34 --config
 domiftune {} 52:54:00:11:22:34
 domiftune {} nosuch
+perf {}
+perf {} --enable mbmt
+perf {} --enable nonsense
+perf {} --enable page_faults,cpu_clock --config
+perf {} --enable page_faults --disable cpu_clock --live --config
+perf {}
+perf {} --config
 setmem {} 40M
 setmem {} 300M
 setmem {} 32M --config
@@ -215,5 +222,5 @@ def test_a_guest_that_is_shut_off(daemons: tuple[str, str]) -> None:
 
 def tuning_of(document: str) -> list[str]:
     """The elements that bound the guest, without the devices that each daemon names itself."""
-    names = "blkiotune|memtune|cputune|numatune|resource|iotune|bandwidth|stats"
+    names = "blkiotune|memtune|cputune|numatune|resource|iotune|bandwidth|stats|perf"
     return [match[0] for match in re.finditer(rf"^ *<({names})\b(?:[^\n]*/>$|.*?</\1>)", document, re.S | re.M)]

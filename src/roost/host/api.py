@@ -540,6 +540,21 @@ class Threads(Protocol):
         ...
 
 
+class Counters(Protocol):
+    """Events that processors and the kernel count, by the names of <perf>."""
+
+    def open(self, event: str, threads: Sequence[int]) -> tuple[int, ...]:
+        """Count for these threads and those they make, until the descriptors are closed.
+
+        Raises ArgumentUnsupported and SystemCallError for what this host does not count.
+        """
+        ...
+
+    def read(self, event: str, descriptors: Sequence[int]) -> int:
+        """What was counted so far."""
+        ...
+
+
 class Host(Protocol):
     """All of it."""
 
@@ -557,3 +572,5 @@ class Host(Protocol):
     def groups(self) -> ControlGroups: ...
     @property
     def threads(self) -> Threads: ...
+    @property
+    def counters(self) -> Counters: ...

@@ -10,6 +10,7 @@ import pytest
 from roost.contract.agent import FileSystemInfo, InterfaceInfo, IpAddress
 from roost.contract.domains import DomainInfo
 from roost.contract.node import NodeInfo
+from roost.contract.tuning import VcpuPlace
 from roost.contract.typed_params import string, ullong
 from roost.errors import RpcError
 from roost.protocol import QEMU, REMOTE
@@ -201,6 +202,64 @@ CASES = [
     void("DOMAIN_SET_GUEST_VCPUS", (WEB, "1", 0, 0), "set_vcpus"),
     void("DOMAIN_PM_SUSPEND_FOR_DURATION", (WEB, 1, 0, 0), "suspend"),
     void("DOMAIN_PM_WAKEUP", (WEB, 0), "wake_up"),
+]
+
+
+PARAMS = [ullong("cpu_shares", 5), string("device_weight", "")]
+
+
+def tuned(name: str, method: str, *device: str, counted: bool = True) -> list[Case]:
+    """Parameters that are asked for with room, and for their number; those of the scheduler cannot be asked for it."""
+    found = [Case(name, (WEB, *device, 1, 2), method, (WEB, *device, 2), PARAMS, (PARAMS[:1], *([1] * counted)))]
+    if counted:
+        none = (None,) * len(device)
+        found.append(Case(name, (WEB, *device, 0, 2), method, (WEB, *none, 2), PARAMS, ([], 2)))
+    return found
+
+
+def pinned(name: str, method: str, *number: int) -> Case:
+    return void(name, (WEB, *number, b"\x05\x01", 1), method, (WEB, *number, frozenset((0, 2, 8)), 1))
+
+
+PLACES = [VcpuPlace(0, 1, 99, 3, frozenset((0, 9))), VcpuPlace(2, 1, 98, -1, frozenset((1,)))]
+SETS = [frozenset((0, 1)), frozenset((9,))]
+EACH = [(ullong("cpu_time", cpu), ullong("vcpu_time", 0)) for cpu in range(3)]
+
+CASES += [
+    void("DOMAIN_PIN_VCPU", (WEB, 1, b"\x02"), "pin_vcpu", (WEB, 1, frozenset((1,)), 1)),
+    pinned("DOMAIN_PIN_VCPU_FLAGS", "pin_vcpu", 1),
+    pinned("DOMAIN_PIN_EMULATOR", "pin_emulator"),
+    pinned("DOMAIN_PIN_IOTHREAD", "pin_iothread", 4),
+    Case("DOMAIN_GET_VCPUS", (WEB, 3, 1), "vcpu_places", (WEB,), PLACES, ([(0, 1, 99, 3), (2, 1, 98, -1)], b"\1\2\0")),
+    Case("DOMAIN_GET_VCPU_PIN_INFO", (WEB, 1, 2, 1), "vcpu_pins", (WEB, 1), SETS, (b"\3\0", 1)),
+    Case("DOMAIN_GET_EMULATOR_PIN_INFO", (WEB, 1, 1), "emulator_pin", (WEB, 1), SETS[0], (b"\3", 1)),
+    Case("DOMAIN_GET_IOTHREAD_INFO", (WEB, 1), "iothread_pins", (WEB, 1), [(4, SETS[1])], ([(4, b"\0\2")], 1)),
+    Case("DOMAIN_GET_SCHEDULER_TYPE", (WEB,), "scheduler_type", (WEB,), ("posix", 9), ("posix", 9)),
+    *tuned("DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS", "scheduler_parameters", counted=False),
+    Case("DOMAIN_GET_SCHEDULER_PARAMETERS", (WEB, 2), "scheduler_parameters", (WEB, 0), PARAMS, (PARAMS,)),
+    void("DOMAIN_SET_SCHEDULER_PARAMETERS", (WEB, PARAMS), "set_scheduler_parameters", (WEB, PARAMS, 0)),
+    void("DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS", (WEB, PARAMS, 1), "set_scheduler_parameters"),
+    *tuned("DOMAIN_GET_MEMORY_PARAMETERS", "memory_parameters"),
+    void("DOMAIN_SET_MEMORY_PARAMETERS", (WEB, PARAMS, 1), "set_memory_parameters"),
+    *tuned("DOMAIN_GET_BLKIO_PARAMETERS", "blkio_parameters"),
+    void("DOMAIN_SET_BLKIO_PARAMETERS", (WEB, PARAMS, 1), "set_blkio_parameters"),
+    *tuned("DOMAIN_GET_NUMA_PARAMETERS", "numa_parameters"),
+    void("DOMAIN_SET_NUMA_PARAMETERS", (WEB, PARAMS, 1), "set_numa_parameters"),
+    *tuned("DOMAIN_GET_BLOCK_IO_TUNE", "block_io_tune", "vda"),
+    void("DOMAIN_SET_BLOCK_IO_TUNE", (WEB, "vda", PARAMS, 1), "set_block_io_tune"),
+    *tuned("DOMAIN_GET_INTERFACE_PARAMETERS", "interface_parameters", "vnet0"),
+    void("DOMAIN_SET_INTERFACE_PARAMETERS", (WEB, "vnet0", PARAMS, 1), "set_interface_parameters"),
+    Case("DOMAIN_GET_CPU_STATS", (WEB, 0, -1, 1, 0), "cpu_stats", (WEB, 0), PARAMS, ([], 2)),
+    Case("DOMAIN_GET_CPU_STATS", (WEB, 2, -1, 1, 0), "cpu_stats", (WEB, 0), PARAMS, (PARAMS, 2)),
+    Case("DOMAIN_GET_CPU_STATS", (WEB, 0, 0, 0, 0), "each_cpu_stats", (WEB, 0), EACH, ([], 3)),
+    Case("DOMAIN_GET_CPU_STATS", (WEB, 0, 0, 1, 0), "each_cpu_stats", (WEB, 0), EACH, ([], 2)),
+    Case("DOMAIN_GET_CPU_STATS", (WEB, 1, 1, 9, 0), "each_cpu_stats", (WEB, 0), EACH, ([EACH[1][0], EACH[2][0]], 1)),
+    same("DOMAIN_GET_PERF_EVENTS", (WEB, 1), "perf_events", PARAMS),
+    void("DOMAIN_SET_PERF_EVENTS", (WEB, PARAMS, 1), "set_perf_events"),
+    void("DOMAIN_SET_MEMORY", (WEB, 1024), "set_memory", (WEB, 1024, 1)),
+    void("DOMAIN_SET_MEMORY_FLAGS", (WEB, 1024, 2), "set_memory"),
+    void("DOMAIN_SET_MAX_MEMORY", (WEB, 1024), "set_memory", (WEB, 1024, 4)),
+    void("DOMAIN_SET_MEMORY_STATS_PERIOD", (WEB, 5, 1), "set_memory_stats_period"),
 ]
 
 

@@ -147,6 +147,7 @@ class Launcher:
             await asyncio.to_thread(tuning.place_process, context.host, guest, live)
             await self._meet(record, guest, live, settings)
             await asyncio.to_thread(tuning.tune_threads, context.host, guest, record.live)
+            tuning.start_counting(context.host, guest, record.live)
             if memory is not None:
                 await memory.load(guest)
             await self._run(record, guest, flags, memory)

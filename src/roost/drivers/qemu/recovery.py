@@ -30,7 +30,7 @@ from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.state.interrupted import undo_save
 from roost.drivers.qemu.supervisor import Supervisor
-from roost.drivers.qemu.tuning.start import iothread_numbers
+from roost.drivers.qemu.tuning.start import iothread_numbers, start_counting
 from roost.engine.registry import load_definitions
 from roost.engine.store import Status
 from roost.engine.table import uuid_bytes
@@ -162,6 +162,7 @@ class Recovery:
                 guest.agent.follow(record.live)
             guest.vcpus = tuple(entry["thread-id"] for entry in processors)
             guest.iothreads = iothread_numbers(iothreads)
+            self._count(record, guest)
             if status["status"] in _BEFORE and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
                 log.info("the start of %s was never acknowledged; ending it", record.name)
                 await self._supervisor.stop(record, guest, FAILED)
@@ -174,6 +175,14 @@ class Recovery:
             await undo_save(self._context, self._supervisor, record, guest, monitor)
             self._context.save(record)
             await self._block_jobs.take_up(record, guest)
+
+    def _count(self, record: GuestRecord, guest: Guest) -> None:
+        """Keep the counters again that ended with the last daemon."""
+        try:
+            if record.live is not None:
+                start_counting(self._context.host, guest, record.live)
+        except RoostError as error:
+            log.warning("the counters of %s are not kept any more: %s", record.name, error)
 
     def _refresh(self, record: GuestRecord, guest: Guest, run_state: str) -> None:
         """What changed while nobody listened."""

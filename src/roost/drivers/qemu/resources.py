@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from roost.drivers.qemu import connections, plan, private_files
+from roost.drivers.qemu.counting import Counting
 from roost.errors import From, InternalError, SystemCallError
 from roost.host.api import Account, Host, Owner, Process
 from roost.model.domain.devices.disk import AnyDiskSource
@@ -94,6 +95,7 @@ class Resources:
         self._ports: dict[str, int] = {}
         self._helpers: list[Process] = []
         self._link_names: dict[str, str] = {}
+        self.counting = Counting(host)
         #: Where the guest's software TPM is controlled.
         self.tpm_socket: str | None = None
         #: Values of secrets by object, and what volumes are by pool and name.
@@ -368,6 +370,7 @@ class Resources:
 
     def let_go(self) -> None:
         """Leave the helpers to themselves: the daemon ends, the guest does not."""
+        self.counting.close()
         for process in self._helpers:
             process.release()
         self._helpers.clear()
@@ -424,6 +427,7 @@ class Resources:
     def release(self) -> None:
         """Give everything back. May be called twice."""
         self.close()
+        self.counting.close()
         held, self.held = self.held, Held()
         self._end_helpers(held.helpers)
         if held.group:

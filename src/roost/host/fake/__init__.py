@@ -23,7 +23,7 @@ from roost.host.api import (
     ThreadUsage,
     Topology,
 )
-from roost.host.fake.groups import FakeControlGroups, FakeThreads
+from roost.host.fake.groups import FakeControlGroups, FakeCounters, FakeThreads
 
 
 class FakeProcess:
@@ -325,3 +325,4 @@ class FakeHost:
         self.hardware = FakeHardware()
         self.groups = FakeControlGroups()
         self.threads = FakeThreads()
+        self.counters = FakeCounters()

@@ -104,4 +104,18 @@ class FakeThreads:
         return 0
 
 
-__all__ = ["FakeControlGroups", "FakeThreads"]
+class FakeCounters:
+    """See host.api.Counters. opened: what was asked for."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[str, tuple[int, ...]]] = []
+
+    def open(self, event: str, threads: Sequence[int]) -> tuple[int, ...]:
+        self.opened.append((event, tuple(threads)))
+        return ()
+
+    def read(self, event: str, descriptors: Sequence[int]) -> int:
+        return 0
+
+
+__all__ = ["FakeControlGroups", "FakeCounters", "FakeThreads"]

@@ -8,6 +8,7 @@ from roost.host.linux.hardware import LinuxHardware
 from roost.host.linux.network import LinuxNetwork
 from roost.host.linux.node import LinuxNode
 from roost.host.linux.ownership import FileOwnership
+from roost.host.linux.perf import LinuxCounters
 from roost.host.linux.processes import LinuxProcesses
 from roost.host.linux.threads import LinuxThreads
 
@@ -23,3 +24,4 @@ class LinuxHost:
         self.hardware = LinuxHardware()
         self.groups = LinuxControlGroups()
         self.threads = LinuxThreads()
+        self.counters = LinuxCounters()

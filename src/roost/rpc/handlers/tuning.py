@@ -10,7 +10,7 @@ from roost.contract.interface import Interface
 from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
 from roost.errors import InternalError, InvalidArg, RpcError
 from roost.protocol import limits
-from roost.rpc.routes import Row, Values, fields, no_flags, nothing, row
+from roost.rpc.routes import Row, Values, fields, no_flags, nothing, one, row
 
 if TYPE_CHECKING:
     from roost.contract.typed_params import TypedParam
@@ -173,6 +173,8 @@ ROWS = (
     row("DOMAIN_SET_BLOCK_IO_TUNE", DeviceLimits, "set_block_io_tune", nothing),
     Row("DOMAIN_GET_INTERFACE_PARAMETERS", _interface_params, fields),
     row("DOMAIN_SET_INTERFACE_PARAMETERS", DeviceLimits, "set_interface_parameters", nothing),
+    row("DOMAIN_GET_PERF_EVENTS", DeviceLimits, "perf_events", one),
+    row("DOMAIN_SET_PERF_EVENTS", DeviceLimits, "set_perf_events", nothing),
     row("DOMAIN_SET_MEMORY", DeviceLimits, "set_memory", nothing, _memory(D.AFFECT_LIVE)),
     row("DOMAIN_SET_MEMORY_FLAGS", DeviceLimits, "set_memory", nothing),
     row("DOMAIN_SET_MAX_MEMORY", DeviceLimits, "set_memory", nothing, _memory(D.MEM_MAXIMUM)),

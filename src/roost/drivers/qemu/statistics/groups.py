@@ -44,6 +44,7 @@ class Observed(NamedTuple):
     document: the live one while it runs. usage: of its process, None when it does not run.
     threads: of its virtual processors, by thread. vcpus: the thread of each.
     interfaces: the counters of those that the host can count, by the name of their target.
+    events: of the processors and the kernel that are counted, and how many there were.
     """
 
     state: int
@@ -56,6 +57,7 @@ class Observed(NamedTuple):
     vcpus: Sequence[int] = ()
     threads: Mapping[int, ThreadUsage] = {}
     interfaces: Mapping[str, Sequence[int]] = {}
+    events: Sequence[tuple[str, int]] = ()
 
 
 Collector = Callable[[Observed], Iterable[TypedParam]]
@@ -221,8 +223,13 @@ def _vm(seen: Observed) -> Iterator[TypedParam]:
         yield from _kvm("vm", told[0], _units(seen.answers.schemas))
 
 
+def _perf(seen: Observed) -> Iterator[TypedParam]:
+    for event, count in seen.events:
+        yield ullong(f"perf.{event}", count)
+
+
 def _nothing(seen: Observed) -> Iterable[TypedParam]:
-    """No performance event is on, and no memory bandwidth is watched."""
+    """No memory bandwidth is watched."""
     return ()
 
 
@@ -234,7 +241,7 @@ COLLECTORS: Mapping[int, Collector] = {
     S.VCPU: _vcpu,
     S.INTERFACE: _interface,
     S.BLOCK: _block,
-    S.PERF: _nothing,
+    S.PERF: _perf,
     S.IOTHREAD: _iothread,
     S.MEMORY: _nothing,
     S.DIRTYRATE: _dirty_rate,

@@ -163,6 +163,7 @@ class QemuStatistics(Statistics):
             vcpus if process is not None else (),
             {usage.thread: usage for usage in threads},
             self._all_counters(document) if wanted & S.INTERFACE else {},
+            tuple(guest.resources.counting.values()) if guest is not None and wanted & S.PERF else (),
         )
         return groups.collect(seen, wanted)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
@@ -13,7 +13,7 @@ from roost.constants import typed_params as T
 from roost.contract import flags as F
 from roost.contract.references import DomainIdentity
 from roost.contract.tuning import DeviceLimits
-from roost.contract.typed_params import TypedParam, checked, string
+from roost.contract.typed_params import TypedParam, boolean, checked, string
 from roost.drivers.qemu.context import Context, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.plan.blocks import backend_id, throttle
@@ -21,14 +21,18 @@ from roost.drivers.qemu.qmp import QmpCommandError
 from roost.drivers.qemu.tuning import bandwidth as B
 from roost.drivers.qemu.tuning import throttling
 from roost.drivers.qemu.tuning.change import Change, change, require_live, save_definition
+from roost.drivers.qemu.tuning.start import threads_of
 from roost.engine.affect import affected, choose
 from roost.errors import From, InternalError, InvalidArg, OperationInvalid
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk, IoTune
 from roost.model.domain.devices.memory import VirtioMem
+from roost.model.domain.tuning import Perf, PerfEvent, PerfEventName
 
 _AFFECT = D.AFFECT_LIVE | D.AFFECT_CONFIG
 _READ = _AFFECT | T.STRING_OKAY
+#: The counters, in the order of libvirt's answer.
+_EVENTS: tuple[PerfEventName, ...] = get_args(PerfEventName)
 #: Seconds a guest's QEMU has to answer a question.
 _DEADLINE = 5.0
 
@@ -118,6 +122,38 @@ class QemuDeviceLimits(DeviceLimits):
                 network.shape_port(name, live.uuid or "", sent=sent, received=received)
             else:
                 network.shape(name, sent=sent, received=received)
+
+        await change(self._context, domain, flags, Change(edit, act))
+
+    # -- counters
+
+    def perf_events(self, domain: DomainIdentity, flags: int) -> Sequence[TypedParam]:
+        F.check(flags, _READ, "qemuDomainGetPerfEvents", From.QEMU)
+        record = self._context.table.get(domain)
+        document = choose(record, flags)
+        if document is record.live:
+            counted = require_live(record)[0].resources.counting.events
+        else:
+            events = document.perf.events if document.perf is not None else ()
+            counted = frozenset(event.name for event in events if event.enabled)
+        return [boolean(name, name in counted) for name in _EVENTS]
+
+    async def set_perf_events(self, domain: DomainIdentity, params: Sequence[TypedParam], flags: int) -> None:
+        F.check(flags, _AFFECT, "qemuDomainSetPerfEvents", From.QEMU)
+        values = checked(params, dict.fromkeys(_EVENTS, T.BOOLEAN))
+
+        def act(guest: Guest, live: Domain) -> None:
+            counting = guest.resources.counting
+            for name, enabled in values.items():
+                if enabled:
+                    counting.start(name, threads_of(self._context.host, guest))
+                else:
+                    counting.stop(name)
+
+        def edit(document: Domain) -> Domain:
+            events = {event.name: event for event in (document.perf.events if document.perf is not None else ())}
+            events |= {name: PerfEvent(name=name, enabled=bool(on)) for name, on in values.items() if name in _EVENTS}
+            return replace(document, perf=Perf(events=tuple(events[name] for name in _EVENTS if name in events)))
 
         await change(self._context, domain, flags, Change(edit, act))
 

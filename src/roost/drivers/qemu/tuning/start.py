@@ -144,6 +144,19 @@ def _set_affinity(host: Host, thread: int, cpus: frozenset[int] | None) -> None:
         return
 
 
+def start_counting(host: Host, guest: Guest, live: Domain) -> None:
+    """Keep the counters that the document switches on. Raises what the kernel refuses."""
+    threads = threads_of(host, guest)
+    for event in live.perf.events if live.perf is not None else ():
+        if event.enabled:
+            guest.resources.counting.start(event.name, threads)
+
+
+def threads_of(host: Host, guest: Guest) -> Sequence[int]:
+    """All threads of a guest's process."""
+    return host.threads.of(guest.process.pid) if guest.process is not None else ()
+
+
 def iothread_numbers(answer: object) -> dict[int, int]:
     """The threads of I/O threads by id, in QEMU's order, from its answer to query-iothreads."""
     entries: Sequence[Mapping[str, Any]] = answer if isinstance(answer, list) else ()
@@ -152,6 +165,6 @@ def iothread_numbers(answer: object) -> dict[int, int]:
 
 
 __all__ = [
-    "host_cpus", "iothread_numbers", "make_group", "place_process", "reserve_group", "tune_iothread", "tune_threads",
-    "tune_vcpu",
+    "host_cpus", "iothread_numbers", "make_group", "place_process", "reserve_group", "start_counting", "threads_of",
+    "tune_iothread", "tune_threads", "tune_vcpu",
 ]  # fmt: skip
