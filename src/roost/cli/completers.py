@@ -126,6 +126,7 @@ def _directories(_shell: Shell, _before: Sequence[str]) -> Iterable[str]:
 
 COMPLETERS: dict[str, Completer] = {
     "active_domains": _domains(constants.LIST_DOMAINS_ACTIVE),
+    "address_sources": _words("agent", "arp", "lease"),
     "architectures": _words("aarch64", "armv7l", "i686", "ppc64", "riscv64", "s390x", "x86_64"),
     "commands": _commands,
     "directories": _directories,
@@ -134,11 +135,13 @@ COMPLETERS: dict[str, Completer] = {
     "domain_uuids": _domains(0, uuids=True),
     "domains": _domains(0),
     "event_types": _event_types,
+    "hostname_sources": _words("agent", "lease"),
     "inactive_domains": _domains(constants.LIST_DOMAINS_INACTIVE),
     "interfaces": _from_document("devices/interface", "mac", "address"),
     "paused_domains": _domains(constants.LIST_DOMAINS_PAUSED),
     "power_modes": _words("acpi", "agent", "initctl", "paravirt", "signal"),
     "running_domains": _domains(constants.LIST_DOMAINS_RUNNING),
     "shells": _words("bash", "fish", "zsh"),
+    "suspend_targets": _words("disk", "hybrid", "mem"),
     "virtualization_types": _words("kvm", "qemu"),
 }

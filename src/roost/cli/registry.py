@@ -36,6 +36,8 @@ GROUPS = (
             "consoles": "console domdisplay ttyconsole vncdisplay",
             "vcpus": "vcpucount",
             "qemu": "qemu-monitor-command",
+            "agent": "domfsfreeze domfsinfo domfsthaw domfstrim domhostname dompmsuspend dompmwakeup get-user-sshkeys"
+            " guest-agent-timeout guestinfo guestvcpus qemu-agent-command set-user-password set-user-sshkeys",
             "native": "domxml-from-native domxml-to-native",
         },
     ),
@@ -44,6 +46,7 @@ GROUPS = (
         "monitor",
         {
             "listing": "list",
+            "guests": "domifaddr domtime",
             "monitoring": "domcontrol dominfo domstate dommemstat domstats",
             "devices": "domblklist domblkstat domiflist domifstat",
         },
