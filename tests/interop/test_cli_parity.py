@@ -301,6 +301,31 @@ dumpxml test --xpath //nosuch
 dumpxml test --xpath //nosuch --wrap
 dumpxml test --xpath /domain
 dumpxml nosuch --xpath /domain
+inject-nmi test
+inject-nmi nosuch
+send-key test KEY_A
+send-key test --codeset nosuch KEY_A
+send-key test KEY_NOSUCH
+send-key test --codeset win32 KEY_A
+send-key test --codeset usb VK_A
+send-key test --codeset linux --holdtime x KEY_A
+send-key test 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
+send-key test 0x10000
+send-process-signal test 1 term
+send-process-signal test 1 sig_kill
+send-process-signal test x term
+send-process-signal test 1 nosuch
+set-lifecycle-action test nosuch destroy
+set-lifecycle-action test crash nosuch
+set-lifecycle-action test crash destroy --live --current
+set-lifecycle-action test crash destroy
+domlaunchsecinfo test
+domsetlaunchsecstate test --secrethdr /nosuch --secret /nosuch
+qemu-monitor-event test --timeout 1
+domstats --vm --iothread --dirtyrate --perf --memory --raw
+domstats --enforce --vm
+domstats test --list-inactive
+domstats nosuch
 """
 
 #: What virsh does otherwise, and why roost does not do the same.
@@ -479,6 +504,13 @@ domblklist {name} --details
 domiflist {name}
 vcpucount {name}
 vcpucount {name} --live --active
+send-key {name} KEY_A
+inject-nmi {name}
+set-lifecycle-action {name} crash restart --live
+set-lifecycle-action {name} reboot coredump-destroy
+set-lifecycle-action {name} crash destroy
+domstats {name} --enforce --vm
+domstats {name} --iothread --dirtyrate --perf --memory
 dommemstat {name}
 domstats {name} --state --balloon --vcpu --block
 vncdisplay {name}
@@ -525,6 +557,16 @@ qemu-monitor-command {name} --hmp info status
 qemu-monitor-command {name} qom-get '"path":"/machine"' '"property":"type"'
 qemu-monitor-command {name} nosuch
 domcontrol {name}
+send-key {name} --codeset usb --holdtime 10 4 5
+send-key {name} KEY_A 0x1e
+send-key {name} 600
+inject-nmi {name}
+set-lifecycle-action {name} crash preserve --live
+set-lifecycle-action {name} poweroff preserve
+set-lifecycle-action {name} crash destroy --config
+domlaunchsecinfo {name}
+domstats {name} --state --iothread --dirtyrate --vm --perf --memory --raw --nowait
+domstats {name} --enforce --iothread
 domblkstat {name} nosuch
 vcpucount {name}
 vcpucount {name} --guest

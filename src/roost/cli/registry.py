@@ -30,12 +30,15 @@ GROUPS = (
         "Domain Management",
         "domain",
         {
-            "lifecycle": "autostart create define destroy reboot reset resume shutdown start suspend undefine",
+            "lifecycle": "autostart create define destroy reboot reset resume set-lifecycle-action shutdown start"
+            " suspend undefine",
             "identity": "domid domname domrename domuuid",
             "documents": "desc dumpxml edit metadata",
             "consoles": "console domdisplay ttyconsole vncdisplay",
             "vcpus": "vcpucount",
-            "qemu": "qemu-monitor-command",
+            "qemu": "qemu-monitor-command qemu-monitor-event",
+            "input": "inject-nmi send-key send-process-signal",
+            "security": "domlaunchsecinfo domsetlaunchsecstate",
             "agent": "domfsfreeze domfsinfo domfsthaw domfstrim domhostname dompmsuspend dompmwakeup get-user-sshkeys"
             " guest-agent-timeout guestinfo guestvcpus qemu-agent-command set-user-password set-user-sshkeys",
             "native": "domxml-from-native domxml-to-native",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -14,15 +15,23 @@ from roost.errors import RoostError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any, Protocol
 
     from roost.cli.shell import Shell
     from roost.client.blocking import Client
     from roost.client.records import Domain
 
+    class Interest(Protocol):
+        """What a command waits for."""
 
-def wait_for_events(
-    shell: Shell, ids: Sequence[int], domain: Domain | None, *, seconds: int, loop: bool, timestamps: bool
-) -> int:
+        def register(self, client: Client) -> None: ...
+        def deregister(self, client: Client) -> None: ...
+        def describe(self, fields: Sequence[Any]) -> str | None:
+            """An event as text; None for one that was not asked for."""
+            ...
+
+
+def wait_for_events(shell: Shell, interest: Interest, *, seconds: int, loop: bool) -> int:
     """Print events as they come and return how many there were.
 
     seconds: how long to wait; 0 waits for ever.
@@ -30,18 +39,17 @@ def wait_for_events(
     """
     client = shell.client
     printed = 0
-    registered: dict[int, int] = {}
     with _Interrupt() as interrupt:
+        interest.register(client)
         try:
-            registered = _register(client, ids, domain)
             deadline = time.monotonic() + seconds if seconds else None
 
             def show() -> bool:
                 nonlocal printed
                 while client.notifications and (loop or not printed):
-                    text = _describe(client.notifications.pop(0).fields, registered)
+                    text = interest.describe(client.notifications.pop(0).fields)
                     if text is not None:
-                        shell.write(f"{_timestamp()}: {text}" if timestamps else text)
+                        shell.write(text + "\n")
                         sys.stdout.flush()
                         printed += 1
                 return bool(printed) and not loop
@@ -50,36 +58,68 @@ def wait_for_events(
             if outcome:
                 shell.write(f"event loop {outcome}\n")
         finally:
-            if registered:
-                shell.write(f"events received: {printed}\n")
-        for callback in registered:
-            client.call("CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY", callback)
+            shell.write(f"events received: {printed}\n")
+        interest.deregister(client)
         client.notifications.clear()
     return printed
 
 
-def _register(client: Client, ids: Sequence[int], domain: Domain | None) -> dict[int, int]:
-    """Event number by callback number. A daemon may lack the events that are newer than itself, but not the first."""
-    registered: dict[int, int] = {}
-    for event in ids:
-        try:
-            callback = client.call("CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY", event, domain)[0]
-        except RoostError:
-            if not registered:
-                raise
-        else:
-            registered[callback] = event
-    return registered
+class DomainEvents:
+    """Events of the API. ids: their numbers; domain: the only one that counts, if given."""
+
+    def __init__(self, ids: Sequence[int], domain: Domain | None, *, timestamps: bool) -> None:
+        self._ids, self._domain, self._timestamps = ids, domain, timestamps
+        self._registered: dict[int, int] = {}
+
+    def register(self, client: Client) -> None:
+        """A daemon may lack the events that are newer than itself, but not the first."""
+        for event in self._ids:
+            try:
+                callback = client.call("CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY", event, self._domain)[0]
+            except RoostError:
+                if not self._registered:
+                    raise
+            else:
+                self._registered[callback] = event
+
+    def deregister(self, client: Client) -> None:
+        for callback in self._registered:
+            client.call("CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY", callback)
+
+    def describe(self, fields: Sequence[Any]) -> str | None:
+        callback, domain, *details = fields
+        event = self._registered.get(callback)
+        if event is None:
+            return None
+        name, formatter = EVENTS[event]
+        text = f"event '{name}' for domain '{domain.name}'{formatter(*details)}"
+        return f"{_timestamp()}: {text}" if self._timestamps else text
 
 
-def _describe(fields: Sequence[object], registered: dict[int, int]) -> str | None:
-    """The event as text; None for one that was not asked for."""
-    callback, domain, *details = fields
-    event = registered.get(callback)  # type: ignore[call-overload]
-    if event is None:
-        return None
-    name, formatter = EVENTS[event]
-    return f"event '{name}' for domain '{domain.name}'{formatter(*details)}\n"  # type: ignore[attr-defined]
+class MonitorEvents:
+    """Events of QEMU's monitor. flags: 1 takes `event` as a regular expression, 2 does not care for its case."""
+
+    def __init__(self, event: str | None, flags: int, domain: Domain | None, *, pretty: bool, timestamps: bool) -> None:
+        self._wanted = domain, event, flags
+        self._pretty, self._timestamps = pretty, timestamps
+        self._callback = -1
+
+    def register(self, client: Client) -> None:
+        self._callback = client.call_qemu("CONNECT_DOMAIN_MONITOR_EVENT_REGISTER", *self._wanted)[0]
+
+    def deregister(self, client: Client) -> None:
+        client.call_qemu("CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER", self._callback)
+
+    def describe(self, fields: Sequence[Any]) -> str | None:
+        callback, domain, event, seconds, micros, details = fields
+        if callback != self._callback:
+            return None
+        if details is not None and self._pretty:
+            details = json.dumps(json.loads(details), indent=2, ensure_ascii=False) + "\n"
+        ending = f"for domain '{domain.name}': {'<null>' if details is None else details}"
+        if self._timestamps:
+            return f"{_timestamp()}: event {event} {ending}"
+        return f"event {event} at {seconds}.{micros:06} {ending}"
 
 
 def _wait(client: Client, interrupt: _Interrupt, deadline: float | None, show: Callable[[], bool]) -> str:

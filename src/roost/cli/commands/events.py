@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _event(shell: Shell, arguments: Arguments) -> None:
-    from roost.cli.waiting import wait_for_events
+    from roost.cli.waiting import DomainEvents, wait_for_events
 
     arguments.exclude(("all", "event"), ("list", "all"), ("list", "event"))
     if arguments.has("list"):
@@ -27,9 +27,8 @@ def _event(shell: Shell, arguments: Arguments) -> None:
         raise CommandFailed(f"unknown event type {wanted}")
     seconds = arguments.timeout()
     domain = shell.domain(arguments) if arguments.has("domain") else None
-    received = wait_for_events(
-        shell, ids, domain, seconds=seconds, loop=arguments.has("loop"), timestamps=arguments.has("timestamp")
-    )
+    interest = DomainEvents(ids, domain, timestamps=arguments.has("timestamp"))
+    received = wait_for_events(shell, interest, seconds=seconds, loop=arguments.has("loop"))
     if not received:
         raise CommandFailed
 

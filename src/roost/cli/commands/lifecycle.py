@@ -5,7 +5,7 @@ from __future__ import annotations
 from roost.cli.failure import CommandFailed, failing
 from roost.cli.parser import parse_integer
 from roost.cli.shell import BY_NAME, BY_UUID, read_document
-from roost.cli.table import ALIAS, DATA, TEXT, Command, Option, domain_argument, flag
+from roost.cli.table import ALIAS, DATA, TEXT, Command, Option, config_live_current, domain_argument, flag
 from roost.constants import domain as constants
 
 TYPE_CHECKING = False
@@ -184,6 +184,24 @@ _PASS_FDS = Option("pass-fds", TEXT, "file descriptors N,N,... to pass to it")
 _RESET_NVRAM = flag("reset-nvram", "begin with fresh firmware settings")
 _MODE = Option("mode", TEXT, "how to ask the guest: acpi, agent, initctl, signal, paravirt", completes="power_modes")
 
+#: Kinds of end and what may follow, by their public numbers.
+_ENDS = ("poweroff", "reboot", "crash")
+_ACTIONS = ("destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart")
+
+
+def _set_lifecycle_action(shell: Shell, arguments: Arguments) -> None:
+    arguments.exclude(("current", "live"), ("current", "config"))
+    flags = constants.AFFECT_CONFIG * arguments.has("config") | constants.AFFECT_LIVE * arguments.has("live")
+    end, action = arguments.required("type"), arguments.required("action")
+    if end not in _ENDS:
+        raise CommandFailed(f"Invalid lifecycle type '{end}'.")
+    if action not in _ACTIONS:
+        raise CommandFailed(f"Invalid lifecycle action '{action}'.")
+    domain = shell.domain(arguments)
+    with failing("Unable to change lifecycle action."):
+        shell.client.call("DOMAIN_SET_LIFECYCLE_ACTION", domain, _ENDS.index(end), _ACTIONS.index(action), flags)
+
+
 COMMANDS = (
     Command(
         "autostart",
@@ -239,6 +257,16 @@ COMMANDS = (
         domain_argument("active_domains"),
     ),
     Command("resume", _resume, "let a suspended domain go on", "", domain_argument("paused_domains")),
+    Command(
+        "set-lifecycle-action",
+        _set_lifecycle_action,
+        "choose what follows a guest's end",
+        f"Ends: {', '.join(_ENDS)}. Actions: {', '.join(_ACTIONS)}.",
+        domain_argument(),
+        Option("type", DATA, "the end", required=True),
+        Option("action", DATA, "what follows", required=True),
+        *config_live_current(),
+    ),
     Command(
         "shutdown",
         _shutdown,

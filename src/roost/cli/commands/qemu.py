@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roost.cli.failure import CommandFailed
 from roost.cli.parser import parse_integer
-from roost.cli.table import REST, TEXT, Command, Option, domain_argument, flag
+from roost.cli.table import NUMBER, REST, TEXT, Command, Option, domain_argument, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from roost.cli.shell import Shell
 
 _HMP = 1
+_REGEX, _NOCASE = 1, 2
 
 
 def _qemu_monitor_command(shell: Shell, arguments: Arguments) -> None:
@@ -31,6 +32,20 @@ def _qemu_monitor_command(shell: Shell, arguments: Arguments) -> None:
         shell.write(_reshape(result, only_return=arguments.has("return-value"), pretty=arguments.has("pretty")))
     else:
         shell.write(result + "\n")
+
+
+def _qemu_monitor_event(shell: Shell, arguments: Arguments) -> None:
+    from roost.cli.waiting import MonitorEvents, wait_for_events
+
+    flags = _REGEX * arguments.has("regex") | _NOCASE * arguments.has("no-case")
+    seconds = arguments.timeout()
+    event = arguments.text("event")
+    domain = shell.domain(arguments) if arguments.has("domain") else None
+    interest = MonitorEvents(
+        event, flags, domain, pretty=arguments.has("pretty"), timestamps=arguments.has("timestamp")
+    )
+    if not wait_for_events(shell, interest, seconds=seconds, loop=arguments.has("loop")):
+        raise CommandFailed
 
 
 def wrap(words: list[str]) -> str:
@@ -96,5 +111,19 @@ COMMANDS = (
         flag("return-value", "print only the answer's return value"),
         Option("pass-fds", TEXT, "file descriptors N,N,... to pass along", named_only=True),
         Option("cmd", REST, "the command", required=True),
+    ),
+    Command(
+        "qemu-monitor-event",
+        _qemu_monitor_event,
+        "wait for events of QEMU's monitor",
+        "As QEMU sends them. Prints the first one that comes, or with --loop all of them.",
+        Option("domain", TEXT, "only those of this domain", completes="domains"),
+        Option("event", TEXT, "only those of this name"),
+        flag("pretty", "print their details over several lines"),
+        flag("loop", "go on after the first one, until the timeout or an interrupt"),
+        Option("timeout", NUMBER, "seconds to wait at most"),
+        flag("regex", "take the name as a regular expression"),
+        flag("no-case", "do not care for upper and lower case in the name"),
+        flag("timestamp", "print the time before each event"),
     ),
 )
