@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from roost.contract.agent import FileSystemInfo, InterfaceInfo, IpAddress
+from roost.contract.checkpoints import CheckpointRef
 from roost.contract.domains import DomainInfo
 from roost.contract.node import NodeInfo
 from roost.contract.tuning import VcpuPlace
@@ -50,6 +51,8 @@ MANY_ADDRESSES = [InterfaceInfo("eth0", None, [IpAddress(1, "::", 1)] * 2049)]
 INTERFACES = [InterfaceInfo("eth0", None, [IpAddress(0, "192.0.2.7", 24)])]
 STATS = [(WEB, [ullong("cpu.time", 5), string("net.0.name", "vnet0")])]
 LABELS = [string("sev-secret", "x")]
+
+MOMENT = CheckpointRef("a", WEB)
 
 CASES = [
     same("DOMAIN_LOOKUP_BY_ID", (7,), "lookup_by_id", WEB),
@@ -154,6 +157,16 @@ CASES = [
     void("DOMAIN_DETACH_DEVICE_FLAGS", (WEB, "<disk/>", 2), "detach"),
     void("DOMAIN_DETACH_DEVICE_ALIAS", (WEB, "net0", 1), "detach_alias"),
     void("DOMAIN_UPDATE_DEVICE_FLAGS", (WEB, "<disk/>", 4), "update"),
+    same("DOMAIN_CHECKPOINT_CREATE_XML", (WEB, "<c/>", 1), "create", MOMENT),
+    same("DOMAIN_CHECKPOINT_GET_XML_DESC", (MOMENT, 2), "describe", "<c/>"),
+    Case("DOMAIN_LIST_ALL_CHECKPOINTS", (WEB, 1, 4), "list_all", (WEB, 4), [MOMENT], ([MOMENT], 1)),
+    Case("DOMAIN_LIST_ALL_CHECKPOINTS", (WEB, 0, 4), "list_all", (WEB, 4), [MOMENT], ([], 1)),
+    Case("DOMAIN_CHECKPOINT_LIST_ALL_CHILDREN", (MOMENT, 1, 1), "children", (MOMENT, 1), [MOMENT], ([MOMENT], 1)),
+    same("DOMAIN_CHECKPOINT_LOOKUP_BY_NAME", (WEB, "a", 0), "lookup", MOMENT),
+    same("DOMAIN_CHECKPOINT_GET_PARENT", (MOMENT, 0), "parent", MOMENT),
+    void("DOMAIN_CHECKPOINT_DELETE", (MOMENT, 2), "delete"),
+    void("DOMAIN_BACKUP_BEGIN", (WEB, "<b/>", None, 1), "begin"),
+    same("DOMAIN_BACKUP_GET_XML_DESC", (WEB, 0), "describe", "<b/>"),
     same("CONNECT_GET_VERSION", (), "version", 7_002_022),
     same("CONNECT_GET_HOSTNAME", (), "hostname", "host"),
     same("CONNECT_GET_CAPABILITIES", (), "capabilities", "<capabilities/>"),

@@ -48,8 +48,10 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     spice_tls_x509_cert_dir: str = ""
     chardev_tls_x509_cert_dir: str = ""
     nbd_tls_x509_cert_dir: str = ""
+    backup_tls_x509_cert_dir: str = ""
+    backup_tls_x509_verify: bool = False
 
-    def certificates(self, use: Literal["spice", "chardev", "nbd"]) -> str:
+    def certificates(self, use: Literal["spice", "chardev", "nbd", "backup"]) -> str:
         """The directory with the certificates of that use."""
         own: str = getattr(self, f"{use}_tls_x509_cert_dir")
         usual = Path(f"/etc/pki/libvirt-{use}")

@@ -8,6 +8,7 @@ import msgspec
 
 from roost.constants import domain as D
 from roost.contract.references import DomainIdentity
+from roost.drivers.qemu.blockjobs.checkpointstore import CheckpointStore
 from roost.drivers.qemu.capabilities import Capabilities
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.facts import machine_facts
@@ -56,10 +57,11 @@ class QemuDomains(RegistryDomains[Guest]):
     )
     create_flags = START_FLAGS | D.START_VALIDATE
 
-    def __init__(self, context: Context, launcher: Launcher) -> None:
+    def __init__(self, context: Context, launcher: Launcher, checkpoints: CheckpointStore) -> None:
         super().__init__(context.table, context.store, context.bus)
         self._context = context
         self._launcher = launcher
+        self._checkpoints = checkpoints
         self._facts: dict[str, tuple[Capabilities, MachineFacts]] = {}
 
     def _facts_of(self, caps: Capabilities) -> MachineFacts:
@@ -104,6 +106,7 @@ class QemuDomains(RegistryDomains[Guest]):
             if flags & keep and flags & remove:
                 raise OperationInvalid(f"cannot both keep and delete {what}", domain=From.QEMU)
         self._discard_managed_save(record, flags)
+        self._check_checkpoints(record, flags)
         config, paths = record.config, self._context.paths
         variables = variables_path(config.os.nvram)
         if variables is None and config.os.firmware == "efi":
@@ -119,7 +122,21 @@ class QemuDomains(RegistryDomains[Guest]):
                 _remove_variables(variables)
         if flags & D.UNDEFINE_TPM or not (is_state_kept(config) or flags & D.UNDEFINE_KEEP_TPM):
             remove_state(paths.tpms, uuid_text(record.uuid))
+        if not record.is_active:
+            self._checkpoints.remove_all(record.name)
 
+
+    def _check_checkpoints(self, record: GuestRecord, flags: int) -> None:
+        """They go with a definition that has no guest; a running guest goes on using them."""
+        count = len(self._checkpoints.of(record.name))
+        if not count or record.is_active:
+            return
+        if not flags & D.UNDEFINE_CHECKPOINTS_METADATA:
+            raise OperationInvalid(
+                f"cannot delete inactive domain with {count} checkpoints",
+                domain=From.QEMU,
+                hint="--checkpoints-metadata forgets them; their bitmaps stay in the images",
+            )
 
     def _discard_managed_save(self, record: GuestRecord, flags: int) -> None:
         if not record.managed_save:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roost.contract.agent import GuestAgent
 from roost.contract.blocks import Blocks
+from roost.contract.checkpoints import Backups, Checkpoints
 from roost.contract.devices import Devices
 from roost.contract.displays import Displays
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
@@ -17,6 +18,9 @@ from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
 from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
 from roost.drivers.qemu.agent.service import QemuGuestAgent
+from roost.drivers.qemu.blockjobs.backups import QemuBackups
+from roost.drivers.qemu.blockjobs.checkpoints import QemuCheckpoints
+from roost.drivers.qemu.blockjobs.checkpointstore import CheckpointStore
 from roost.drivers.qemu.blockjobs.conclude import ChainJobs
 from roost.drivers.qemu.blockjobs.runner import BlockJobs
 from roost.drivers.qemu.blockjobs.service import QemuBlocks
@@ -81,11 +85,13 @@ class QemuDriver:
         ChainJobs(block_jobs)
         self._recovery = Recovery(context, self._supervisor, launcher, block_jobs)
         self._privileged = privileged
-        domains = QemuDomains(context, launcher)
+        checkpoint_store = CheckpointStore(paths.state / "checkpoint")
+        domains = QemuDomains(context, launcher, checkpoint_store)
         images = Images(domains.prepare)
         self._restorer = Restorer(context, launcher, images)
         dumper = Dumper(context, self._supervisor)
         self._supervisor.dump = dumper.dump_crashed
+        checkpoints = QemuCheckpoints(context, block_jobs, checkpoint_store, domains.prepare)
         interfaces = {
             Node: QemuNode(context),
             Processors: QemuProcessors(documents, host.node),
@@ -110,6 +116,8 @@ class QemuDriver:
             ResourceLimits: QemuResourceLimits(context, privileged=privileged),
             DeviceLimits: QemuDeviceLimits(context),
             Blocks: QemuBlocks(context, block_jobs),
+            Checkpoints: checkpoints,
+            Backups: QemuBackups(context, block_jobs, checkpoints, checkpoint_store),
         }
         uri = "qemu:///system" if privileged else "qemu:///session"
         self._backend = Backend("QEMU", uri, From.QEMU, interfaces, bus)

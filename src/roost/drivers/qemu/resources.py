@@ -265,6 +265,12 @@ class Resources:
         """Files that are removed when the guest ends; on disk with its status before they are made."""
         self.held = msgspec.structs.replace(self.held, sockets=(*self.held.sockets, *paths))
 
+    def keep_files(self, paths: Iterable[str]) -> None:
+        """Files that were to go with the guest stay."""
+        kept = set(paths)
+        left = tuple(path for path in self.held.sockets if path not in kept)
+        self.held = msgspec.structs.replace(self.held, sockets=left)
+
     def lend(self, paths: Iterable[str], save: Callable[[], None]) -> tuple[str, ...]:
         """Give files to QEMU's user until the guest ends or `take_back`.
 

@@ -175,6 +175,8 @@ class Supervisor:
         for stream in tuple(guest.consoles.values()):
             stream.abort()
         guest.agent.close()
+        if guest.blocks.backup is not None:
+            record.job.long = None
         guest.blocks.abandon(OperationFailed("domain is not running", domain=From.QEMU))
         guest.resources.release()
         guest.log.end(ending.word)

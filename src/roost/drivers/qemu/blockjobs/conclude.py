@@ -10,18 +10,17 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from roost.constants import blocks as B
+from roost.drivers.qemu.blockjobs import bitmaps
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs.runner import BlockJobs
 from roost.drivers.qemu.blockjobs.state import BlockJob
 from roost.drivers.qemu.context import require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.qmp import QmpCommandError
 from roost.errors import RoostError
 from roost.model.domain.devices.disk import BackingStore, Disk, FileSource
 
 log = logging.getLogger(__name__)
-
-#: Writes of the guest between the pivot's beginning and its end, for the bitmaps of what becomes the disk's image.
-ACTIVE_WRITES = "libvirt-tmp-activewrite"
 
 
 class ChainJobs:
@@ -46,6 +45,7 @@ class ChainJobs:
         if base is None:
             return
         removed = chain.layers[1:base]
+        await self._merge(record, chain, chain.layers[0].format_node, last=base)
         end = chain.end if job.base else BackingStore()
         self._jobs.put_disk(record, C.with_chain(disk, C.Chain((chain.layers[0], *chain.layers[base:]), end)))
         await self._jobs.remove_images(record, guest, disk, removed)
@@ -61,6 +61,7 @@ class ChainJobs:
         if top is None or base is None:
             return
         removed = chain.layers[top:base]
+        await self._merge_into_base(record, disk, chain, top, base)
         kept = C.Chain((*chain.layers[:top], *chain.layers[base:]), chain.end)
         self._jobs.put_disk(record, C.with_chain(disk, kept))
         await self._jobs.remove_images(record, guest, disk, removed)
@@ -77,13 +78,16 @@ class ChainJobs:
         base = _place(chain, job.base)
         if base is None:
             return
+        node = chain.layers[base].format_node
         if job.state != "completed":
-            await self._forget_writes(record, chain.layers[base].format_node)
+            await require_monitor(record).batch(
+                [("block-dirty-bitmap-remove", {"node": node, "name": bitmaps.ACTIVE_WRITES})]
+            )
             return
         removed = chain.layers[:base]
         kept = C.Chain(chain.layers[base:], chain.end)
         self._jobs.put_disk(record, replace(C.with_chain(disk, kept), mirror=None))
-        await self._forget_writes(record, chain.layers[base].format_node)
+        await self._merge(record, chain, node, last=base, writes=True)
         await self._jobs.remove_images(record, guest, disk, removed)
         if job.delete:
             _delete(removed)
@@ -101,15 +105,38 @@ class ChainJobs:
             await self._jobs.remove_images(record, guest, disk, copy.layers[:1])
             return
         removed = old.layers
+        await self._merge(record, old, copy.layers[0].format_node, last=1 if job.shallow else None, writes=True)
         if job.shallow and not job.reuse and len(copy.layers) == 1:
             copy, removed = C.Chain((*copy.layers, *old.layers[1:]), old.end), old.layers[:1]
         self._jobs.put_disk(record, replace(C.with_chain(disk, copy), mirror=None))
-        await self._forget_writes(record, copy.layers[0].format_node)
         await self._jobs.remove_images(record, guest, disk, removed)
         await self._define(record, disk, lambda config: _replaced(config, copy))
 
-    async def _forget_writes(self, record: GuestRecord, node: str) -> None:
-        await require_monitor(record).batch([("block-dirty-bitmap-remove", {"node": node, "name": ACTIVE_WRITES})])
+    async def _merge(
+        self, record: GuestRecord, chain: C.Chain, target: str, *, last: int | None = None, writes: bool = False
+    ) -> None:
+        """Bring the bitmaps of images that go into the one that stays. What fails costs bitmaps, never data."""
+        monitor = require_monitor(record)
+        nodes = bitmaps.read(await monitor.execute("query-named-block-nodes", {"flat": True}))
+        has_writes = writes and bitmaps.ACTIVE_WRITES in nodes.get(target, {})
+        actions = bitmaps.merge(chain.layers, target, nodes, last=last, writes=has_writes)
+        if not actions:
+            return
+        try:
+            await monitor.execute("transaction", {"actions": actions})
+        except QmpCommandError as error:
+            log.warning("checkpoints of %s are of no use for %s from now on: %s", record.name, target, error.desc)
+
+    async def _merge_into_base(self, record: GuestRecord, disk: Disk, chain: C.Chain, top: int, base: int) -> None:
+        """The same for an image that QEMU has open for reading alone."""
+        layers = chain.layers[top:]
+        monitor = require_monitor(record)
+        nodes = bitmaps.read(await monitor.execute("query-named-block-nodes", {"flat": True}))
+        if not bitmaps.merge(layers, layers[base - top].format_node, nodes, last=base - top):
+            return
+        below = C.Chain(chain.layers[base:], chain.end)
+        async with self._jobs.writable(record, disk, below):
+            await self._merge(record, C.Chain(layers, chain.end), layers[base - top].format_node, last=base - top)
 
     async def _define(self, record: GuestRecord, disk: Disk, change: Callable[[Disk], Disk | None]) -> None:
         """Change the definition's disk, if it is the image that the running guest had."""
@@ -159,4 +186,4 @@ def _replaced(config: Disk, chain: C.Chain) -> Disk:
     return C.with_chain(config, C.Chain((top,)))
 
 
-__all__ = ["ACTIVE_WRITES", "ChainJobs"]
+__all__ = ["ChainJobs"]

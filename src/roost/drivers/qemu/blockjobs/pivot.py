@@ -8,7 +8,7 @@ from roost.constants import blocks as B
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs import images
-from roost.drivers.qemu.blockjobs.conclude import ACTIVE_WRITES
+from roost.drivers.qemu.blockjobs.bitmaps import ACTIVE_WRITES
 from roost.drivers.qemu.blockjobs.images import Images
 from roost.drivers.qemu.blockjobs.runner import END_COMMANDS, BlockJobs, undo_all
 from roost.drivers.qemu.blockjobs.state import KIND_NAMES, BlockJob

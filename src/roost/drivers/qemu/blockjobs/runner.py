@@ -9,8 +9,9 @@ rest; every step of that does no harm the second time.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -49,12 +50,16 @@ Conclude = Callable[[GuestRecord, Guest, BlockJob], Awaitable[None]]
 
 
 class BlockJobs:
-    """Runs the jobs of all guests. conclude: by kind of job; filled by those who start them."""
+    """Runs the jobs of all guests.
+
+    conclude: by kind of job; filled by those who start them. taken_up: told of a guest that an earlier daemon started.
+    """
 
     def __init__(self, context: Context, supervisor: Supervisor) -> None:
         self.context = context
         self.supervisor = supervisor
         self.conclude: dict[int, Conclude] = {}
+        self.taken_up: list[Callable[[GuestRecord, Guest], None]] = []
         supervisor.listen("JOB_STATUS_CHANGE", lambda _, record, guest, data: self._on_status(record, guest, data))
 
     # -- starting --------------------------------------------------------------------------
@@ -124,7 +129,7 @@ class BlockJobs:
         """No turn is taken: who waits for the image has it."""
         monitor = guest.monitor
         if monitor is not None:
-            error = await self._ended_with(monitor, job.name)
+            error, _, _ = await self._ended_with(monitor, job.name)
             await monitor.batch([("job-dismiss", {"id": job.name})])
             guest.blocks.drop(replace(job, error=error))
 
@@ -146,9 +151,9 @@ class BlockJobs:
         """Learn how a concluded job ended, and do what follows; inside the record's job."""
         monitor = require_monitor(record)
         if job.state not in ENDED:
-            error = await self._ended_with(monitor, job.name)
+            error, done, total = await self._ended_with(monitor, job.name)
             outcome: State = "canceled" if job.state == "aborting" else "failed" if error else "completed"
-            job = guest.blocks.put(replace(job, state=outcome, error=error))
+            job = guest.blocks.put(replace(job, state=outcome, error=error, done=done, total=total))
             self.save(record)
         await monitor.batch([("job-dismiss", {"id": job.name})])
         await self._do_what_follows(record, guest, job)
@@ -165,12 +170,12 @@ class BlockJobs:
                 self.supervisor.save(record)
                 self.publish(record, job, OUTCOMES[job.state])
 
-    async def _ended_with(self, monitor: QmpClient, name: str) -> str:
-        """A concluded job's error, "" without."""
+    async def _ended_with(self, monitor: QmpClient, name: str) -> tuple[str, int, int]:
+        """A concluded job's error, "" without; how much it has done, and of how much."""
         for entry in await monitor.execute("query-jobs"):
             if entry["id"] == name:
-                return str(entry.get("error", ""))
-        return "QEMU does not know it any more"
+                return str(entry.get("error", "")), int(entry["current-progress"]), int(entry["total-progress"])
+        return "QEMU does not know it any more", 0, 0
 
     def publish(self, record: GuestRecord, job: BlockJob, status: int) -> None:
         """The two events of a job; the older one names the image, where that is a file or device of this host."""
@@ -189,6 +194,8 @@ class BlockJobs:
         monitor = require_monitor(record)
         if not guest.blocks.jobs:
             return
+        for listener in self.taken_up:
+            listener(record, guest)
         entries = {str(entry["id"]): entry for entry in await monitor.execute("query-jobs")}
         for name in [name for name in entries if name.startswith(_CREATE)]:
             node = name.removeprefix(_CREATE).replace("-format", "-storage")
@@ -275,6 +282,19 @@ class BlockJobs:
                 if isinstance(answer, QmpCommandError):
                     log.info("%s %s of %s: %s", name, arguments, record.name, answer.desc)
         self.give_back(record, guest, layers)
+
+    @contextlib.asynccontextmanager
+    async def writable(self, record: GuestRecord, disk: Disk, chain: C.Chain) -> AsyncIterator[None]:
+        """Let an image below the top be written to meanwhile. chain: from that image down."""
+        below = replace(C.with_chain(disk, chain), readonly=True)
+        (commands,) = await self.image_commands(record, below, 1)
+        options = commands[-1].arguments
+        monitor = require_monitor(record)
+        await monitor.execute("blockdev-reopen", {"options": [{**options, "read-only": False}]})
+        try:
+            yield
+        finally:
+            await monitor.batch([("blockdev-reopen", {"options": [options]})])
 
     def give_back(self, record: GuestRecord, guest: Guest, layers: Iterable[C.Layer]) -> None:
         """Give back the files of images, but for those that the guest has elsewhere."""

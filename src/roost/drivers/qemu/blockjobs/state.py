@@ -33,7 +33,7 @@ class BlockJob(msgspec.Struct, frozen=True):
     base, top, parent: numbers of images: what is committed into or pulled down
     to (0: nothing), what is committed, what stands above that. delete: remove
     what was committed. shallow, reuse: of a copy. bitmap: of a backup, removed
-    with it. error: why it failed, in QEMU's words.
+    with it. error: why it failed, in QEMU's words. done, total: bytes, at its end.
     """
 
     name: str
@@ -48,6 +48,24 @@ class BlockJob(msgspec.Struct, frozen=True):
     reuse: bool = False
     bitmap: str = ""
     error: str = ""
+    done: int = 0
+    total: int = 0
+
+
+class BackupStatus(msgspec.Struct, frozen=True):
+    """The backup that runs. document: as clients see it. reuse: its images were there before.
+
+    outcomes: of disks whose part is through. done, total: bytes of those. error: the first.
+    """
+
+    document: str
+    pull: bool
+    reuse: bool = False
+    tls: bool = False
+    outcomes: dict[str, State] = {}
+    done: int = 0
+    total: int = 0
+    error: str = ""
 
 
 class BlockStatus(msgspec.Struct, frozen=True):
@@ -56,13 +74,14 @@ class BlockStatus(msgspec.Struct, frozen=True):
     jobs: tuple[BlockJob, ...] = ()
     last_number: int = 0
     named_thresholds: tuple[str, ...] = ()
+    backup: BackupStatus | None = None
 
 
 class BlockState:
     """One guest's jobs.
 
     jobs: by QEMU's id. last_number: of images; numbers are never used twice in a guest's life. named_thresholds: nodes
-    whose threshold was asked for by their image's number, and is told by it.
+    whose threshold was asked for by their image's number, and is told by it. backup: the one that runs.
     """
 
     def __init__(self, status: BlockStatus | None = None) -> None:
@@ -70,10 +89,11 @@ class BlockState:
         self.jobs: dict[str, BlockJob] = {job.name: job for job in status.jobs}
         self.last_number = status.last_number
         self.named_thresholds = set(status.named_thresholds)
+        self.backup = status.backup
         self._ends: dict[str, list[asyncio.Future[BlockJob]]] = {}
 
     def status(self) -> BlockStatus:
-        return BlockStatus(tuple(self.jobs.values()), self.last_number, tuple(self.named_thresholds))
+        return BlockStatus(tuple(self.jobs.values()), self.last_number, tuple(self.named_thresholds), self.backup)
 
     def of_disk(self, target: str) -> BlockJob | None:
         """The job that runs on a disk."""
@@ -107,4 +127,4 @@ class BlockState:
                     future.set_exception(error)
 
 
-__all__ = ["ENDED", "KIND_NAMES", "OUTCOMES", "BlockJob", "BlockState", "BlockStatus", "State"]
+__all__ = ["ENDED", "KIND_NAMES", "OUTCOMES", "BackupStatus", "BlockJob", "BlockState", "BlockStatus", "State"]

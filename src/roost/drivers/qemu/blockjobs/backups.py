@@ -1,0 +1,396 @@
+"""contract.Backups: the disks of a running guest as they are at one moment, written to images or shown by a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from roost.constants import backup as K
+from roost.constants import blocks as B
+from roost.constants import domain_events as E
+from roost.constants import jobs as J
+from roost.contract import flags as F
+from roost.contract.checkpoints import Backups
+from roost.contract.references import DomainIdentity
+from roost.contract.typed_params import TypedParam, boolean, string, ullong
+from roost.drivers.qemu.blockjobs import bitmaps, images
+from roost.drivers.qemu.blockjobs import chain as C
+from roost.drivers.qemu.blockjobs.checkpoints import QemuCheckpoints, nodes_of, require_bitmap
+from roost.drivers.qemu.blockjobs.checkpointstore import CheckpointStore
+from roost.drivers.qemu.blockjobs.images import Images
+from roost.drivers.qemu.blockjobs.runner import BlockJobs, undo_all
+from roost.drivers.qemu.blockjobs.service import require_free
+from roost.drivers.qemu.blockjobs.state import BackupStatus, BlockJob
+from roost.drivers.qemu.context import Context, require_guest, require_monitor
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.engine.jobs import Amount, LongJob, Measure
+from roost.errors import (
+    From,
+    InvalidArg,
+    NoDomainBackup,
+    NoDomainCheckpoint,
+    OperationInvalid,
+    OperationUnsupported,
+    RoostError,
+)
+from roost.model import backup as model
+from roost.model import checkpoint as checkpoints
+from roost.model.backup import Backup, BackupDisk, BackupServer
+from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, BlockSource, Disk, DiskDriver, FileSource
+from roost.model.moment import source_path
+
+#: The object with the server's certificates.
+_TLS = "objlibvirt_backup_tls0"
+_BACKED = frozenset(("qcow2", "qcow", "qed", "vmdk"))
+
+
+class _Part(NamedTuple):
+    """One disk of a backup. node: of its image's format. store: a disk that reads it. bitmap: of the changes, or ""."""
+
+    wanted: BackupDisk
+    disk: Disk
+    store: Disk
+    bitmap: str
+    job: BlockJob
+
+    @property
+    def node(self) -> str:
+        return f"libvirt-{self.store.source.index}-format"
+
+
+class QemuBackups(Backups):
+    """One at a time for each guest."""
+
+    def __init__(self, context: Context, jobs: BlockJobs, checkpoints: QemuCheckpoints, store: CheckpointStore) -> None:
+        self._context = context
+        self._jobs = jobs
+        self._checkpoints = checkpoints
+        self._store = store
+        self._images = Images(jobs)
+        jobs.conclude[B.JOB_TYPE_BACKUP] = self._disk_ended
+        jobs.taken_up.append(self._watch)
+
+    # -- beginning -------------------------------------------------------------------------
+
+    async def begin(self, domain: DomainIdentity, xml: str, checkpoint: str | None, flags: int) -> None:
+        F.check(flags, K.BEGIN_REUSE_EXTERNAL, "qemuBackupBegin", From.QEMU)
+        wanted = model.parse(xml)
+        moment = checkpoints.parse(checkpoint) if checkpoint is not None else None
+        record = self._context.table.get(domain)
+        async with record.job("backup"):
+            if not record.is_active:
+                raise OperationUnsupported("cannot perform disk backup for inactive domain", domain=From.QEMU)
+            guest = require_guest(record)
+            require_monitor(record)
+            suffix = moment.name if moment is not None and moment.name else str(int(time.time()))
+            backup = model.complete(wanted, record.document, suffix)
+            if guest.blocks.backup is not None or record.job.long is not None:
+                raise OperationInvalid(
+                    "another backup job is already running",
+                    domain=From.QEMU,
+                    hint=f"roost domjobinfo {record.name} tells about it; domjobabort ends it",
+                )
+            await self._begin(record, guest, backup, moment, reuse=bool(flags & K.BEGIN_REUSE_EXTERNAL))
+
+    async def _begin(
+        self, record: GuestRecord, guest: Guest, backup: Backup, moment: checkpoints.Checkpoint | None, *, reuse: bool
+    ) -> None:
+        monitor, pull = require_monitor(record), backup.mode == "pull"
+        made, actions = self._checkpoints.new(record, moment) if moment is not None else (None, [])
+        nodes = await nodes_of(monitor)
+        parts = [self._part(record, guest, disk, nodes, pull=pull) for disk in backup.disks if disk.backup]
+        for part in parts:
+            actions += _actions(part, nodes, pull=pull)
+        indexes = {part.wanted.name: part.store.source.index for part in parts}
+        backup = replace(backup, disks=tuple(replace(disk, index=indexes.get(disk.name)) for disk in backup.disks))
+        shown = model.with_exports(backup) if pull else backup
+        async with AsyncExitStack() as stack:
+            for part in parts:
+                await self._prepare(record, guest, part, stack, reuse=reuse, pull=pull)
+            tls = pull and backup.server is not None and bool(backup.server.tls)
+            if pull and backup.server is not None:
+                await self._serve(record, backup.server, stack, tls=tls)
+            guest.blocks.backup = BackupStatus(model.format(shown), pull, reuse, tls)
+            for part in parts:
+                guest.blocks.put(part.job)
+            stack.callback(self._forget, record, guest, parts)
+            self._jobs.save(record)
+            await monitor.execute("transaction", {"actions": actions})
+            stack.pop_all()
+        for part in parts:
+            now = guest.blocks.jobs.get(part.job.name)
+            if now is not None and now.state == "new":
+                guest.blocks.put(replace(now, state="running"))
+        self._watch(record, guest)
+        self._jobs.save(record)
+        if made is not None:
+            await self._checkpoints.keep(record, made)
+        if pull:
+            await self._export(record, shown, parts)
+
+    def _part(
+        self, record: GuestRecord, guest: Guest, wanted: BackupDisk, nodes: bitmaps.Nodes, *, pull: bool
+    ) -> _Part:
+        disk = self._jobs.find_disk(record, wanted.name)
+        if disk is None:
+            raise InvalidArg(f"no disk named '{wanted.name}'", domain=From.QEMU)
+        require_free(record, disk)
+        bitmap = ""
+        if wanted.incremental is not None:
+            if wanted.incremental not in self._store.of(record.name):
+                known = ", ".join(self._store.of(record.name)) or "none"
+                raise NoDomainCheckpoint(
+                    f"Checkpoint '{wanted.incremental}' for incremental backup of disk '{wanted.name}' not found",
+                    domain=From.QEMU,
+                    hint=f"there are {known}",
+                )
+            require_bitmap(disk, wanted.incremental, nodes)
+            bitmap = wanted.export_bitmap or f"backup-{wanted.name}"
+        format = wanted.format or "qcow2"
+        chain = C.chain_of(disk)
+        top = C.Layer(self._jobs.take_number(record, guest), _source(wanted, pull=pull), format)
+        built = format in _BACKED and (pull or wanted.incremental is not None)
+        below = C.Chain((top, *chain.layers), chain.end) if built else C.Chain((top,), BackingStore())
+        plain = Disk(
+            target=disk.target, alias=disk.alias, driver=DiskDriver(name="qemu"), source=FileSource(), device="disk"
+        )
+        store = C.with_chain(plain, below)
+        job = BlockJob(
+            f"backup-{wanted.name}-{chain.layers[0].format_node}",
+            B.JOB_TYPE_BACKUP,
+            wanted.name,
+            top=top.number,
+            bitmap="" if pull else bitmap,
+        )
+        return _Part(wanted, disk, store, bitmap, job)
+
+    async def _prepare(
+        self, record: GuestRecord, guest: Guest, part: _Part, stack: AsyncExitStack, *, reuse: bool, pull: bool
+    ) -> None:
+        """Make a disk's image, or take the one that is there, and have QEMU open it."""
+        source, path = part.store.source, source_path(part.store.source) or ""
+        layer = C.chain_of(part.store).layers[0]
+        size = await images.virtual_size(require_monitor(record), C.chain_of(part.disk).layers[0].format_node)
+        if not reuse and isinstance(source, FileSource):
+            if await asyncio.to_thread(os.path.lexists, path):
+                raise InvalidArg(
+                    f"store '{path}' for backup of '{part.wanted.name}' exists",
+                    domain=From.QEMU,
+                    hint="remove it, or --reuse-external writes over it",
+                )
+            guest.resources.hold_files([path])
+            self._jobs.save(record)
+            stack.callback(guest.resources.keep_files, [path])
+            await self._images.make_file(source, layer.format, size)
+            stack.callback(_unlink, path)
+        stack.callback(self._jobs.give_back, record, guest, [layer])
+        await self._images.lend(record, source)
+        if reuse:
+            commands = await self._images.add(record, part.store)
+        else:
+            below = C.chain_of(part.store).layers[1:]
+            commands = await self._images.add_new(record, part.store, size, below[0] if below else None)
+        stack.push_async_callback(undo_all, require_monitor(record), commands)
+
+    async def _serve(self, record: GuestRecord, server: BackupServer, stack: AsyncExitStack, *, tls: bool) -> None:
+        """Have QEMU listen for those who fetch a pull backup."""
+        monitor = require_monitor(record)
+        arguments: dict[str, Any] = {"addr": _address(server)}
+        if tls:
+            config = self._context.config
+            await monitor.execute(
+                "object-add",
+                {
+                    "qom-type": "tls-creds-x509",
+                    "id": _TLS,
+                    "dir": config.certificates("backup"),
+                    "endpoint": "server",
+                    "verify-peer": bool(config.backup_tls_x509_verify),
+                },
+            )
+            stack.push_async_callback(monitor.batch, [("object-del", {"id": _TLS})])
+            arguments["tls-creds"] = _TLS
+        await monitor.execute("nbd-server-start", arguments)
+        stack.push_async_callback(monitor.batch, [("nbd-server-stop", None)])
+
+    async def _export(self, record: GuestRecord, shown: Backup, parts: Sequence[_Part]) -> None:
+        """Show every disk, and what changed in it. Raises what QEMU says; then the backup is ended."""
+        monitor = require_monitor(record)
+        named = {disk.name: disk for disk in shown.disks}
+        try:
+            for part in parts:
+                arguments: dict[str, Any] = {
+                    "type": "nbd",
+                    "id": f"libvirt-nbd-{part.node}",
+                    "node-name": part.node,
+                    "writable": False,
+                    "name": named[part.wanted.name].export_name or part.wanted.name,
+                }
+                if part.bitmap:
+                    arguments["bitmaps"] = [part.bitmap]
+                await monitor.execute("block-export-add", arguments)
+        except RoostError:
+            await self._cancel(record)
+            raise
+
+    def _forget(self, record: GuestRecord, guest: Guest, parts: Sequence[_Part]) -> None:
+        guest.blocks.backup = None
+        for part in parts:
+            guest.blocks.drop(part.job)
+        self._jobs.save(record)
+
+    # -- looking ---------------------------------------------------------------------------
+
+    def describe(self, domain: DomainIdentity, flags: int) -> str:
+        F.check(flags, 0, "qemuBackupGetXMLDesc", From.QEMU)
+        record = self._context.table.get(domain)
+        guest = record.runtime
+        if guest is None or guest.blocks.backup is None:
+            raise NoDomainBackup("no domain backup job present", domain=From.QEMU)
+        return guest.blocks.backup.document
+
+    def _watch(self, record: GuestRecord, guest: Guest) -> None:
+        """Let clients see how far it has come, and end it."""
+        if guest.blocks.backup is not None:
+            record.job.long = LongJob(
+                J.OPERATION_BACKUP, measure=lambda: self._measure(record), abort=lambda: self._cancel(record)
+            )
+
+    async def _measure(self, record: GuestRecord) -> Measure:
+        guest, monitor = require_guest(record), require_monitor(record)
+        status = guest.blocks.backup
+        if status is None:
+            return Measure()
+        ours = {name for name, job in guest.blocks.jobs.items() if job.kind == B.JOB_TYPE_BACKUP}
+        entries = [entry for entry in await monitor.execute("query-jobs") if entry["id"] in ours]
+        done = status.done + sum(int(entry["current-progress"]) for entry in entries)
+        total = status.total + sum(int(entry["total-progress"]) for entry in entries)
+        return _amounts(done, total, pull=status.pull)
+
+    # -- ending ----------------------------------------------------------------------------
+
+    async def _cancel(self, record: GuestRecord) -> None:
+        """End what still runs; what follows comes with the ends of the jobs."""
+        guest, monitor = require_guest(record), require_monitor(record)
+        for job in tuple(guest.blocks.jobs.values()):
+            if job.kind == B.JOB_TYPE_BACKUP and job.state in ("new", "running"):
+                guest.blocks.put(replace(job, state="aborting"))
+                await monitor.batch([("block-job-cancel", {"device": job.name, "force": True})])
+        self._jobs.save(record)
+
+    async def _disk_ended(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
+        """One disk is through: its image leaves QEMU; the last one ends the backup."""
+        status, monitor = guest.blocks.backup, require_monitor(record)
+        if status is None:
+            return
+        if status.pull:
+            await monitor.batch([("nbd-server-stop", None)])
+            if status.tls:
+                await monitor.batch([("object-del", {"id": _TLS})])
+        backup = model.parse(status.document, validate=False)
+        wanted = next((disk for disk in backup.disks if disk.name == job.disk), None)
+        disk = self._jobs.find_disk(record, job.disk)
+        if wanted is not None and disk is not None:
+            layer = C.Layer(job.top, _source(wanted, pull=status.pull), wanted.format or "qcow2")
+            await self._jobs.remove_images(record, guest, replace(disk, mirror=None), [layer])
+            if job.bitmap:
+                node = C.chain_of(disk).layers[0].format_node
+                await monitor.batch([("block-dirty-bitmap-remove", {"node": node, "name": job.bitmap})])
+        status = replace(
+            status,
+            outcomes={**status.outcomes, job.disk: job.state},
+            done=status.done + job.done,
+            total=status.total + job.total,
+            error=status.error or job.error,
+        )
+        guest.blocks.backup = status
+        left = [each for each in guest.blocks.jobs.values() if each.kind == B.JOB_TYPE_BACKUP and each.name != job.name]
+        if not left:
+            await self._end(record, guest, status, backup)
+        elif job.state != "completed":
+            await self._cancel(record)
+
+    async def _end(self, record: GuestRecord, guest: Guest, status: BackupStatus, backup: Backup) -> None:
+        """Remove images that are of no use to anybody, and tell how it ended."""
+        failed = "failed" in status.outcomes.values()
+        completed = not failed and (status.pull or "canceled" not in status.outcomes.values())
+        files = [
+            path
+            for disk in backup.disks
+            if disk.backup and isinstance(source := _source(disk, pull=status.pull), FileSource)
+            and (path := source.file) is not None
+        ]  # fmt: skip
+        if not status.reuse and (status.pull or not completed):
+            await asyncio.to_thread(_unlink, *files)
+        guest.resources.keep_files(files)
+        guest.blocks.backup = None
+        long = record.job.long or LongJob(J.OPERATION_BACKUP)
+        record.job.long = None
+        measure = _amounts(status.done, status.total, pull=status.pull)
+        ending: list[TypedParam] = [boolean(J.SUCCESS, completed)]
+        if status.error:
+            ending.append(string(J.ERRMSG, status.error))
+        long.latest = measure._replace(parameters=(*measure.parameters, *ending))
+        self._jobs.supervisor.publish(record, E.ID_JOB_COMPLETED, record.job.complete(long))
+
+
+def _actions(part: _Part, nodes: bitmaps.Nodes, *, pull: bool) -> list[bitmaps.Action]:
+    """The disk's part of the transaction: what changed, in one bitmap, and the copy from this moment on."""
+    layers = C.chain_of(part.disk).layers
+    actions: list[bitmaps.Action] = []
+    if part.bitmap:
+        target = part.node if pull else layers[0].format_node
+        actions += bitmaps.merge(layers, target, nodes, name=part.wanted.incremental, into=part.bitmap)
+    data: dict[str, Any] = {
+        "device": layers[0].format_node,
+        "job-id": part.job.name,
+        "target": part.node,
+        "sync": "none" if pull else "incremental" if part.bitmap else "full",
+        "auto-finalize": True,
+        "auto-dismiss": False,
+    }
+    if part.bitmap and not pull:
+        data["bitmap"] = part.bitmap
+    return [*actions, {"type": "blockdev-backup", "data": data}]
+
+
+def _source(disk: BackupDisk, *, pull: bool) -> AnyDiskSource:
+    """Where a disk's image is."""
+    store = disk.store
+    image = (store.scratch if pull else store.target) if store is not None else None
+    path = getattr(image, "file", None)
+    return FileSource(file=path) if path is not None else BlockSource(dev=getattr(image, "dev", None))
+
+
+def _address(server: BackupServer) -> dict[str, Any]:
+    if server.transport == "unix":
+        return {"type": "unix", "data": {"path": server.socket}}
+    return {"type": "inet", "data": {"host": server.name, "port": str(server.port)}}
+
+
+def _amounts(done: int, total: int, *, pull: bool) -> Measure:
+    if pull:
+        used = (ullong(J.DISK_TEMP_USED, done), ullong(J.DISK_TEMP_TOTAL, total)) if done or total else ()
+        return Measure(parameters=used)
+    if not (done or total):
+        return Measure()
+    params = (
+        ullong(J.DISK_TOTAL, total), ullong(J.DISK_PROCESSED, done), ullong(J.DISK_REMAINING, total - done)
+    )  # fmt: skip
+    return Measure(files=Amount(total, done, total - done), parameters=params)
+
+
+def _unlink(*paths: str) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+__all__ = ["QemuBackups"]
