@@ -16,6 +16,7 @@ from roost.contract.security import Security
 from roost.contract.state import Memory, SavedState
 from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
+from roost.contract.vcpus import Vcpus
 from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
 from roost.drivers.qemu.agent.service import QemuGuestAgent
 from roost.drivers.qemu.blockjobs.backups import QemuBackups
@@ -34,6 +35,7 @@ from roost.drivers.qemu.firmware import FirmwareStore, descriptor_directories
 from roost.drivers.qemu.guest import Guest
 from roost.drivers.qemu.hotplug.devices import QemuDevices
 from roost.drivers.qemu.hotplug.unplug import Unplugger
+from roost.drivers.qemu.hotplug.vcpus import QemuVcpus
 from roost.drivers.qemu.keys import QemuInput
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import QemuLifecycle
@@ -92,6 +94,7 @@ class QemuDriver:
         dumper = Dumper(context, self._supervisor)
         self._supervisor.dump = dumper.dump_crashed
         checkpoints = QemuCheckpoints(context, block_jobs, checkpoint_store, domains.prepare)
+        unplugger = Unplugger(context, self._supervisor)
         interfaces = {
             Node: QemuNode(context),
             Processors: QemuProcessors(documents, host.node),
@@ -110,7 +113,8 @@ class QemuDriver:
             Input: QemuInput(context),
             Security: QemuSecurity(context),
             GuestAgent: QemuGuestAgent(context),
-            Devices: QemuDevices(context, Unplugger(context, self._supervisor), domains.prepare),
+            Devices: QemuDevices(context, unplugger, domains.prepare),
+            Vcpus: QemuVcpus(context, unplugger),
             Translation: QemuTranslation(context, domains.prepare),
             Pinning: QemuPinning(context),
             ResourceLimits: QemuResourceLimits(context, privileged=privileged),

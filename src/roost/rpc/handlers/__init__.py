@@ -32,6 +32,7 @@ from roost.rpc.handlers import (
     statistics,
     translation,
     tuning,
+    vcpus,
 )
 from roost.rpc.routes import Row
 
@@ -52,6 +53,7 @@ MAIN: Mapping[Program, Iterable[Row]] = {
         *input.ROWS,
         *security.ROWS,
         *devices.ROWS,
+        *vcpus.ROWS,
         *events.ROWS,
         *translation.ROWS,
         *tuning.ROWS,

@@ -19,10 +19,10 @@ from roost.drivers.qemu.hotplug.classes import MISSING_LIVE, PLUGGABLE, class_of
 from roost.drivers.qemu.hotplug.plug import Complete, Plugger
 from roost.drivers.qemu.hotplug.unplug import Unplugger
 from roost.drivers.qemu.hotplug.update import Updater
+from roost.drivers.qemu.tuning.change import save_definition
 from roost.engine.affect import affected
-from roost.engine.record import Definition
 from roost.errors import From, OperationUnsupported
-from roost.model.domain import Domain, format, parse_device
+from roost.model.domain import Domain, parse_device
 from roost.model.domain.complete.interfaces import random_mac
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.interface import Interface
@@ -103,12 +103,8 @@ class QemuDevices(Devices):
         return await self._complete(change(record.config, device))
 
     async def _store(self, record: GuestRecord, changed: Domain | None) -> None:
-        if changed is None:
-            return
-        text = format(changed, secure=True)
-        async with self._context.store.lock:
-            await self._context.store.save_definition(record.name, text)
-            record.definition = Definition(text, changed)
+        if changed is not None:
+            await save_definition(self._context, record, changed)
 
 
 def _with_mac(device: Any) -> Any:

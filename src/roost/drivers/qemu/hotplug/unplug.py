@@ -9,6 +9,7 @@ nobody waits for it any more is cleared up after all the same.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from roost.constants import domain_events as E
@@ -38,17 +39,23 @@ class Unplugger:
 
     def __init__(self, context: Context, supervisor: Supervisor) -> None:
         self._context = context
+        #: What clears up after things that are no devices of a document, by how their names begin.
+        self._others: dict[str, Callable[[GuestRecord, Guest, Data], Awaitable[None]]] = {}
         #: Answers that are waited for, by the guest and the alias of the device.
         self._waiting: dict[tuple[Guest, str], asyncio.Future[bool]] = {}
         supervisor.listen("DEVICE_DELETED", self._on_deleted)
         supervisor.listen("DEVICE_UNPLUG_GUEST_ERROR", self._on_refused)
+
+    def when_gone(self, prefix: str, clear_up: Callable[[GuestRecord, Guest, Data], Awaitable[None]]) -> None:
+        """Have something that is no device of a document cleared up after when it goes unexpectedly, in a job."""
+        self._others[prefix] = clear_up
 
     # -- what QEMU tells -------------------------------------------------------------------
 
     def _on_deleted(self, supervisor: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
         alias = str(data.get("device", ""))
         if not self._answer(guest, alias, _GONE) and alias:
-            supervisor.run(self._clear_up_late(record, guest, alias), f"removing {alias} of {record.name}")
+            supervisor.run(self._clear_up_late(record, guest, data), f"removing {alias} of {record.name}")
 
     def _on_refused(self, supervisor: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
         alias = str(data.get("device", ""))
@@ -64,10 +71,16 @@ class Unplugger:
         waiting.set_result(answer)
         return True
 
-    async def _clear_up_late(self, record: GuestRecord, guest: Guest, alias: str) -> None:
+    async def _clear_up_late(self, record: GuestRecord, guest: Guest, data: Data) -> None:
+        alias = str(data["device"])
         async with record.job("clearing up after a device"):
-            if record.runtime is guest and record.live is not None and _is_there(record.live, alias):
+            if record.runtime is not guest or record.live is None:
+                return
+            if _is_there(record.live, alias):
                 await self.clear_up(record, documents.by_alias(record.live, alias))
+            for prefix, clear_up in self._others.items():
+                if alias.startswith(prefix):
+                    await clear_up(record, guest, data)
 
     # -- asking ----------------------------------------------------------------------------
 

@@ -1,0 +1,242 @@
+"""Which processors come or go when their number changes. Dry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from roost.errors import ConfigUnsupported, From, InvalidArg
+from roost.errors import OperationUnsupported as Unsupported
+from roost.model.domain import Domain
+from roost.model.domain.cpuset import parse_cpus
+from roost.model.domain.processors import Vcpu, VcpuState
+
+_HINT = "processors that share a core come and go together; the first of those there from the start stay"
+
+
+class Entity(NamedTuple):
+    """What QEMU plugs in one piece: the processors first … first + size - 1.
+
+    properties: where it belongs, for device_add. alias: its name while it is there and can be taken out.
+    """
+
+    first: int
+    size: int
+    driver: str
+    properties: Mapping[str, Any]
+    alias: str | None
+    present: bool
+
+    @property
+    def numbers(self) -> range:
+        return range(self.first, self.first + self.size)
+
+
+def entities(slots: Sequence[Mapping[str, Any]]) -> tuple[Entity, ...]:
+    """From QEMU's answer to query-hotpluggable-cpus, which names the last one first."""
+    found = []
+    number = 0
+    for slot in reversed(slots):
+        path = str(slot.get("qom-path", ""))
+        alias = path.removeprefix("/machine/peripheral/") if path.startswith("/machine/peripheral/") else None
+        found.append(Entity(number, slot["vcpus-count"], slot["type"], slot["props"], alias, bool(path)))
+        number += slot["vcpus-count"]
+    return tuple(found)
+
+
+# -- the document ------------------------------------------------------------------------------
+
+
+def maximum(domain: Domain) -> int:
+    return domain.vcpu.count if domain.vcpu is not None else 1
+
+
+def states(domain: Domain) -> list[VcpuState]:
+    """Every processor that can be, each with its state, whether the document lists them or not."""
+    if domain.vcpus:
+        return list(domain.vcpus)
+    count = maximum(domain)
+    current = domain.vcpu.current if domain.vcpu is not None and domain.vcpu.current is not None else count
+    return [VcpuState(id=n, enabled=n < current, hotpluggable=n >= current) for n in range(count)]
+
+
+def with_states(domain: Domain, listed: Iterable[VcpuState]) -> Domain:
+    """The document with each processor's state listed."""
+    every = tuple(listed)
+    return replace(domain, vcpus=every, vcpu=_counted(domain, sum(state.enabled for state in every)))
+
+
+def _counted(domain: Domain, current: int) -> Vcpu:
+    vcpu = domain.vcpu or Vcpu(placement="static", count=1)
+    return replace(vcpu, current=None if current == vcpu.count else current)
+
+
+def plugged(domain: Domain, numbers: Iterable[int]) -> Domain:
+    """The live document after these came; each keeps the turn it came in."""
+    new = set(numbers)
+    listed = states(domain)
+    turns = _turns(listed)
+    following = max(turns.values(), default=0)
+    made = []
+    for state in listed:
+        if state.id in new:
+            following += 1
+            state = replace(state, enabled=True, hotpluggable=True, order=following)
+        elif state.enabled:
+            state = replace(state, order=turns[state.id])
+        made.append(state)
+    return with_states(domain, made)
+
+
+def _turns(listed: Sequence[VcpuState]) -> dict[int, int]:
+    """In which turn each came: those that no order is said of in that of their numbers."""
+    present = sorted((state for state in listed if state.enabled), key=lambda state: (state.order or 0, state.id))
+    return {state.id: turn for turn, state in enumerate(present, 1)}
+
+
+def unplugged(domain: Domain, numbers: Iterable[int]) -> Domain:
+    """The live document after these went."""
+    gone = set(numbers)
+    kept = [
+        replace(state, enabled=False, hotpluggable=True, order=None) if state.id in gone else state
+        for state in states(domain)
+    ]
+    turns = _turns(kept)
+    return with_states(domain, [replace(s, order=turns[s.id]) if s.enabled else s for s in kept])
+
+
+# -- choosing ----------------------------------------------------------------------------------
+
+
+def choose(found: Sequence[Entity], domain: Domain, count: int) -> tuple[list[Entity], bool]:
+    """The entities to plug (True) or to take out (False), in their order, to come to `count` processors.
+
+    Raises ConfigUnsupported when their sizes do not allow it.
+    """
+    current = sum(state.enabled for state in states(domain))
+    enable = count > current
+    candidates = [e for e in found if not e.present] if enable else [e for e in found[::-1] if e.alias is not None]
+    chosen = []
+    for entity in candidates:
+        if current == count:
+            break
+        current += entity.size if enable else -entity.size
+        if current > count if enable else current < count:
+            raise ConfigUnsupported(
+                "target vm vcpu granularity does not allow the desired vcpu count", domain=From.QEMU, hint=_HINT
+            )
+        chosen.append(entity)
+    if current != count:
+        raise ConfigUnsupported(
+            "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count",
+            domain=From.QEMU,
+            hint=_HINT,
+        )
+    return chosen, enable
+
+
+def choose_one(found: Sequence[Entity], domain: Domain, numbers: set[int], *, enable: bool) -> Entity:
+    """The entity that is made of just these processors. Raises InvalidArg and OperationUnsupported."""
+    for state in states(domain):
+        if state.id in numbers and state.enabled == enable:
+            raise InvalidArg(f"vcpu '{state.id}' is already in requested state", domain=From.QEMU)
+    wanted = [entity for entity in found if numbers & set(entity.numbers)]
+    for entity in wanted:
+        missing = [number for number in entity.numbers if number not in numbers]
+        if missing and missing[0] == entity.first:
+            raise InvalidArg(
+                f"vcpu '{min(numbers & set(entity.numbers))}' belongs to a larger hotpluggable entity, "
+                "but siblings were not selected",
+                domain=From.QEMU,
+            )
+        if missing:
+            raise InvalidArg(
+                f"vcpu '{missing[0]}' was not selected but it belongs to hotpluggable entity "
+                f"'{entity.first}-{entity.first + entity.size - 1}' which was partially selected",
+                domain=From.QEMU,
+            )
+    if len(wanted) != 1:
+        raise Unsupported("only one hotpluggable entity can be selected", domain=From.QEMU)
+    if not enable and wanted[0].alias is None:
+        raise InvalidArg(f"vcpu '{wanted[0].first}' can't be hotunplugged", domain=From.QEMU)
+    return wanted[0]
+
+
+# -- the definition ----------------------------------------------------------------------------
+
+
+def with_count(config: Domain, count: int, *, hotpluggable: bool) -> Domain:
+    """The definition with `count` processors from the start. hotpluggable: new ones can be taken out."""
+    listed = [replace(state, order=None) for state in states(config)]
+    current = sum(state.enabled for state in listed)
+    individual = bool(config.vcpus)
+    made = []
+    for state in listed:
+        if state.enabled and individual and state.hotpluggable:
+            hotpluggable = True
+        if not state.enabled and current < count:
+            state = replace(state, enabled=True, hotpluggable=hotpluggable)
+            current += 1
+            individual = individual or hotpluggable
+        made.append(state)
+    for place in range(len(made) - 1, -1, -1):
+        if current > count and made[place].enabled:
+            made[place] = replace(made[place], enabled=False, hotpluggable=True)
+            current -= 1
+    return with_states(config, made) if individual else replace(config, vcpu=_counted(config, current))
+
+
+def with_maximum(config: Domain, count: int) -> Domain:
+    """The definition of a guest that can have `count` processors. Raises InvalidArg where other parts say otherwise."""
+    in_cells = sum(len(parse_cpus(cell.cpus)) for cell in config.cells if cell.cpus)
+    if in_cells > count:
+        raise InvalidArg("Number of CPUs in <numa> exceeds the desired maximum vcpu count", domain=From.QEMU)
+    topology = config.cpu.topology if config.cpu is not None else None
+    if topology is not None and _processors(topology) != count:
+        raise InvalidArg(
+            "CPU topology doesn't match the desired vcpu count",
+            domain=From.QEMU,
+            hint=f"<topology> has {_processors(topology)}",
+        )
+    listed = [replace(state, order=None) for state in states(config)[:count]]
+    listed += [VcpuState(id=number, enabled=False, hotpluggable=True) for number in range(len(listed), count)]
+    vcpu = replace(config.vcpu or Vcpu(placement="static", count=1), count=count)
+    if config.vcpus:
+        return with_states(replace(config, vcpu=vcpu), listed)
+    return replace(config, vcpu=_counted(replace(config, vcpu=vcpu), sum(state.enabled for state in listed)))
+
+
+def _processors(topology: Any) -> int:
+    total = 1
+    for name in ("sockets", "dies", "clusters", "cores", "threads"):
+        total *= getattr(topology, name, None) or 1
+    return total
+
+
+def with_switched(config: Domain, numbers: set[int], *, enable: bool) -> Domain:
+    """The definition with these processors in or out from the start. Raises InvalidArg."""
+    if 0 in numbers:
+        raise InvalidArg("vCPU '0' can't be modified", domain=From.QEMU)
+    first = min(numbers)
+    for state in states(config):
+        fixed = state.enabled and state.hotpluggable is False
+        if state.id > first and state.id not in numbers and fixed:
+            raise InvalidArg(
+                f"vcpu '{first}' can't be modified as it is followed by non-hotpluggable online vcpus",
+                domain=From.QEMU,
+            )
+    made = [
+        replace(state, enabled=enable, hotpluggable=True, order=None)
+        if state.id in numbers
+        else replace(state, order=None)
+        for state in states(config)
+    ]
+    return with_states(config, made)
+
+
+__all__ = [
+    "Entity", "choose", "choose_one", "entities", "maximum", "plugged", "states", "unplugged", "with_count",
+    "with_maximum", "with_states", "with_switched",
+]  # fmt: skip
