@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from roost.cli import main
 from support.daemon import RoostDaemon
 from support.peer import Peer, virsh, virsh_ok
+from support.peer import run as peer_run
 
 pytestmark = [pytest.mark.peer, pytest.mark.root, pytest.mark.guest]
 
@@ -212,6 +214,85 @@ def test_a_running_guest(daemons: tuple[str, str]) -> None:
     assert tuning_of(ours) == tuning_of(theirs)
     ours, theirs = (virsh_ok(uri, "dumpxml", NAME, "--inactive") for uri in daemons)
     assert tuning_of(ours) == tuning_of(theirs)
+
+
+#: Beside what only looks: what the programs themselves refuse, and ways to say things.
+WORDS = """
+vcpupin {} --live --config
+vcpupin {} --current --live
+vcpupin {} --cpulist 0
+vcpupin {} 7
+vcpupin {} 0 9
+vcpupin {} 0 x
+vcpupin {} 0 ^0
+vcpupin {} 0 r
+vcpupin {} 0 0-1,^1 --current
+vcpuinfo {} --pretty
+emulatorpin {} --current
+emulatorpin {} 0,1
+iothreadpin {} 1
+iothreadpin {} x 0
+schedinfo {} --set
+schedinfo {} --set vcpu_quota
+schedinfo {} --set vcpu_quota=x
+schedinfo {} --set vcpu_period=-1
+schedinfo {} --live --config
+schedinfo {} --weight 5
+schedinfo {} vcpu_quota=40000 vcpu_period=60000
+memtune {} --hard-limit 600M --live
+memtune {} 500000 --swap-hard-limit -1 --live
+memtune {} --soft-limit x
+memtune {} --min-guarantee 5
+blkiotune {} --weight 0
+blkiotune {} --weight x
+numatune {} --mode nonsense
+numatune {} --mode 9
+blkdeviotune {} vda --total_iops_sec 300
+blkdeviotune {} vda --read-bytes-sec 10M --live
+blkdeviotune {} vda --read-bytes-sec x
+blkdeviotune {} vda --read-iops-sec x
+domiftune {} 52:54:00:11:22:34 --inbound 1,2,3,4,5
+domiftune {} 52:54:00:11:22:34 --inbound ,2
+domiftune {} 52:54:00:11:22:34 --outbound 0,2
+domiftune {} 52:54:00:11:22:34 --inbound x
+domiftune {} 52:54:00:11:22:34 --inbound 4294967296
+setmem {} 40M
+setmem {} --kilobytes 40000
+setmem {} 40Q
+setmaxmem {} x
+setmem {}
+perf {} --enable page_faults,,context_switches
+perf {} --disable page_faults --config
+cpu-stats {} --start 9
+cpu-stats {} --start -1
+cpu-stats {} --count -1
+"""
+
+
+def test_the_command_line(daemons: tuple[str, str], capfd: pytest.CaptureFixture[str]) -> None:
+    """`roost` beside virsh, both at roostd: each changes what the other has changed already."""
+    found = []
+    looks = [line for line in LIVE.splitlines() if re.fullmatch(r"\S+ {}( (vda|nosuch|52\S+))?( --config)?", line)]
+    for line in (*looks, *WORDS.strip().splitlines()):
+        words = ["-c", daemons[0], *line.format(NAME).split()]
+        theirs = peer_run(["virsh", *words])
+        capfd.readouterr()
+        code = main(words)
+        ours = capfd.readouterr()
+        if (code, ours.out, ours.err) != (theirs.returncode, theirs.stdout, theirs.stderr):
+            found.append(f"{line}\n--- roost\n{code} {ours.out}{ours.err}\n--- virsh\n{theirs.stdout}{theirs.stderr}\n")
+    assert not found
+
+
+def test_processor_time(daemons: tuple[str, str], capfd: pytest.CaptureFixture[str]) -> None:
+    """What changes between two looks at it."""
+    for line in ("vcpuinfo {}", "cpu-stats {}", "cpu-stats {} --total", "cpu-stats {} --start 1 --count 1"):
+        words = ["-c", daemons[0], *line.format(NAME).split()]
+        theirs = peer_run(["virsh", *words])
+        capfd.readouterr()
+        code = main(words)
+        still = [re.sub(r"\d+", "0", text) for text in (capfd.readouterr().out, theirs.stdout)]
+        assert (code, still[0]) == (theirs.returncode, still[1])
 
 
 def test_a_guest_that_is_shut_off(daemons: tuple[str, str]) -> None:

@@ -35,6 +35,8 @@ GROUPS = (
             "identity": "domid domname domrename domuuid",
             "documents": "desc dumpxml edit metadata",
             "consoles": "console domdisplay ttyconsole vncdisplay",
+            "pinning": "emulatorpin iothreadinfo iothreadpin vcpuinfo vcpupin",
+            "tuning": "blkdeviotune blkiotune cpu-stats domiftune memtune numatune perf schedinfo setmaxmem setmem",
             "vcpus": "vcpucount",
             "qemu": "qemu-monitor-command qemu-monitor-event",
             "input": "inject-nmi send-key send-process-signal",

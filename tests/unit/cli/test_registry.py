@@ -48,7 +48,7 @@ def test_declarations(name: str) -> None:
             assert option.required
             assert not optional_seen, "a required option stands behind an optional one"
         else:
-            optional_seen = True
+            optional_seen = optional_seen or not option.required
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
