@@ -44,6 +44,10 @@ GROUPS = (
             "agent": "domfsfreeze domfsinfo domfsthaw domfstrim domhostname dompmsuspend dompmwakeup get-user-sshkeys"
             " guest-agent-timeout guestinfo guestvcpus qemu-agent-command set-user-password set-user-sshkeys",
             "native": "domxml-from-native domxml-to-native",
+            "state": "dump managedsave managedsave-define managedsave-dumpxml managedsave-edit managedsave-remove"
+            " restore save save-image-define save-image-dumpxml save-image-edit",
+            "jobs": "domjobabort domjobinfo",
+            "looking": "domdirtyrate-calc screenshot",
         },
     ),
     Group(

@@ -210,6 +210,7 @@ class Client:
         if isinstance(result, RoostError):
             del self._streams[serial]
             raise result
+        stream.answer = result
         return stream
 
     # Bytes

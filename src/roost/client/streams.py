@@ -8,6 +8,8 @@ from roost.wire.framing import CONTINUE, ERROR, STREAM_CHUNK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from roost.client.blocking import Client
     from roost.protocol import Procedure
 
@@ -17,6 +19,7 @@ class Stream:
 
     received: pieces not yet taken, oldest first; an int is a hole of that many bytes.
     ended: the daemon has sent everything, or has given up.
+    answer: the fields of the reply to the call.
     """
 
     def __init__(self, client: Client, procedure: Procedure, serial: int) -> None:
@@ -26,6 +29,7 @@ class Stream:
         self.serial = serial
         self.received: list[bytes | int] = []
         self.ended = False
+        self.answer: tuple[Any, ...] = ()
         self._client = client
         self._error: RoostError | None = None
         self._confirmed = False
