@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 from bench import document, raw
 from bench.sides import MeasureError, Side
 
-from support.guests import domain_xml
+from support.guests import domain_xml, guest_images
 
 BATCH = 100
 MANY_STARTS = 20
 START_MEMORY_MIB = 64
+RUNNING = 30
 
 
 class Plan(NamedTuple):
@@ -52,8 +53,13 @@ MEASURES = (
     Measure("list", "list of all definitions", "ms", most_ratio=0.8),
     Measure("define", "define", "ms", most_ratio=0.8),
     Measure("document", "a 7 KB document read, completed, written: CPU", "ms", most=0.6),
+    Measure("document-first", "the first of its kind on the host: CPU", "ms"),
     Measure("undefine", "undefine", "ms"),
     Measure("statistics", "statistics of all domains", "ms"),
+    Measure("statistics-30", f"statistics of {RUNNING} guests", "ms", most_ratio=0.1),
+    Measure("block-stats", "statistics of a guest's disk", "µs", most_ratio=0.5),
+    Measure("memory-stats", "statistics of a guest's memory", "µs", most_ratio=0.5),
+    Measure("interface-stats", "statistics of a guest's interface", "µs", most_ratio=0.5),
     Measure("start", "start", "ms", most_ratio=0.4),
     Measure("start-raw", "start, against raw QEMU", "ms", most_ratio=2.5),
     Measure("start-20", f"{MANY_STARTS} starts at once", "ms"),
@@ -66,6 +72,13 @@ MEASURES = (
     Measure("domcapabilities", "capabilities of an emulator", "µs", most_ratio=0.5),
     Measure("cli", "`roost list` against `virsh list`", "ms", most_ratio=2.0),
 )
+#: Rows about guests that run, and what asks one of them.
+RUNNING_ROWS = {
+    "statistics-30": "",
+    "block-stats": "block_statistics",
+    "memory-stats": "memory_statistics",
+    "interface-stats": "interface_statistics",
+}
 UNITS = {"µs": 1e6, "ms": 1e3, "MB": 1e-6, "KB": 1e-3}
 
 
@@ -121,12 +134,15 @@ class Bench:
             yield from self._starts()
         if self._wants("start-20"):
             yield from self._starts_at_once()
+        if self._wants(*RUNNING_ROWS):
+            yield from self._statistics_of_guests()
         if self._wants("cli"):
             yield "command lines"
             self._command_lines()
-        if self._wants("document"):
+        if self._wants("document", "document-first"):
             yield "a document"
-            self.samples.add("document", self._sides[1].name, document.reading())
+            self.samples.add("document", self._sides[1].name, document.reading(alike=True))
+            self.samples.add("document-first", self._sides[1].name, document.reading(alike=False))
         yield from self._with_definitions()
 
     def _wants(self, *names: str) -> bool:
@@ -206,6 +222,23 @@ class Bench:
                 self._one("start-20", side, "destroy", names, keep=False)
         self._each("start-20", "undefine", names, keep=False)
 
+    def _statistics_of_guests(self) -> Iterator[str]:
+        """Of guests that were started paused: what they do themselves is not measured."""
+        names = [f"bench-stats-{number}" for number in range(RUNNING)]
+        documents = [busy_domain(name) for name in names]
+        yield f"starting {RUNNING} guests on either side"
+        self._each("statistics-30", "define", documents, keep=False)
+        self._each("statistics-30", "start_many", names, keep=False)
+        calls = self._plan.calls // 10
+        for number in range(self._plan.rounds + 1):
+            yield f"statistics of guests, round {number} of {self._plan.rounds}"
+            self._each("statistics-30", "running_statistics", 3, keep=number > 0)
+            for row, operation in RUNNING_ROWS.items():
+                if operation and self._wants(row):
+                    self._each(row, operation, names[0], calls, keep=number > 0)
+        self._each("statistics-30", "destroy", names, keep=False)
+        self._each("statistics-30", "undefine", names, keep=False)
+
     def _command_lines(self) -> None:
         roost = str(Path(sys.executable).with_name("roost"))
         uri = self._sides[1].daemon.uri
@@ -266,3 +299,13 @@ def definition(name: str, uuid_: str) -> str:
     disks = tuple(Path(f"/var/lib/roost-bench/{name}-{disk}.img") for disk in range(3))
     interface = "<interface type='user'><model type='virtio'/></interface>"
     return domain_xml(name, uuid_=uuid_, disks=disks, interfaces=interface * 2)
+
+
+def busy_domain(name: str) -> str:
+    """A domain that has something to count: a disk, which all of them may read, and an interface of the host's."""
+    interface = "<interface type='ethernet'><model type='virtio'/></interface>"
+    disk = (
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{guest_images().kernel}'/>"
+        "<target dev='vda' bus='virtio'/><readonly/></disk>"
+    )
+    return domain_xml(name, memory_mib=START_MEMORY_MIB, interfaces=interface, devices=disk, graphics="")

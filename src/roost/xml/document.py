@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from roost.errors import From, RoostError, XmlDetail, XmlError, XmlInvalidSchema
 from roost.xml.decode import READERS, WRONG
 from roost.xml.encode import OPEN, WRITERS
 from roost.xml.faults import Hint, Inspector
 from roost.xml.names import canonical_names
 from roost.xml.record import Record
+from roost.xml.remembered import Section, put_together, section_of, take_apart
 from roost.xml.shape import RAW, RECORD, RECORDS, VALUE, VALUES, Field, records_below, shape_of
 from roost.xml.tree import Event, Node, Tags, events_of, read, to_bytes, tree_of
 
@@ -93,6 +96,11 @@ def parse_document(
     for wrong values, or, under `validate`, XmlInvalidSchema.
     """
     data = to_bytes(text)
+    section = None if validate else section_of(cls)
+    if section is not None:
+        known = _read_in_parts(data, cls, tag, section, live)
+        if known is not None:
+            return known
     events = _events(data, cls, name, origin)
     found = str(events[0][0])
     if found != tag:
@@ -106,6 +114,38 @@ def parse_document(
         inspector.name = inspector.name if called is None else called
         raise _wrong_value(inspector, cls, validate=validate) from None
     return record
+
+
+def _read_in_parts(data: bytes, cls: type[R], tag: str, section: Section, live: bool) -> R | None:
+    """The record of a document some of whose elements may be known; None where it must be read as a whole."""
+    try:
+        parts = take_apart(data, section, live)
+        if parts is None:
+            return None
+        events = _events(parts.rest, cls, "", From.DOMAIN)
+        if events[0][0] != tag or not _is_below_root(section.tag, events):
+            return None
+        record = _record(cls, _merge(cls, parts.rest, events), live)
+    except (RoostError, *WRONG):
+        return None
+    holder = put_together(parts, getattr(record, section.field), section, live)
+    if holder is None:
+        return None
+    whole: R = replace(record, **{section.field: holder})
+    return whole
+
+
+def _is_below_root(tag: str, events: list[Event]) -> bool:
+    """Whether the first element of that name is the root's child."""
+    depth = 0
+    for event in events:
+        if event.__class__ is tuple:
+            if event[0] == tag:
+                return depth == 1
+            depth += 1
+        elif event.__class__ is str:
+            depth -= 1
+    return False
 
 
 def _wrong_value(inspector: Inspector, cls: type[Record], *, validate: bool) -> RoostError:

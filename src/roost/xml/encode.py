@@ -12,6 +12,7 @@ from typing import Any
 from roost.xml.escape import escape, escape_attribute
 from roost.xml.raw import indented
 from roost.xml.record import Record
+from roost.xml.remembered import is_section, keep_text, texts_at
 from roost.xml.shape import FLAGGED, RECORD, RECORDS, VALUES, Element, Field, Shape, shape_of
 from roost.xml.values import Hex, Size, pretty
 
@@ -56,13 +57,16 @@ class _Generator:
         self.lines: list[str] = []
         self.names: dict[str, Any] = {
             "ATTRIBUTES": ATTRIBUTES, "BODIES": BODIES, "WRITERS": WRITERS, "escape": escape,
-            "escape_attribute": escape_attribute, "indented": indented, "pretty": pretty,
+            "escape_attribute": escape_attribute, "indented": indented, "keep_text": keep_text, "pretty": pretty,
+            "texts_at": texts_at,
         }  # fmt: skip
         self.counter = 0
 
     def whole(self) -> Writer:
         root = self.shape.root
         self.put(1, "s = f'{pad}<{tag}'")
+        if is_section(self.shape.cls):
+            self.put(1, "texts = texts_at(pad)")
         if self.shape.namespaces_first:
             self.namespaces(1)
         self.own_attributes(1)
@@ -208,7 +212,12 @@ class _Generator:
             elif child.kind == RECORDS:
                 self.put(depth, f"for v in r.{child.name}:")
                 keep = OPEN if child.at.opened else KEEP
-                self.put(depth + 1, f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {keep})")
+                writing = f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {keep})"
+                if not is_section(self.shape.cls):
+                    self.put(depth + 1, writing)
+                    continue
+                self.put(depth + 1, "if id(v) in texts: out.append(texts[id(v)])")
+                self.put(depth + 1, f"else: n = len(out); {writing}; keep_text(texts, v, out, n)")
             elif child.kind == VALUES:
                 self.put(depth, f"for v in r.{child.name}:")
                 self.put(depth + 1, f"out.append({self.single(child, pad)})")

@@ -6,7 +6,7 @@ this package (completion, addresses, validation).
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from roost.errors import InternalError, XmlError
 from roost.model.domain.devices.chardev import Channel, Console, Parallel, Serial
@@ -47,6 +47,8 @@ _ONE_VSOCK = Complaint(XmlError, "only a single vsock device is supported")
 
 
 class Devices(Record):
+    remembered: ClassVar[bool] = True
+
     emulator: Child[str | None] = None
     disks: Annotated[tuple[Disk, ...], at("disk")] = ()
     controllers: Annotated[tuple[Controller, ...], at("controller")] = ()
