@@ -303,5 +303,5 @@ def test_a_guest_that_is_shut_off(daemons: tuple[str, str]) -> None:
 
 def tuning_of(document: str) -> list[str]:
     """The elements that bound the guest, without the devices that each daemon names itself."""
-    names = "blkiotune|memtune|cputune|numatune|resource|iotune|bandwidth|stats|perf"
+    names = "blkiotune|memtune|cputune|numatune|resource|iotune|bandwidth|memory|currentMemory|stats|perf"
     return [match[0] for match in re.finditer(rf"^ *<({names})\b(?:[^\n]*/>$|.*?</\1>)", document, re.S | re.M)]

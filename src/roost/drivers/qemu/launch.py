@@ -31,7 +31,7 @@ from roost.drivers.qemu.guest import DESTROYED, FAILED, Guest, GuestRecord
 from roost.drivers.qemu.guest_cpu import questions as guest_cpu_questions
 from roost.drivers.qemu.guest_cpu import with_answers, with_processor
 from roost.drivers.qemu.log import GuestLog, hint_for
-from roost.drivers.qemu.memory import with_memory_devices
+from roost.drivers.qemu.memory import with_balloon, with_memory_devices
 from roost.drivers.qemu.passt import Passts
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed, QmpCommandError
 from roost.drivers.qemu.resources import Resources
@@ -241,6 +241,10 @@ class Launcher:
         if live.devices.memories:
             (found,) = await self._ask(guest, (("query-memory-devices", None),))
             live = with_memory_devices(live, found)
+        balloon = live.devices.memballoon
+        if balloon is not None and balloon.model != "none":
+            (found,) = await self._ask(guest, (("query-balloon", None),))
+            live = with_balloon(live, found)
         record.live = L.with_channel_states(L.with_terminals(live, chardevs), chardevs)
         account = self.context.account
         if account is not None and self.context.config.dynamic_ownership:

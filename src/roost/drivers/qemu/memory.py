@@ -35,4 +35,14 @@ def _placed(each: AnyMemory, data: Mapping[str, Any]) -> AnyMemory:
     return each
 
 
-__all__ = ["with_memory_devices"]
+def with_balloon(live: Domain, answer: object) -> Domain:
+    """The live document with the memory that the guest has now: all of it, until its driver has given some back.
+
+    answer: of query-balloon; an error leaves the document as it is.
+    """
+    if not isinstance(answer, Mapping):
+        return live
+    return replace(live, current_memory=int(answer["actual"]) // 1024)
+
+
+__all__ = ["with_balloon", "with_memory_devices"]

@@ -26,6 +26,7 @@ from roost.drivers.qemu.guest import (
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.live import with_channel_states
 from roost.drivers.qemu.log import GuestLog
+from roost.drivers.qemu.memory import with_balloon
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.state.interrupted import undo_save
@@ -59,7 +60,9 @@ _STATES: Mapping[str, tuple[int, int]] = {
 
 
 #: What a guest that is taken up again is asked first.
-_QUESTIONS = tuple((name, None) for name in ("query-status", "query-cpus-fast", "query-chardev", "query-iothreads"))
+_QUESTIONS = tuple(
+    (name, None) for name in ("query-status", "query-cpus-fast", "query-chardev", "query-iothreads", "query-balloon")
+)
 
 
 #: The run states of a guest whose start has not come to its end; of one that goes on from an image too.
@@ -156,9 +159,10 @@ class Recovery:
         """In a job, so that changes wait for it: destroying, which needs no monitor, does not."""
         async with record.job("taking it up again"):
             await monitor.negotiate(UNANSWERED)
-            status, processors, chardevs, iothreads = await monitor.batch(_QUESTIONS, deadline=UNANSWERED)
+            answers = await monitor.batch(_QUESTIONS, deadline=UNANSWERED)
+            status, processors, chardevs, iothreads, balloon = answers
             if record.live is not None:
-                record.live = with_channel_states(record.live, chardevs)
+                record.live = with_balloon(with_channel_states(record.live, chardevs), balloon)
                 guest.agent.follow(record.live)
             guest.vcpus = tuple(entry["thread-id"] for entry in processors)
             guest.iothreads = iothread_numbers(iothreads)

@@ -14,9 +14,8 @@ from roost.contract.typed_params import TypedParam
 from roost.drivers.qemu.context import Context, require_guest
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.engine.affect import affected
-from roost.engine.record import Definition
+from roost.engine.definitions import redefine
 from roost.errors import From, OperationInvalid
-from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.tuning import CpuTune
 
@@ -66,10 +65,8 @@ def require_live(record: GuestRecord) -> tuple[Guest, Domain]:
 
 async def save_definition(context: Context, record: GuestRecord, document: Domain) -> None:
     """Replace the definition, on disk first."""
-    text = model.format(document, secure=True)
     async with context.store.lock:
-        await context.store.save_definition(record.name, text)
-        record.definition = Definition(text, document)
+        await redefine(context.store, record, document)
 
 
 def with_cputune(document: Domain, **changes: Any) -> Domain:
