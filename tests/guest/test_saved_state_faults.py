@@ -1,0 +1,123 @@
+"""A save that the daemon does not live through, and one that the disk has no room for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.daemon import RoostDaemon
+from support.peer import virsh, virsh_ok
+
+pytestmark = [pytest.mark.guest, pytest.mark.root]
+
+DOCUMENT = """<domain type='qemu'><name>saved</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices><serial type='pty'/></devices></domain>"""
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[RoostDaemon]:
+    (tmp_path / "saved.xml").write_text(DOCUMENT)
+    with RoostDaemon() as running:
+        virsh_ok(running.uri, "define", str(tmp_path / "saved.xml"))
+        virsh_ok(running.uri, "start", "saved")
+        yield running
+
+
+def read_up_to(descriptor: int, size: int) -> bytes:
+    """So much of what a save writes, and no more: QEMU has to wait with the rest."""
+    data = b""
+    while len(data) < size:
+        assert select.select([descriptor], [], [], 60)[0], f"nothing after {len(data)} bytes"
+        data += os.read(descriptor, min(4096, size - len(data)))
+    return data
+
+
+@pytest.mark.parametrize("words", [("save", "saved"), ("dump", "saved")], ids=["save", "dump"])
+def test_a_daemon_killed_while_it_saves(daemon: RoostDaemon, words: tuple[str, ...]) -> None:
+    """The guest was stopped for it and goes on; the next daemon says so."""
+    pipe = daemon.root / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    (guest,) = daemon.guest_pids()
+    client = threading.Thread(target=virsh, args=(daemon.uri, *words, str(pipe)))
+    client.start()
+    try:
+        read_up_to(reader, 80_000)
+        daemon.kill()
+    finally:
+        os.close(reader)
+        client.join()
+    daemon.start()
+    assert virsh_ok(daemon.uri, "domstate", "saved", "--reason").strip() == "running (save canceled)"
+    assert daemon.guest_pids() == [guest]
+    assert f"while it wrote the memory of saved{' to ' + str(pipe) if words[0] == 'save' else ''}" in daemon.log
+    # It is a guest like any other: saved, restored, ended.
+    virsh_ok(daemon.uri, "save", "saved", str(daemon.root / "image"))
+    virsh_ok(daemon.uri, "restore", str(daemon.root / "image"))
+
+
+def test_a_guest_that_was_paused_stays_so(daemon: RoostDaemon) -> None:
+    pipe = daemon.root / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    virsh_ok(daemon.uri, "suspend", "saved")
+    client = threading.Thread(target=virsh, args=(daemon.uri, "save", "saved", str(pipe)))
+    client.start()
+    try:
+        read_up_to(reader, 80_000)
+        daemon.kill()
+    finally:
+        os.close(reader)
+        client.join()
+    daemon.start()
+    assert virsh_ok(daemon.uri, "domstate", "saved", "--reason").strip() == "paused (user)"
+    virsh_ok(daemon.uri, "resume", "saved")
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system with less room than the guest has memory."""
+    with tempfile.TemporaryDirectory(prefix="roost-full-", dir="/tmp") as directory:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", directory], check=True)
+        try:
+            yield Path(directory)
+        finally:
+            subprocess.run(["umount", directory], check=True)
+
+
+@pytest.mark.parametrize("format", ["raw", "gzip"])
+def test_a_disk_without_room(small_disk: Path, tmp_path: Path, format: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="roost-", dir="/tmp") as directory:
+        root = Path(directory)
+        root.chmod(0o755)
+        (root / "etc").mkdir()
+        (root / "etc" / "qemu.conf").write_text(f'save_image_format = "{format}"\n')
+        # Random bytes, which do not become fewer when they are compressed.
+        (root / "noise").write_bytes(os.urandom(8 << 20))
+        os.chmod(root / "noise", 0o644)
+        loader = "<qemu:commandline><qemu:arg value='-device'/>" + (
+            f"<qemu:arg value='loader,file={root}/noise,addr=0x800000,force-raw=on'/></qemu:commandline>"
+        )
+        document = DOCUMENT.replace(
+            "type='qemu'>", "type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>"
+        )
+        (tmp_path / "saved.xml").write_text(document.replace("</domain>", f"{loader}</domain>"))
+        with RoostDaemon(root) as daemon:
+            virsh_ok(daemon.uri, "define", str(tmp_path / "saved.xml"))
+            virsh_ok(daemon.uri, "start", "saved")
+            for words in (("save", "saved"), ("dump", "saved"), ("dump", "saved", "--memory-only")):
+                refused = virsh(daemon.uri, *words[:2], str(small_disk / "image"), *words[2:])
+                assert not refused.ok
+                assert "No space left on device" in refused.stderr, refused.stderr
+                assert virsh_ok(daemon.uri, "domstate", "saved").strip() == "running"
+                assert not list(small_disk.iterdir())
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(root / "noise")
