@@ -73,6 +73,27 @@ class Client:
         """All groups of statistics of all domains."""
         return [mean_of(calls, self._connection.getAllDomainStats)]
 
+    def running_statistics(self, calls: int) -> list[float]:
+        """All groups of statistics of those that run."""
+        flag = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
+        return [timed(lambda: self._connection.getAllDomainStats(0, flag)) for _ in range(calls)]
+
+    def block_statistics(self, name: str, calls: int) -> list[float]:
+        """The counters of a running domain's disk."""
+        domain = self._connection.lookupByName(name)
+        return [mean_of(calls, lambda: domain.blockStats("vda"))]
+
+    def memory_statistics(self, name: str, calls: int) -> list[float]:
+        """What a running domain's balloon knows."""
+        return [mean_of(calls, self._connection.lookupByName(name).memoryStats)]
+
+    def interface_statistics(self, name: str, calls: int) -> list[float]:
+        """The counters of a running domain's interface."""
+        domain = self._connection.lookupByName(name)
+        xml = domain.XMLDesc()
+        target = xml[xml.index("<target dev='vnet") + 13 :].partition("'")[0]
+        return [mean_of(calls, lambda: domain.interfaceStats(target))]
+
     def define(self, documents: list[str]) -> list[float]:
         """Each document made a persistent domain."""
         return [timed(partial(self._connection.defineXML, xml)) for xml in documents]

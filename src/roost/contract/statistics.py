@@ -33,6 +33,6 @@ class Statistics(Interface):
         raise NotImplementedError
 
     @optional
-    async def interface_stats(self, domain: DomainIdentity, device: str) -> tuple[int, ...]:
+    def interface_stats(self, domain: DomainIdentity, device: str) -> tuple[int, ...]:
         """The eight counters of virDomainInterfaceStats, in its order."""
         raise NotImplementedError

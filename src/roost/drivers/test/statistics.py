@@ -84,7 +84,7 @@ class TestStatistics(Statistics):
         first, second, third, fourth, fifth = (clock // divisor for divisor in BLOCK)
         return first, second, third, fourth, fifth
 
-    async def interface_stats(self, domain: DomainIdentity, device: str) -> tuple[int, ...]:
+    def interface_stats(self, domain: DomainIdentity, device: str) -> tuple[int, ...]:
         document = self.table.get_active(domain).document
         names = {interface.target.dev for interface in document.devices.interfaces if interface.target}
         if device not in names | {interface.mac for interface in document.devices.interfaces}:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from roost.errors import InternalError, OperationFailed
 from roost.host.api import Rate, SwitchPort, Tap
-from roost.host.linux import macvtap, neighbours, openvswitch, traffic
+from roost.host.linux import counters, macvtap, neighbours, openvswitch, traffic
 from roost.host.linux.system import system_error
 
 _TUNSETIFF = 0x400454CA
@@ -31,7 +31,6 @@ _FIRST_CID = 3
 _MAX_GUEST_CIDS = 65536
 _ARPHRD_ETHER = 1
 _NAME_MAX = 15
-_COUNTERS = ("bytes", "packets", "errors", "dropped")
 
 
 def _request(name: str, payload: bytes = b"") -> bytes:
@@ -171,11 +170,7 @@ class LinuxNetwork:
         base = f"/sys/class/net/{interface}/statistics/"
         values = []
         try:
-            # What the host receives on a tap is what the guest sent.
-            for direction in ("tx", "rx"):
-                for counter in _COUNTERS:
-                    with open(f"{base}{direction}_{counter}", "rb", buffering=0) as file:
-                        values.append(int(file.read(32)))
+            found = counters.read(interface)
         except OSError as error:
             raise system_error(f"cannot read counters of interface '{interface}'", error) from error
         rxb, rxp, rxe, rxd, txb, txp, txe, txd = values

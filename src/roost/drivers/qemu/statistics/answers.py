@@ -9,6 +9,7 @@ import msgspec
 
 from roost.constants import statistics as S
 from roost.model.domain import Domain
+from roost.model.domain.devices.disk import Disk
 
 
 class BlockCounters(msgspec.Struct, frozen=True, gc=False):
@@ -125,12 +126,11 @@ class Question(NamedTuple):
     arguments: Mapping[str, Any] | None = None
 
 
-#: Question by the field of its answer; the balloon's names the device.
-BLOCKS = (
-    Question("drives", "query-blockstats"),
-    Question("nodes", "query-blockstats", {"query-nodes": True}),
-    Question("images", "query-named-block-nodes", {"flat": True}),
-)
+DRIVES = Question("drives", "query-blockstats")
+_NODES = Question("nodes", "query-blockstats", {"query-nodes": True})
+_IMAGES = Question("images", "query-named-block-nodes", {"flat": True})
+#: All that QEMU knows of storage.
+BLOCKS = (DRIVES, _NODES, _IMAGES)
 _IOTHREADS = Question("iothreads", "query-iothreads")
 _DIRTY_RATE = Question("dirty_rate", "query-dirty-rate")
 _VCPUS = Question("vcpus", "query-stats", {"target": "vcpu"})
@@ -157,7 +157,9 @@ def questions(live: Domain, groups: int) -> Sequence[Question]:
     if balloon is not None:
         asked.append(balloon)
     if groups & S.BLOCK and live.devices.disks:
-        asked += BLOCKS
+        asked += (DRIVES, _IMAGES)
+        if any(_has_other_nodes(disk) for disk in live.devices.disks):
+            asked.append(_NODES)
     if groups & S.IOTHREAD and (live.iothreads or live.iothread_ids):
         asked.append(_IOTHREADS)
     if groups & S.DIRTYRATE:
@@ -170,6 +172,12 @@ def questions(live: Domain, groups: int) -> Sequence[Question]:
         if groups & (S.VCPU | S.VM):
             asked.append(_SCHEMAS)
     return asked
+
+
+def _has_other_nodes(disk: Disk) -> bool:
+    """Whether a drive's images stand below another node or beside it: what QEMU says of drives does not name those."""
+    reads_ahead = disk.driver is not None and disk.driver.copy_on_read
+    return bool(disk.mirror is not None or disk.throttle_filters or reads_ahead)
 
 
 def understand(asked: Sequence[Question], answered: Sequence[msgspec.Raw | BaseException]) -> Answers:
@@ -186,7 +194,7 @@ def understand(asked: Sequence[Question], answered: Sequence[msgspec.Raw | BaseE
 
 
 __all__ = [
-    "BLOCKS", "Answers", "BalloonStats", "BlockCounters", "BlockEntry", "DirtyRate", "Image", "IoThreadInfo",
+    "BLOCKS", "DRIVES", "Answers", "BalloonStats", "BlockCounters", "BlockEntry", "DirtyRate", "Image", "IoThreadInfo",
     "NamedNode", "NamedValue", "Question", "StatsEntry", "StatsField", "StatsSchema", "VcpuDirtyRate",
     "balloon_question", "questions", "understand",
 ]  # fmt: skip

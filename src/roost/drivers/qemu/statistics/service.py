@@ -18,7 +18,7 @@ from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.statistics import blocks, groups
 from roost.drivers.qemu.statistics.answers import (
-    BLOCKS,
+    DRIVES,
     Answers,
     BlockCounters,
     Question,
@@ -74,8 +74,7 @@ class QemuStatistics(Statistics):
         record = self._context.table.get_active(domain)
         monitor = require_monitor(record)
         wanted = _named(record.document.devices.disks, path)
-        question = BLOCKS[0]
-        answers = understand([question], [await monitor.send(question.command, deadline=DEADLINE)])
+        answers = understand([DRIVES], [await monitor.send(DRIVES.command, deadline=DEADLINE)])
         known = blocks.BlockAnswers(answers)
         found = []
         for disk in wanted:
@@ -85,7 +84,7 @@ class QemuStatistics(Statistics):
             found.append(counters)
         return blocks.sum_of(found)
 
-    async def interface_stats(self, domain: DomainIdentity, device: str) -> tuple[int, ...]:
+    def interface_stats(self, domain: DomainIdentity, device: str) -> tuple[int, ...]:
         record = self._context.table.get_active(domain)
         for interface in record.document.devices.interfaces:
             target = _target(interface)

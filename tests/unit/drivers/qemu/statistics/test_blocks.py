@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from roost.constants import typed_params as T
-from roost.drivers.qemu.statistics.answers import BLOCKS, Answers, BlockCounters, understand
+from roost.drivers.qemu.statistics.answers import Answers, BlockCounters, Question, understand
 from roost.drivers.qemu.statistics.blocks import BlockAnswers, Size, resting, running, sum_of, with_sizes
 from roost.model import domain as model
 from roost.model.domain.devices.disk import Disk, FileSource
@@ -40,7 +40,8 @@ def image(node: str, virtual: int, actual: int | None = None, **more: Any) -> di
 
 
 def answers(drives: Any, nodes: Any = (), images: Any = ()) -> Answers:
-    return understand(BLOCKS, [msgspec.Raw(msgspec.json.encode(each)) for each in (drives, nodes, images)])
+    asked = [Question(field, "") for field in ("drives", "nodes", "images")]
+    return understand(asked, [msgspec.Raw(msgspec.json.encode(each)) for each in (drives, nodes, images)])
 
 
 DRIVES = [

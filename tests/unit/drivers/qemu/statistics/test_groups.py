@@ -63,7 +63,9 @@ def test_a_guest_is_asked_only_what_it_has() -> None:
     assert balloon_question(bare) is None
     assert asked(domain()) == ["qom-get", "query-iothreads", "query-dirty-rate"]
     disk = "<disk type='file'><target dev='vda'/></disk>"
-    assert asked(domain(devices=disk), S.BLOCK) == ["query-blockstats", "query-blockstats", "query-named-block-nodes"]
+    assert asked(domain(devices=disk), S.BLOCK) == ["query-blockstats", "query-named-block-nodes"]
+    reading = disk.replace("<target", "<driver name='qemu' copy_on_read='on'/><target")
+    assert asked(domain(devices=reading), S.BLOCK)[2:] == ["query-blockstats"]
     assert asked(domain("kvm"), S.VM | S.CPU_TOTAL) == ["query-stats", "query-stats", "query-stats-schemas"]
 
 
