@@ -167,14 +167,13 @@ class LinuxNetwork:
             openvswitch.run(openvswitch.remove_command(interface), f"Unable to delete port {interface} from OVS")
 
     def counters(self, interface: str) -> tuple[int, int, int, int, int, int, int, int]:
-        base = f"/sys/class/net/{interface}/statistics/"
-        values = []
         try:
             found = counters.read(interface)
         except OSError as error:
             raise system_error(f"cannot read counters of interface '{interface}'", error) from error
-        rxb, rxp, rxe, rxd, txb, txp, txe, txd = values
-        return rxb, rxp, rxe, rxd, txb, txp, txe, txd
+        # What the host sends on a tap is what the guest receives.
+        rxb, rxp, rxe, rxd, txb, txp, txe, txd = found
+        return txb, txp, txe, txd, rxb, rxp, rxe, rxd
 
     def neighbours(self) -> list[tuple[str, str]]:
         return neighbours.table()
