@@ -139,6 +139,7 @@ def take_apart(data: bytes, section: Section, live: bool) -> Parts | None:
         return None
     match, fields, known = _START.match, section.fields, memory.records[live]
     elements: dict[str, list[_Element]] = {}
+    met: set[bytes] = set()
     left = [data[:begin]]
     place = begin
     while (found := match(data, place, end)) is not None:
@@ -154,7 +155,9 @@ def take_apart(data: bytes, section: Section, live: bool) -> Parts | None:
         field = fields.get(tag)
         record = None
         if field is not None:
-            record = known.get(text)
+            # Two devices of one guest are never one record, or nobody would see that they claim the same place.
+            record = None if text in met else known.get(text)
+            met.add(text)
             if field in elements:
                 elements[field].append((text, record))
             else:

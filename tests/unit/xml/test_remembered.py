@@ -128,6 +128,14 @@ def test_ids_are_of_records_that_are_held(memory: remembered.Memory) -> None:
     assert len(memory.ids) == 2
 
 
+def test_devices_of_one_guest_are_never_one_record() -> None:
+    text = f"{HEAD}<devices>{RNG}{DISK.format('a')}{RNG}{RNG}</devices></domain>"
+    for _ in range(3):
+        first, second, third = parse(text).devices.rngs
+        assert first == second == third
+        assert len({id(first), id(second), id(third)}) == 3
+
+
 def test_secrets_are_not_kept(memory: remembered.Memory) -> None:
     graphics = "<graphics type='vnc' port='-1' passwd='geheim'/>"
     record = parse(f"{HEAD}<devices>{graphics}{RNG}</devices></domain>")
