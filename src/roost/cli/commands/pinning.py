@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roost.cli.failure import CommandFailed, failing
 from roost.cli.table import DATA, NUMBER, TEXT, Command, Option, config_live_current, domain_argument, flag
+from roost.cli.tunable import affected
 from roost.constants import domain as constants
 from roost.errors import InvalidArg, NoSupport, RoostError
 
@@ -28,11 +29,6 @@ def _host_cpus(shell: Shell) -> int:
     except NoSupport:
         info = client.call("NODE_GET_INFO")
         return int(info[4] * info[5] * info[6] * info[7])
-
-
-def _affected(arguments: Arguments) -> int:
-    arguments.exclude(("current", "live"), ("current", "config"))
-    return constants.AFFECT_CONFIG * arguments.has("config") | constants.AFFECT_LIVE * arguments.has("live")
 
 
 def _bitmap(text: str, host: int) -> bytes:
@@ -88,7 +84,7 @@ def _map_length(host: int) -> int:
 
 
 def _vcpupin(shell: Shell, arguments: Arguments) -> None:
-    flags = _affected(arguments)
+    flags = affected(arguments)
     cpus = arguments.text("cpulist")
     if cpus is None:
         arguments.exclude(("live", "config"))
@@ -175,7 +171,7 @@ def _affinity(bitmap: bytes, host: int, *, pretty: bool) -> str:
 
 
 def _emulatorpin(shell: Shell, arguments: Arguments) -> None:
-    flags = _affected(arguments)
+    flags = affected(arguments)
     domain = shell.domain(arguments)
     cpus = arguments.text("cpulist")
     host = _host_cpus(shell)
@@ -190,7 +186,7 @@ def _emulatorpin(shell: Shell, arguments: Arguments) -> None:
 
 
 def _iothreadinfo(shell: Shell, arguments: Arguments) -> None:
-    flags = _affected(arguments)
+    flags = affected(arguments)
     domain = shell.domain(arguments)
     with failing("Unable to get domain IOThreads information"):
         infos = shell.client.call("DOMAIN_GET_IOTHREAD_INFO", domain, flags)[0]
@@ -201,7 +197,7 @@ def _iothreadinfo(shell: Shell, arguments: Arguments) -> None:
 
 
 def _iothreadpin(shell: Shell, arguments: Arguments) -> None:
-    flags = _affected(arguments)
+    flags = affected(arguments)
     domain = shell.domain(arguments)
     thread = arguments.number("iothread", 0, _UINT_MAX)
     cpus = arguments.required("cpulist")
