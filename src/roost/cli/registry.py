@@ -36,9 +36,7 @@ GROUPS = (
             "documents": "desc dumpxml edit metadata",
             "consoles": "console domdisplay ttyconsole vncdisplay",
             "pinning": "emulatorpin iothreadinfo iothreadpin vcpuinfo vcpupin",
-            "memory": "memtune numatune setmaxmem setmem",
-            "throttling": "blkdeviotune blkiotune domiftune",
-            "tuning": "cpu-stats perf schedinfo",
+            "tuning": "blkdeviotune blkiotune cpu-stats domiftune memtune numatune perf schedinfo setmaxmem setmem",
             "vcpus": "vcpucount",
             "qemu": "qemu-monitor-command qemu-monitor-event",
             "input": "inject-nmi send-key send-process-signal",
@@ -46,6 +44,7 @@ GROUPS = (
             "agent": "domfsfreeze domfsinfo domfsthaw domfstrim domhostname dompmsuspend dompmwakeup get-user-sshkeys"
             " guest-agent-timeout guestinfo guestvcpus qemu-agent-command set-user-password set-user-sshkeys",
             "native": "domxml-from-native domxml-to-native",
+            "blocks": "blockcommit blockcopy blockjob blockpull blockresize domblkthreshold",
             "state": "dump managedsave managedsave-define managedsave-dumpxml managedsave-edit managedsave-remove"
             " restore save save-image-define save-image-dumpxml save-image-edit",
             "jobs": "domjobabort domjobinfo",
@@ -60,6 +59,7 @@ GROUPS = (
             "guests": "domifaddr domtime",
             "monitoring": "domcontrol dominfo domstate dommemstat domstats",
             "devices": "domblklist domblkstat domiflist domifstat",
+            "disks": "domblkerror domblkinfo",
         },
     ),
     Group("Domain Events", "events", {"events": "event"}),
@@ -72,6 +72,15 @@ GROUPS = (
             " nodeinfo nodememstats sysinfo uri version",
         },
     ),
+    Group(
+        "Checkpoint",
+        "checkpoint",
+        {
+            "checkpoints": "checkpoint-create checkpoint-create-as checkpoint-delete checkpoint-dumpxml checkpoint-edit"
+            " checkpoint-info checkpoint-list checkpoint-parent",
+        },
+    ),
+    Group("Backup", "backup", {"backups": "backup-begin backup-dumpxml"}),
     Group(
         "Roost itself",
         "roost",

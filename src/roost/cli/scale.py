@@ -58,3 +58,14 @@ def scaled(arguments: Arguments, name: str, scale: int, limit: int = _MAX) -> in
         line = f"Scaled numeric value '{text}' for <{name}> option is malformed or out of range"
         raise CommandFailed(line, cause=cause)
     return value
+
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def show_size(value: int) -> str:
+    """Bytes in the largest unit of which there is one."""
+    scaled, unit = float(value), 0
+    while scaled >= 1024 and unit < len(_UNITS) - 1:
+        scaled, unit = scaled / 1024, unit + 1
+    return f"{scaled:.3f} {_UNITS[unit]}"

@@ -39,7 +39,7 @@ def wait_for_events(shell: Shell, interest: Interest, *, seconds: int, loop: boo
     """
     client = shell.client
     printed = 0
-    with _Interrupt() as interrupt:
+    with Interrupt() as interrupt:
         interest.register(client)
         try:
             deadline = time.monotonic() + seconds if seconds else None
@@ -122,7 +122,7 @@ class MonitorEvents:
         return f"event {event} at {seconds}.{micros:06} {ending}"
 
 
-def _wait(client: Client, interrupt: _Interrupt, deadline: float | None, show: Callable[[], bool]) -> str:
+def _wait(client: Client, interrupt: Interrupt, deadline: float | None, show: Callable[[], bool]) -> str:
     """Wait until `show` has had enough (""), the user interrupts or the deadline comes (in words)."""
     poll = select.poll()
     poll.register(client.fileno(), select.POLLIN)
@@ -144,10 +144,10 @@ def _timestamp() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}+0000"
 
 
-class _Interrupt:
+class Interrupt:
     """Makes SIGINT something that can be waited for together with a socket."""
 
-    def __enter__(self) -> _Interrupt:
+    def __enter__(self) -> Interrupt:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         self._wakeup = signal.set_wakeup_fd(self._write)

@@ -74,3 +74,10 @@ def parse(document: str) -> Element:
     except pyexpat.ExpatError as error:
         raise CommandFailed("Failed to parse domain description xml", f"the daemon sent XML with {error}") from None
     return top.children[0]
+
+
+def quoted(value: str) -> str:
+    """An attribute's value as it is written into a document."""
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&apos;"), ('"', "&quot;")):
+        value = value.replace(character, entity)
+    return f"'{value}'"

@@ -8,6 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from roost.cli.parser import Arguments
+    from roost.cli.shell import Shell
+
 
 def select(document: str, expression: str, *, wrap: bool) -> str:
     """The nodes that `expression` selects, as XML, one after the other or in one <nodes> element."""
@@ -51,3 +54,9 @@ def _show(etree: Any, node: Any) -> str:
         text: str = etree.tostring(node, pretty_print=True, encoding="unicode", with_tail=False)
         return text.rstrip("\n")
     return f' {node.attrname}="{node}"' if node.is_attribute else str(node)
+
+
+def show(shell: Shell, arguments: Arguments, text: str) -> None:
+    """A document, or what --xpath selects of it."""
+    path = arguments.text("xpath")
+    shell.write(text if path is None else select(text, path, wrap=arguments.has("wrap")))

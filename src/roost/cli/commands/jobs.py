@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roost.cli.failure import CommandFailed
 from roost.cli.params import show
+from roost.cli.scale import show_size
 from roost.cli.table import Command, domain_argument, flag
 from roost.constants import domain as constants
 from roost.constants import jobs
@@ -21,18 +22,10 @@ _OPERATIONS = (
     "Unknown", "Start", "Save", "Restore", "Incoming migration", "Outgoing migration", "Snapshot", "Snapshot revert",
     "Dump", "Backup", "Snapshot delete",
 )  # fmt: skip
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-
-
-def _size(value: int) -> str:
-    scaled, unit = float(value), 0
-    while scaled >= 1024 and unit < len(_UNITS) - 1:
-        scaled, unit = scaled / 1024, unit + 1
-    return f"{scaled:.3f} {_UNITS[unit]}"
 
 
 def _speed(value: int) -> str:
-    return f"{_size(value)}/s"
+    return f"{show_size(value)}/s"
 
 
 def _unit(word: str, width: int = 12) -> Callable[[int], str]:
@@ -114,7 +107,7 @@ def _statistics(shell: Shell, kind: int, values: dict[str, Any]) -> None:
         found = [values.get(field, 0) for field in amounts]
         if any(found):
             for what, value in zip(("processed", "remaining", "total"), found, strict=True):
-                _line(shell, f"{label} {what}:", _size(value))
+                _line(shell, f"{label} {what}:", show_size(value))
             for field, words, format, hides_zero in details:
                 if field in values and not (hides_zero and not values[field]):
                     _line(shell, words, format(values[field]))
