@@ -57,18 +57,18 @@ _AMOUNTS = (
 _REST = (
     (jobs.MEMORY_CONSTANT, "Constant pages:", _count),
     (jobs.MEMORY_NORMAL, "Normal pages:", _count),
-    (jobs.MEMORY_NORMAL_BYTES, "Normal data:", _size),
+    (jobs.MEMORY_NORMAL_BYTES, "Normal data:", show_size),
     (jobs.DOWNTIME, "downtime:", _unit("ms")),
     (jobs.DOWNTIME_NET, "Downtime w/o network:", _unit("ms")),
     (jobs.SETUP_TIME, "Setup time:", _unit("ms")),
-    (jobs.COMPRESSION_CACHE, "Compression cache:", _size),
-    (jobs.COMPRESSION_BYTES, "Compressed data:", _size),
+    (jobs.COMPRESSION_CACHE, "Compression cache:", show_size),
+    (jobs.COMPRESSION_BYTES, "Compressed data:", show_size),
     (jobs.COMPRESSION_PAGES, "Compressed pages:", _long_count),
     (jobs.COMPRESSION_CACHE_MISSES, "Compression cache misses:", _long_count),
     (jobs.COMPRESSION_OVERFLOW, "Compression overflows:", _long_count),
     (jobs.AUTO_CONVERGE_THROTTLE, "Auto converge throttle:", _long_count),
-    (jobs.DISK_TEMP_USED, "Temporary disk space use:", _size),
-    (jobs.DISK_TEMP_TOTAL, "Temporary disk space total:", _size),
+    (jobs.DISK_TEMP_USED, "Temporary disk space use:", show_size),
+    (jobs.DISK_TEMP_TOTAL, "Temporary disk space total:", show_size),
     (jobs.ERRMSG, "Error message:", str),
 )
 
