@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import weakref
 
+from roost.contract.agent import GuestAgent
 from roost.contract.domains import Domains, Inspection, Lifecycle
 from roost.contract.interface import Backend
 from roost.contract.node import Node
 from roost.contract.statistics import Statistics
+from roost.drivers.test.agent import TestGuestAgent
 from roost.drivers.test.domains import TestDomains, TestInspection, TestLifecycle
 from roost.drivers.test.node import TestNode
 from roost.drivers.test.statistics import TestStatistics
@@ -53,6 +55,7 @@ def make_backend(world: World) -> Backend:
             Lifecycle: TestLifecycle(world),
             Inspection: TestInspection(world.table),
             Statistics: TestStatistics(world.table),
+            GuestAgent: TestGuestAgent(world.table),
         },
         world.bus,
     )
