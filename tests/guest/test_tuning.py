@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +19,7 @@ from roost.contract.domains import Domains, Lifecycle
 from roost.contract.statistics import Statistics
 from roost.contract.tuning import DeviceLimits, Pinning
 from roost.contract.typed_params import string
-from roost.errors import OperationInvalid
+from roost.errors import OperationInvalid, RoostError
 from roost.host.linux.cgroups import LinuxControlGroups
 from support.daemon import RoostDaemon
 from support.guests import domain_xml
@@ -161,3 +165,81 @@ def test_subscribers_are_told(root: Path) -> None:
             await pinning.pin_vcpu(ref, 0, frozenset((1,)), D.AFFECT_LIVE)
 
     run(root, scenario)
+
+
+def test_many_clients_pin_at_once(root: Path) -> None:
+    """Changes take turns: what the document says in the end is how the thread runs."""
+
+    async def scenario(world: World) -> None:
+        ref = await world.get(Domains).create_xml(DOCUMENT, D.START_PAUSED)
+        pinning = world.get(Pinning)
+        await asyncio.gather(
+            *(pinning.pin_vcpu(ref, 0, frozenset((number % 2,)), D.AFFECT_LIVE) for number in range(200))
+        )
+        (first, _) = pinning.vcpu_places(ref)
+        assert first.affinity == pinning.vcpu_pins(ref, 0)[0] == {1}
+
+    run(root, scenario)
+
+
+def test_a_guest_that_dies_during_a_change(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        ref = await world.get(Domains).define(DOCUMENT, 0)
+        await world.get(Lifecycle).create(ref, 0)
+        pid = int((root / "run" / "qemu" / f"{NAME}.pid").read_text())
+        os.kill(pid, signal.SIGSTOP)
+        change = asyncio.ensure_future(world.get(DeviceLimits).set_memory(ref, 32 * 1024, D.AFFECT_LIVE))
+        await asyncio.sleep(0.1)
+        # What looks does not wait for the job.
+        assert world.get(Pinning).vcpu_pins(ref, 0)[1] == {0}
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(RoostError, match="monitor"):
+            await change
+        await world.seen(E.ID_LIFECYCLE, E.STOPPED, E.STOPPED_FAILED)
+        assert not group_directories()
+        await world.get(DeviceLimits).set_memory(ref, 32 * 1024, D.AFFECT_CONFIG)
+
+    run(root, scenario)
+
+
+def test_memory_nodes_of_a_running_guest(tmp_path: Path) -> None:
+    needs_controllers()
+    path = tmp_path / "restrictive.xml"
+    path.write_text(DOCUMENT.replace("<os>", "<numatune><memory mode='restrictive' nodeset='0'/></numatune><os>"))
+    with RoostDaemon() as daemon:
+        virsh_ok(daemon.uri, "create", str(path), "--paused")
+        virsh_ok(daemon.uri, "numatune", NAME, "--nodeset", "0", "--live")
+        places = [path / "vcpu0" / "cpuset.mems" for path in group_directories() if "cpuset" in path.parts]
+        assert [place.read_text().strip() for place in places] == ["0"]
+        refused = virsh(daemon.uri, "numatune", NAME, "--nodeset", "500", "--live")
+        assert "NUMA node 500 is unavailable" in refused.stderr
+        virsh_ok(daemon.uri, "destroy", NAME)
+
+
+@pytest.mark.skipif(shutil.which("tc") is None, reason="iproute2 is not installed")
+def test_bandwidth_of_a_running_guest(tmp_path: Path) -> None:
+    tap = f"tn{os.getpid() % 10**9}"
+    path = tmp_path / "bandwidth.xml"
+    interface = f"<interface type='ethernet'><mac address='52:54:00:0a:0b:0c'/><target dev='{tap}'/></interface>"
+    path.write_text(DOCUMENT.replace("<devices/>", f"<devices>{interface}</devices>"))
+
+    def shaping(what: str) -> str:
+        return subprocess.run(["tc", what, "show", "dev", tap], capture_output=True, text=True, check=True).stdout
+
+    with RoostDaemon() as daemon:
+        virsh_ok(daemon.uri, "create", str(path), "--paused")
+        changed = virsh(daemon.uri, "domiftune", NAME, tap, "--inbound", "1000,2000", "--live")
+        if "qdisc kind is unknown" in changed.stderr:
+            pytest.skip("this kernel does not shape traffic")
+        assert changed.ok, changed.stderr
+        assert "rate 8Mbit ceil 16Mbit" in shaping("class")
+        assert "inbound.peak   : 2000" in virsh_ok(daemon.uri, "domiftune", NAME, tap)
+        # Many small kernels cannot police what comes in: then all is as it was.
+        outbound = virsh(daemon.uri, "domiftune", NAME, tap, "--outbound", "500", "--live")
+        shown = "500" if outbound.ok else "0"
+        assert f"outbound.average: {shown}\n" in virsh_ok(daemon.uri, "domiftune", NAME, tap)
+        assert "rate 8Mbit ceil 16Mbit" in shaping("class")
+        virsh_ok(daemon.uri, "domiftune", NAME, "52:54:00:0a:0b:0c", "--inbound", "0", "--outbound", "0")
+        assert "htb" not in shaping("qdisc")
+        assert "<bandwidth>" not in virsh_ok(daemon.uri, "dumpxml", NAME)
+        virsh_ok(daemon.uri, "destroy", NAME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -23,9 +24,10 @@ from roost.drivers.qemu.tuning import throttling
 from roost.drivers.qemu.tuning.change import Change, change, require_live, save_definition
 from roost.drivers.qemu.tuning.start import threads_of
 from roost.engine.affect import affected, choose
-from roost.errors import From, InternalError, InvalidArg, OperationInvalid
+from roost.errors import From, InternalError, InvalidArg, OperationInvalid, RoostError
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk, IoTune
+from roost.model.domain.devices.interface import InterfaceBandwidth
 from roost.model.domain.devices.memory import VirtioMem
 from roost.model.domain.tuning import Perf, PerfEvent, PerfEventName
 
@@ -116,12 +118,22 @@ class QemuDeviceLimits(DeviceLimits):
             name = interface.target.dev if interface.target is not None else None
             if not name:
                 raise InternalError("the interface has no device on the host", domain=From.QEMU)
-            sent, received = B.rates(interface, B.merged(interface, values))
             network = self._context.host.network
-            if interface.virtualport is not None and interface.virtualport.type == "openvswitch":
-                network.shape_port(name, live.uuid or "", sent=sent, received=received)
-            else:
-                network.shape(name, sent=sent, received=received)
+            switched = interface.virtualport is not None and interface.virtualport.type == "openvswitch"
+
+            def shape(bandwidth: InterfaceBandwidth | None) -> None:
+                sent, received = B.rates(interface, bandwidth)
+                if switched:
+                    network.shape_port(name, live.uuid or "", sent=sent, received=received)
+                else:
+                    network.shape(name, sent=sent, received=received)
+
+            try:
+                shape(B.merged(interface, values))
+            except RoostError:
+                with contextlib.suppress(RoostError):
+                    shape(interface.bandwidth)
+                raise
 
         await change(self._context, domain, flags, Change(edit, act))
 
