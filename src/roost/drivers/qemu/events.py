@@ -13,8 +13,13 @@ import msgspec
 
 from roost.constants import domain as D
 from roost.constants import domain_events as E
+from roost.drivers.qemu.blockjobs.chain import chain_of, image_at_node, mirror_chain
 from roost.drivers.qemu.guest import PANICKED, Guest, GuestRecord
 from roost.drivers.qemu.live import has_agent, with_channel_state
+from roost.model.domain import Domain
+from roost.model.domain.devices.disk import Disk
+from roost.model.domain.devices.memory import VirtioMem
+from roost.model.moment import source_path
 
 if TYPE_CHECKING:
     from roost.drivers.qemu.supervisor import Supervisor
@@ -121,7 +126,13 @@ def _reset(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None
 
 
 def _rtc(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
-    s.publish(record, E.ID_RTC_CHANGE, int(data.get("offset", 0)))
+    """QEMU counts from the time the guest was started with, which `-rtc base=` may have put anywhere."""
+    ahead, live = guest.clock + int(data.get("offset", 0)), record.live
+    if live is not None and live.clock is not None and live.clock.offset == "variable":
+        clock = msgspec.structs.replace(live.clock, adjustment=str(ahead))
+        record.live = msgspec.structs.replace(live, clock=clock)
+        s.save(record)
+    s.publish(record, E.ID_RTC_CHANGE, ahead)
 
 
 def _watchdog(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
@@ -143,15 +154,29 @@ async def _dump_stopped(s: Supervisor, record: GuestRecord, guest: Guest) -> Non
             await guest.monitor.execute("cont")
 
 
+def _disk_at_node(live: Domain | None, node: str) -> Disk | None:
+    """The disk that one of QEMU's nodes belongs to, be it of its images or of its copy's."""
+    for disk in live.devices.disks if live is not None else ():
+        layers = chain_of(disk).layers + (mirror_chain(disk.mirror).layers if disk.mirror is not None else ())
+        if any(node in (layer.format_node, layer.storage_node) for layer in layers):
+            return disk
+    return None
+
+
+def _disk_called(live: Domain | None, name: str) -> Disk | None:
+    """The disk of a device, by its alias or its path in QEMU's tree."""
+    for disk in live.devices.disks if live is not None else ():
+        alias = disk.alias or ""
+        if alias and (name.removeprefix("drive-") == alias or f"/{alias}/" in f"{name}/"):
+            return disk
+    return None
+
+
 def _io_error(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
-    path = alias = ""
-    wanted = str(data.get("device") or data.get("qom-path") or "")
-    node = str(data.get("node-name", ""))
-    for disk in record.live.devices.disks if record.live is not None else ():
-        name = disk.alias or ""
-        if name and (wanted.removeprefix("drive-") == name or f"/{name}/" in f"{wanted}/"):
-            source = disk.source
-            path, alias = str(getattr(source, "file", None) or getattr(source, "dev", None) or node), name
+    device, node = str(data.get("device") or data.get("qom-path") or ""), str(data.get("node-name", ""))
+    disk = _disk_called(record.live, device) if device else _disk_at_node(record.live, node)
+    path = (source_path(disk.source) or "") if disk is not None else ""
+    alias = (disk.alias or "") if disk is not None else ""
     action = _IO_ACTION.get(str(data.get("action")), E.IO_ERROR_NONE)
     reason = "enospc" if data.get("nospace") else ""
     s.publish(record, E.ID_IO_ERROR, path, alias, action)
@@ -179,27 +204,42 @@ def _graphics(phase: int) -> Handler:
 
 
 def _tray(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
-    alias = str(data.get("id") or str(data.get("device", "")).removeprefix("drive-"))
-    opened = bool(data.get("tray-open"))
-    live = record.live
-    if live is not None:
-        disks = tuple(
-            msgspec.structs.replace(disk, target=msgspec.structs.replace(disk.target, tray="open" if opened else None))
-            if disk.alias == alias
-            else disk
-            for disk in live.devices.disks
-        )
-        record.live = msgspec.structs.replace(live, devices=msgspec.structs.replace(live.devices, disks=disks))
-        s.save(record)
-    s.publish(record, E.ID_TRAY_CHANGE, alias, E.TRAY_CHANGE_OPEN if opened else E.TRAY_CHANGE_CLOSE)
+    opened, live = bool(data.get("tray-open")), record.live
+    disk = _disk_called(live, str(data.get("id") or data.get("device", "")))
+    if live is None or disk is None:
+        return
+    changed = msgspec.structs.replace(
+        disk, target=msgspec.structs.replace(disk.target, tray="open" if opened else None)
+    )
+    disks = tuple(changed if each is disk else each for each in live.devices.disks)
+    record.live = msgspec.structs.replace(live, devices=msgspec.structs.replace(live.devices, disks=disks))
+    s.save(record)
+    s.publish(record, E.ID_TRAY_CHANGE, disk.alias, E.TRAY_CHANGE_OPEN if opened else E.TRAY_CHANGE_CLOSE)
 
 
 def _balloon(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
-    actual = int(data.get("actual", 0)) // 1024
-    if record.live is not None:
-        record.live = msgspec.structs.replace(record.live, current_memory=actual)
+    """What a balloon leaves the guest; memory that was plugged into it by virtio is no concern of the balloon's."""
+    actual, live = int(data.get("actual", 0)) // 1024, record.live
+    if live is not None:
+        actual += sum(each.current or 0 for each in live.devices.memories if isinstance(each, VirtioMem))
+        record.live = msgspec.structs.replace(live, current_memory=actual)
         s.save(record)
     s.publish(record, E.ID_BALLOON_CHANGE, actual)
+
+
+def _memory_size(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    """A virtio-mem device has plugged or unplugged what was asked of it, or as much as the guest could."""
+    alias, size, live = str(data.get("id", "")), -(-int(data.get("size", 0)) // 1024), record.live
+    known = live.devices.memories if live is not None else ()
+    device = next((each for each in known if isinstance(each, VirtioMem) and each.alias == alias), None)
+    if live is None or device is None:
+        return
+    memories = tuple(msgspec.structs.replace(device, current=size) if each is device else each for each in known)
+    current = (live.memory if live.current_memory is None else live.current_memory) + size - (device.current or 0)
+    devices = msgspec.structs.replace(live.devices, memories=memories)
+    record.live = msgspec.structs.replace(live, devices=devices, current_memory=current)
+    s.save(record)
+    s.publish(record, E.ID_MEMORY_DEVICE_SIZE_CHANGE, alias, size)
 
 
 def _channel(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
@@ -239,7 +279,23 @@ def _pm_wakeup(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> 
         s.save(record)
 
 
+def _words_of_panic(info: Data) -> str:
+    """What the guest has told about its crash; "" for nothing anybody knows how to say."""
+    if info.get("type") == "hyper-v":
+        return "hyper-v: " + ", ".join(
+            f"arg{number}='0x{int(info.get(f'arg{number}', 0)):x}'" for number in range(1, 6)
+        )
+    if info.get("type") == "s390":
+        mask, address = int(info.get("psw-mask", 0)), int(info.get("psw-addr", 0))
+        where = f"s390: core='{info.get('core')}' psw-mask='0x{mask:016x}' psw-addr='0x{address:016x}'"
+        return f"{where} reason='{info.get('reason')}'"
+    return ""
+
+
 def _panic(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    words = _words_of_panic(data.get("info", {}))
+    if words:
+        guest.log.panic(words)
     record.set_state(D.CRASHED, D.CRASHED_PANICKED)
     s.lifecycle(record, E.CRASHED, E.CRASHED_PANICKED)
     s.save(record)
@@ -270,8 +326,17 @@ def _crash_loaded(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) 
 
 
 def _block_threshold(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    """Told of the image by its number, and of a disk's own image by the disk's name too, unless it was set by number."""
     excess, threshold = int(data.get("amount-exceeded", 0)), int(data.get("write-threshold", 0))
-    s.publish(record, E.ID_BLOCK_THRESHOLD, str(data.get("node-name", "")), None, threshold, excess)
+    node = str(data.get("node-name", ""))
+    found = image_at_node(record.live, node) if record.live is not None else None
+    if found is None:
+        return
+    target, image, is_own = found
+    if is_own and node not in guest.blocks.named_thresholds:
+        s.publish(record, E.ID_BLOCK_THRESHOLD, target, source_path(image.source), threshold, excess)
+    name = f"{target}[{image.number}]"
+    s.publish(record, E.ID_BLOCK_THRESHOLD, name, source_path(image.source), threshold, excess)
 
 
 def _memory_failure(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
@@ -307,4 +372,5 @@ HANDLERS: Mapping[str, Handler] = {
     "GUEST_CRASHLOADED": _crash_loaded,
     "BLOCK_WRITE_THRESHOLD": _block_threshold,
     "MEMORY_FAILURE": _memory_failure,
+    "MEMORY_DEVICE_SIZE_CHANGE": _memory_size,
 }

@@ -22,7 +22,7 @@ from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.hotplug.unplug import Unplugger
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.paths import QemuPaths
-from roost.drivers.qemu.qmp import Event
+from roost.drivers.qemu.qmp import Event, QmpClosed
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.bus import EventBus
@@ -35,10 +35,15 @@ from roost.model import domain as model
 
 XML = """<domain type='qemu' id='1'><name>g</name><memory unit='KiB'>65536</memory><os><type>hvm</type></os>
 <on_poweroff>{poweroff}</on_poweroff><on_crash>{crash}</on_crash>
-<devices><disk type='file' device='cdrom'><source file='/images/a.iso'/><target dev='sda' bus='sata'/>
+<devices><disk type='file' device='cdrom'><source file='/images/a.iso' index='4'/><target dev='sda' bus='sata'/>
 <alias name='sata0-0-0'/></disk>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='disconnected'/>
-<alias name='channel0'/></channel></devices></domain>"""
+<alias name='channel0'/></channel>
+<memory model='virtio-mem'><target><size unit='KiB'>262144</size><node>0</node><block unit='KiB'>2048</block>
+<requested unit='KiB'>131072</requested><current unit='KiB'>65536</current></target><alias name='virtiomem0'/></memory>
+</devices></domain>"""
+
+CLOCK = "<clock offset='variable' adjustment='3600' basis='utc'/><devices>"
 
 
 class Scene:
@@ -193,6 +198,74 @@ def test_an_end_that_nobody_asked_for_is_a_crash(scene: Scene) -> None:
     assert "reason=crashed" in scene.guest.log.path.read_text()
 
 
+def test_a_threshold_is_told_by_name_and_number(scene: Scene) -> None:
+    written = {"node_name": "libvirt-4-storage", "amount_exceeded": 5, "write_threshold": 10}
+    numbered = (E.ID_BLOCK_THRESHOLD, "sda[4]", "/images/a.iso", 10, 5)
+    assert scene.event("BLOCK_WRITE_THRESHOLD", **written) == [
+        (E.ID_BLOCK_THRESHOLD, "sda", "/images/a.iso", 10, 5),
+        numbered,
+    ]
+    scene.guest.blocks.named_thresholds.add("libvirt-4-storage")
+    scene.told.clear()
+    assert scene.event("BLOCK_WRITE_THRESHOLD", **written) == [numbered]
+    assert scene.event("BLOCK_WRITE_THRESHOLD", node_name="elsewhere") == []
+
+
+def test_an_io_error_is_the_disks_whose_node_it_is(scene: Scene) -> None:
+    data = {"device": "", "node_name": "libvirt-4-format", "operation": "write", "action": "report", "nospace": True}
+    assert scene.event("BLOCK_IO_ERROR", **data) == [
+        (E.ID_IO_ERROR, "/images/a.iso", "sata0-0-0", E.IO_ERROR_REPORT),
+        (E.ID_IO_ERROR_REASON, "/images/a.iso", "sata0-0-0", E.IO_ERROR_REPORT, "enospc"),
+    ]
+    assert scene.event("BLOCK_IO_ERROR", action="ignore")[0] == (E.ID_IO_ERROR, "", "", E.IO_ERROR_NONE)
+
+
+def test_the_clock_counts_from_where_it_was_at_the_start(scene: Scene) -> None:
+    assert scene.event("RTC_CHANGE", offset=12) == [(E.ID_RTC_CHANGE, 12)]
+    assert scene.record.live is not None
+    clock = model.parse(XML.format(poweroff="destroy", crash="destroy").replace("<devices>", CLOCK), live=True)
+    scene.record.live, scene.guest.clock = clock, 3600
+    assert scene.event("RTC_CHANGE", offset=10) == [(E.ID_RTC_CHANGE, 3610)]
+    assert scene.event("RTC_CHANGE", offset=-20) == [(E.ID_RTC_CHANGE, 3580)]
+    assert scene.record.live.clock is not None
+    assert scene.record.live.clock.adjustment == "3580"
+
+
+def test_memory_plugged_by_virtio(scene: Scene) -> None:
+    told = scene.event("MEMORY_DEVICE_SIZE_CHANGE", id="virtiomem0", size=134217728, qom_path="/x")
+    assert told == [(E.ID_MEMORY_DEVICE_SIZE_CHANGE, "virtiomem0", 131072)]
+    live = scene.record.live
+    assert live is not None
+    assert live.current_memory == 65536 + 131072 - 65536
+    assert "<current unit='KiB'>131072</current>" in scene.record.describe(inactive=False, secure=True)
+    # A balloon does not count it.
+    assert scene.event("BALLOON_CHANGE", actual=33554432) == [(E.ID_BALLOON_CHANGE, 32768 + 131072)]
+    assert scene.event("MEMORY_DEVICE_SIZE_CHANGE", id="gone", size=1) == []
+
+
+def test_a_monitor_that_talks_nonsense_is_told_and_the_guest_goes_on(scene: Scene) -> None:
+    scene.told.clear()
+    scene.supervisor.on_monitor_closed(scene.record, scene.guest, QmpClosed("no QMP", broken=True))
+    assert scene.told == [(E.ID_CONTROL_ERROR,)]
+    assert scene.process.signals == []
+    scene.supervisor.on_monitor_closed(scene.record, scene.guest, QmpClosed())
+    assert scene.process.signals == [signal.SIGTERM]
+
+
+def test_what_a_guest_says_of_its_panic_is_in_its_log(scene: Scene) -> None:
+    windows = {"type": "hyper-v", "arg1": 1, "arg2": 255, "arg3": 0, "arg4": 0, "arg5": 4096}
+    scene.document(crash="preserve")
+    scene.event("GUEST_PANICKED", action="pause", info=windows)
+    mainframe = {"type": "s390", "core": 2, "psw-mask": 1, "psw-addr": 255, "reason": "disabled-wait"}
+    scene.event("GUEST_PANICKED", action="pause", info=mainframe)
+    scene.event("GUEST_PANICKED", action="pause")
+    said = [line.partition(": ")[2] for line in scene.guest.log.path.read_text().splitlines()]
+    assert said == [
+        "panic hyper-v: arg1='0x1', arg2='0xff', arg3='0x0', arg4='0x0', arg5='0x1000'",
+        "panic s390: core='2' psw-mask='0x0000000000000001' psw-addr='0x00000000000000ff' reason='disabled-wait'",
+    ]
+
+
 def test_suspended_to_memory_and_woken(scene: Scene) -> None:
     assert scene.event("SUSPEND") == [(E.ID_PMSUSPEND, 0), life(E.PMSUSPENDED, E.PMSUSPENDED_MEMORY)]
     assert scene.state[0] == D.PMSUSPENDED
@@ -226,11 +299,6 @@ def test_displays(scene: Scene) -> None:
         ("DEVICE_UNPLUG_GUEST_ERROR", {"device": "net0", "path": "/x"}, (E.ID_DEVICE_REMOVAL_FAILED, "net0")),
         ("GUEST_CRASHLOADED", {"action": "run"}, (0, E.CRASHED, E.CRASHED_CRASHLOADED)),
         (
-            "BLOCK_WRITE_THRESHOLD",
-            {"node_name": "n", "amount_exceeded": 5, "write_threshold": 10},
-            (E.ID_BLOCK_THRESHOLD, "n", None, 10, 5),
-        ),
-        (
             "MEMORY_FAILURE",
             {"recipient": "guest", "action": "inject", "flags": {"action-required": True, "recursive": False}},
             (E.ID_MEMORY_FAILURE, E.MEMORY_FAILURE_RECIPIENT_GUEST, E.MEMORY_FAILURE_ACTION_INJECT, 1),
@@ -239,6 +307,18 @@ def test_displays(scene: Scene) -> None:
 )
 def test_events_that_are_only_passed_on(scene: Scene, name: str, data: dict[str, Any], told: tuple[Any, ...]) -> None:
     assert scene.event(name, **data) == [told]
+
+
+def test_a_full_image_is_told_by_its_disk_and_by_its_number(scene: Scene) -> None:
+    event = {"amount_exceeded": 5, "write_threshold": 10}
+    disk = (E.ID_BLOCK_THRESHOLD, "sda", "/images/a.iso", 10, 5)
+    image = (E.ID_BLOCK_THRESHOLD, "sda[4]", "/images/a.iso", 10, 5)
+    assert scene.event("BLOCK_WRITE_THRESHOLD", node_name="libvirt-4-storage", **event) == [disk, image]
+    scene.guest.blocks.named_thresholds.add("libvirt-4-storage")
+    scene.told.clear()
+    assert scene.event("BLOCK_WRITE_THRESHOLD", node_name="libvirt-4-storage", **event) == [image]
+    scene.told.clear()
+    assert scene.event("BLOCK_WRITE_THRESHOLD", node_name="libvirt-5-storage", **event) == []
 
 
 def test_every_event_reaches_the_monitors_subscribers(scene: Scene) -> None:

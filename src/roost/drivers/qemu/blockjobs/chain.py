@@ -184,6 +184,18 @@ def _is_called(layers: Sequence[Layer], place: int, name: str) -> bool:
     return name == path or os.path.normpath(posixpath.join(posixpath.dirname(above), name)) == path
 
 
+def image_at_node(domain: Domain, node: str) -> tuple[str, Layer, bool] | None:
+    """The image that a storage node reaches: (target of its disk, image, whether it is the disk's own)."""
+    for disk in domain.devices.disks:
+        layers = list(chain_of(disk).layers)
+        if disk.mirror is not None:
+            layers += mirror_chain(disk.mirror).layers
+        for layer in layers:
+            if layer.number and layer.storage_node == node:
+                return disk.target.dev, layer, layer is layers[0]
+    return None
+
+
 def highest_number(domain: Domain) -> int:
     """The highest number that an image of the running guest has."""
     return max(_numbers(domain), default=0)
@@ -208,6 +220,6 @@ def with_disk(domain: Domain, disk: Disk) -> Domain:
 
 
 __all__ = [
-    "Chain", "Layer", "as_defined", "chain_from", "chain_of", "disk_named", "find", "highest_number", "is_empty",
-    "is_same_place", "mirror_chain", "stores", "with_chain", "with_disk",
+    "Chain", "Layer", "as_defined", "chain_from", "chain_of", "disk_named", "find", "highest_number",
+    "image_at_node", "is_empty", "is_same_place", "mirror_chain", "stores", "with_chain", "with_disk",
 ]  # fmt: skip
