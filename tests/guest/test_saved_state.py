@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,36 @@ def test_the_document_in_an_image(root: Path) -> None:
             await state.describe_managed_save(ref, 0)
         with pytest.raises(SystemCallError, match="Failed to remove managed save file"):
             await state.remove_managed_save(ref, 0)
+
+    run(root, scenario)
+
+
+def test_what_belongs_to_a_run_is_not_in_its_image(root: Path) -> None:
+    """The processor is what was asked for, chains are found anew, sockets are the next run's."""
+    base, top = str(root / "base"), str(root / "top")
+    for words in ((base, "8M"), (top, "-b", base, "-F", "qcow2")):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *words], check=True)
+        os.chmod(words[0], 0o666)
+
+    async def scenario(world: World) -> None:
+        state, domains = world.get(SavedState), world.get(Domains)
+        devices = f"""<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+        <graphics type='vnc'><listen type='socket'/></graphics>
+        <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{root}/top'/>
+        <target dev='vda' bus='virtio'/></disk>"""
+        ref, path = await started(world, "s-run", devices, "<cpu mode='host-model'/>"), str(root / "image")
+        live = domains.describe(ref, 0)
+        assert "<backingStore type='file'" in live
+        await state.save(ref, path, None, 0)
+        shown = await state.describe_image(path, 0)
+        assert "<cpu mode='host-model'" in shown
+        for part in ("<backingStore", f"{root}/lib"):
+            assert part not in shown
+        await state.restore(path, None, 0)
+        for document in (domains.describe(ref, D.XML_INACTIVE), None, live, domains.describe(ref, 0)):
+            await state.save(ref, path, document, 0)
+            await state.restore(path, document, 0)
+        assert world.get(Inspection).state(ref, 0) == (D.RUNNING, D.RUNNING_RESTORED)
 
     run(root, scenario)
 

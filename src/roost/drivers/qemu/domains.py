@@ -16,6 +16,7 @@ from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.guest_cpu import for_this_host
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import START_FLAGS
+from roost.drivers.qemu.live import without_sockets
 from roost.drivers.qemu.swtpm import is_state_kept, remove_state
 from roost.engine.inspection import RecordInspection
 from roost.engine.registry import RegistryDomains
@@ -82,6 +83,7 @@ class QemuDomains(RegistryDomains[Guest]):
         emulator = document.devices.emulator
         cache = self._context.capabilities
         caps = await (cache.get(emulator) if emulator else cache.for_arch(document.os.arch))
+        document = without_sockets(document, self._context.paths.guests)
         return complete(document, self._facts_of(caps))
 
     async def describe_for_host(self, domain: DomainIdentity, flags: int) -> str:

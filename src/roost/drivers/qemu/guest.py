@@ -28,7 +28,7 @@ class GuestStatus(msgspec.Struct, frozen=True):
 
     phase: STARTING until QEMU is known well enough to be found again.
     pid, started: name the process for good; 0 while STARTING.
-    monitor: path of the monitor's socket. held: what it has of the host.
+    monitor: path of the monitor's socket. held: what it has of the host. asked: as of Guest.
     """
 
     phase: str
@@ -39,6 +39,7 @@ class GuestStatus(msgspec.Struct, frozen=True):
     fake_reboot: bool = False
     autodestroy: bool = False
     taints: tuple[str, ...] = ()
+    asked: str = ""
     agent_timeout: int = D.AGENT_RESPONSE_TIMEOUT_BLOCK
     blocks: BlockStatus = BlockStatus()
 
@@ -69,6 +70,7 @@ class Guest:
     vcpus: the thread of each virtual processor. iothreads: those of the I/O threads, by id.
     starting: its start has not succeeded yet; its end is the start's business.
     blocks: its block jobs.
+    asked: the <cpu> that its document asked for, before it was expanded, in a save image's cookie; "" without.
     """
 
     def __init__(self, resources: Resources, log: GuestLog, monitor_path: str) -> None:
@@ -90,6 +92,7 @@ class Guest:
         self.consoles: dict[str, ConsoleStream] = {}
         self.agent = AgentLink()
         self.blocks = BlockState()
+        self.asked = ""
 
     @property
     def group(self) -> str:
@@ -109,6 +112,7 @@ class Guest:
             fake_reboot=self.fake_reboot,
             autodestroy=self.autodestroy,
             taints=self.taints,
+            asked=self.asked,
             agent_timeout=self.agent.timeout,
             blocks=self.blocks.status(),
         )

@@ -44,6 +44,7 @@ from roost.host.api import Command
 from roost.model.domain import Domain
 from roost.model.domain.firmware import is_selected_at_start, with_firmware
 from roost.model.domain.os import nvram_path, variables_path
+from roost.model.domain.savecookie import SaveCookie, format_cookie
 
 #: Seconds until QEMU must have greeted: it may have to touch all of a large guest's memory first.
 GREETING_TIMEOUT = 60.0
@@ -106,12 +107,13 @@ class Launcher:
             record.set_state(D.PAUSED, D.PAUSED_STARTING_UP)
             directory = context.paths.guest(id, record.name)
             document = L.with_protection(self._with_firmware(record, document, flags), caps.sev)
+            asked = format_cookie(SaveCookie(cpu=document.cpu)) if document.cpu is not None else ""
             processors = context.documents.processors(caps, document.type)
             document = with_processor(document, caps, processors, context.host.node.machine())
             record.live = live = L.with_display_sockets(L.make_live(document, id, directory), directory)
             monitor_path = context.paths.monitor(id, record.name)
             guest = Guest(Resources(context.host), GuestLog(context.paths.log_file(record.name)), str(monitor_path))
-            guest.autodestroy = bool(flags & D.START_AUTODESTROY)
+            guest.autodestroy, guest.asked = bool(flags & D.START_AUTODESTROY), asked
             record.runtime = guest
             stack.push_async_callback(self._unwind, record, guest)
             needs = plan.needs(live, caps, found.volumes)

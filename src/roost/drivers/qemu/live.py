@@ -96,6 +96,35 @@ def with_protection(document: Domain, sev: SevFacts | None) -> Domain:
     return _replace(document, launch_security=made)
 
 
+def without_sockets(document: Domain, begin: str) -> Domain:
+    """The document without sockets of an earlier run, which a running guest's document shows. begin: of their paths."""
+    devices = document.devices
+    channels = tuple(
+        _replace(channel, source=_replace(channel.source, mode=None, path=None))
+        if isinstance(channel.source, UnixChar) and (channel.source.path or "").startswith(begin)
+        else channel
+        for channel in devices.channels
+    )
+    displays = tuple(_without_socket(display, begin) for display in devices.graphics)
+    if channels == devices.channels and displays == devices.graphics:
+        return document
+    return _replace(document, devices=_replace(devices, channels=channels, graphics=displays))
+
+
+def _without_socket(graphics: AnyGraphics, begin: str) -> AnyGraphics:
+    if not isinstance(graphics, VncGraphics | SpiceGraphics):
+        return graphics
+    listens = tuple(
+        SocketListen() if isinstance(listen, SocketListen) and (listen.socket or "").startswith(begin) else listen
+        for listen in graphics.listens
+    )
+    if listens == graphics.listens:
+        return graphics
+    if isinstance(graphics, VncGraphics):
+        return _replace(graphics, listens=listens, socket=None)
+    return _replace(graphics, listens=listens)
+
+
 # -- what the start has found out --------------------------------------------------------------
 
 

@@ -22,7 +22,12 @@ class QemuPaths(NamedTuple):
 
     def guest(self, id: int, name: str) -> Path:
         """A running guest's own directory. Short names only: a socket's path has 107 bytes."""
-        return self.state / f"domain-{id}-{name[:20]}"
+        return Path(f"{self.guests}{id}-{name[:20]}")
+
+    @property
+    def guests(self) -> str:
+        """How the paths of all guests' own directories begin."""
+        return str(self.state / "domain-")
 
     def monitor(self, id: int, name: str) -> Path:
         return self.guest(id, name) / "monitor.sock"

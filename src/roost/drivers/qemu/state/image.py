@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from roost.constants import domain as D
+from roost.drivers.qemu.guest import Guest
+from roost.drivers.qemu.live import without_sockets
 from roost.drivers.qemu.state.files import find_program, read_beginning, replace_header
 from roost.drivers.qemu.state.header import Header, Preface, new_preface, program_of, read_preface
 from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.compare import compare_abi
-from roost.model.domain.devices.chardev import UnixChar
-from roost.model.domain.devices.graphics import SocketListen, SpiceGraphics, VncGraphics
+from roost.model.domain.devices.disk import Disk
 from roost.model.domain.savecookie import SaveCookie, format_cookie, parse_cookie
 
 
@@ -41,7 +41,8 @@ class Image(NamedTuple):
         program = find_program(name, "save")
         return (program, "-dc", "--ignore-warn") if name == "lzop" else (program, "-dc")
 
-    def as_started(self) -> Domain:
+    @property
+    def started_as(self) -> Domain:
         """The document with the processor that the memory was saved with."""
         if not self.preface.cookie:
             return self.document
@@ -55,36 +56,23 @@ def preface_of(document: Domain, live: Domain, *, running: bool, format: int) ->
     return new_preface(model.format(document), cookie, running=running, format=format)
 
 
-def at_rest(live: Domain, directory: Path) -> Domain:
-    """A running guest's document without what belongs to this run of it. directory: the guest's own."""
+def at_rest(live: Domain, guest: Guest, config: Domain | None) -> Domain:
+    """A running guest's document without what belongs to this run of it. config: its definition."""
     # What only a running guest has is marked in the records: the reader leaves it out.
     document = model.parse(model.format(live))
-    own = f"{directory}/"
-    devices = document.devices
-    channels = tuple(
-        replace(channel, source=replace(channel.source, mode=None, path=None))
-        if isinstance(channel.source, UnixChar) and (channel.source.path or "").startswith(own)
-        else channel
-        for channel in devices.channels
-    )
-    displays = tuple(
-        _without_socket(display, own) if isinstance(display, VncGraphics | SpiceGraphics) else display
-        for display in devices.graphics
-    )
+    if guest.asked:
+        document = replace(document, cpu=parse_cookie(guest.asked).cpu)
+    document = without_sockets(document, f"{guest.resources.held.directory}/")
     labels = tuple(label for label in document.seclabels if label.type != "dynamic" or label.label is None)
-    return replace(document, seclabels=labels, devices=replace(devices, channels=channels, graphics=displays))
+    devices = document.devices
+    disks = _without_found_chains(devices.disks, config)
+    return replace(document, seclabels=labels, devices=replace(devices, disks=disks))
 
 
-def _without_socket(display: VncGraphics | SpiceGraphics, own: str) -> VncGraphics | SpiceGraphics:
-    listens = tuple(
-        SocketListen() if isinstance(listen, SocketListen) and (listen.socket or "").startswith(own) else listen
-        for listen in display.listens
-    )
-    if listens == display.listens:
-        return display
-    if isinstance(display, VncGraphics):
-        return replace(display, listens=listens, socket=None)
-    return replace(display, listens=listens)
+def _without_found_chains(disks: Sequence[Disk], config: Domain | None) -> tuple[Disk, ...]:
+    """Backing chains that the start has found are found anew; those that somebody wrote down stay."""
+    left_open = {disk.target.dev for disk in config.devices.disks if disk.backing_store is None} if config else ()
+    return tuple(replace(disk, backing_store=None) if disk.target.dev in left_open else disk for disk in disks)
 
 
 class Images:
@@ -99,10 +87,13 @@ class Images:
         preface = read_preface(header, body)
         return Image(path, preface, await self._complete(model.parse(preface.document)))
 
-    async def exchanged(self, old: Domain, xml: str) -> Domain:
-        """A client's document instead of `old`. Raises ConfigUnsupported when the guest would notice."""
+    async def exchanged(self, old: Domain, live: Domain, xml: str) -> Domain:
+        """A client's document instead of `old`. Raises ConfigUnsupported when the guest would notice.
+
+        live: `old` with the processor as the guest has it: either may be told of again.
+        """
         new = await self._complete(model.parse(xml))
-        compare_abi(old, new)
+        compare_abi(replace(old, cpu=live.cpu) if new.cpu == live.cpu else old, new)
         return new
 
     async def define(self, path: str, xml: str, flags: int) -> None:
@@ -111,7 +102,7 @@ class Images:
         running = chosen(flags, default=image.header.running)
         if xml == image.preface.document and running == image.header.running:
             return
-        document = await self.exchanged(image.document, xml)
+        document = await self.exchanged(image.document, image.started_as, xml)
         preface = image.preface._replace(header=image.header._replace(running=running), document=model.format(document))
         await asyncio.to_thread(replace_header, path, preface.pack(complete=True), "header data")
 

@@ -22,6 +22,7 @@ from roost.engine.jobs import LongJob
 from roost.engine.table import uuid_bytes
 from roost.errors import From, InternalError, OperationFailed, OperationInvalid
 from roost.host.api import Processes
+from roost.model.domain.savecookie import SaveCookie, format_cookie
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class ImageSource:
         image, monitor, process = self._image, guest.monitor, guest.process
         assert monitor is not None
         assert process is not None
+        cpu = image.document.cpu
+        guest.asked = format_cookie(SaveCookie(cpu=cpu)) if cpu is not None else ""
         async with reading(
             image.path,
             self._processes,
@@ -113,7 +116,7 @@ class Restorer:
         table = self._context.table
         image = await self._images.open(path)
         if xml is not None:
-            image = image._replace(document=await self._images.exchanged(image.document, xml))
+            image = image._replace(document=await self._images.exchanged(image.document, image.started_as, xml))
         document = image.document
         source = ImageSource(
             image,
@@ -131,7 +134,7 @@ class Restorer:
                 if record.is_active:
                     raise OperationInvalid(f"domain '{record.name}' is already active", domain=From.DOMAIN)
                 with restoring(record):
-                    await self._launcher.start(record, image.as_started(), reset, source)
+                    await self._launcher.start(record, image.started_as, reset, source)
         finally:
             if not record.is_active and not record.is_persistent:
                 table.remove(record)
@@ -182,7 +185,7 @@ class Restorer:
         source = ManagedSource(image, self._context.host.processes, runs=runs, bypass_cache=bypass_cache)
         with restoring(record):
             try:
-                await self._launcher.start(record, image.as_started(), flags, source)
+                await self._launcher.start(record, image.started_as, flags, source)
             except BaseException:
                 source.give_back()
                 raise

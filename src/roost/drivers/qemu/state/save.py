@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
 
 from roost.constants import domain as D
 from roost.constants import domain_events as E
@@ -83,8 +82,8 @@ class Saver:
         if live is None:
             raise gone()
         check_saveable(live)
-        document = at_rest(live, Path(guest.resources.held.directory))
-        return document if xml is None else await self._images.exchanged(document, xml)
+        document = at_rest(live, guest, record.config if record.is_persistent else None)
+        return document if xml is None else await self._images.exchanged(document, live, xml)
 
     async def _finish(self, writer: MemoryWriter, target: Target, preface: Preface) -> None:
         """Everything is on disk, then the header says so."""
