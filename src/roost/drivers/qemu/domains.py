@@ -127,7 +127,6 @@ class QemuDomains(RegistryDomains[Guest]):
         if not record.is_active:
             self._checkpoints.remove_all(record.name)
 
-
     def _check_checkpoints(self, record: GuestRecord, flags: int) -> None:
         """They go with a definition that has no guest; a running guest goes on using them."""
         count = len(self._checkpoints.of(record.name))
@@ -168,6 +167,14 @@ class QemuInspection(RecordInspection[Guest]):
         process = record.runtime.process if record.runtime is not None else None
         usage = process.usage() if process is not None else None
         return usage.user + usage.system if usage is not None else 0
+
+    def control_info(self, domain: DomainIdentity, flags: int) -> tuple[int, int, int]:
+        info = super().control_info(domain, flags)
+        guest = self.table.get_active(domain).runtime
+        monitor = guest.monitor if guest is not None else None
+        if monitor is not None and monitor.closed is not None:
+            return D.CONTROL_ERROR, D.CONTROL_ERROR_REASON_MONITOR, 0
+        return info
 
     def security_label(self, domain: DomainIdentity) -> tuple[str, bool]:
         self.table.get(domain)

@@ -326,7 +326,7 @@ def _crash_loaded(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) 
 
 
 def _block_threshold(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
-    """Told of the image by its number, and of a disk's own image by the disk's name too, unless it was set by number."""
+    """Told of by an image's number, and of a disk's own image by the disk's name too, unless it was set by number."""
     excess, threshold = int(data.get("amount-exceeded", 0)), int(data.get("write-threshold", 0))
     node = str(data.get("node-name", ""))
     found = image_at_node(record.live, node) if record.live is not None else None

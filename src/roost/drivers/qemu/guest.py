@@ -26,7 +26,7 @@ STARTING, RUNNING = "starting", "running"
 class GuestStatus(msgspec.Struct, frozen=True):
     """The driver's part of a status file.
 
-    phase: STARTING until QEMU is known well enough to be found again.
+    clock: as of Guest. phase: STARTING until QEMU is known well enough to be found again.
     pid, started: name the process for good; 0 while STARTING.
     monitor: path of the monitor's socket. held: what it has of the host. asked: as of Guest.
     """
@@ -38,6 +38,7 @@ class GuestStatus(msgspec.Struct, frozen=True):
     started: int = 0
     fake_reboot: bool = False
     autodestroy: bool = False
+    clock: int = 0
     taints: tuple[str, ...] = ()
     asked: str = ""
     agent_timeout: int = D.AGENT_RESPONSE_TIMEOUT_BLOCK
@@ -86,6 +87,7 @@ class Guest:
         self.paused_for_reboot = False
         self.starting = True
         self.autodestroy = False
+        self.clock = 0
         self.taints: tuple[str, ...] = ()
         self.vcpus: tuple[int, ...] = ()
         self.iothreads: dict[int, int] = {}
@@ -111,6 +113,7 @@ class Guest:
             started=process.started if process is not None and running else 0,
             fake_reboot=self.fake_reboot,
             autodestroy=self.autodestroy,
+            clock=self.clock,
             taints=self.taints,
             asked=self.asked,
             agent_timeout=self.agent.timeout,

@@ -139,6 +139,8 @@ class Launcher:
                 nbd_certificates=context.config.certificates("nbd"),
                 incoming=memory is not None,
             )
+            live = L.with_clock(live, grants.utc_offset)
+            guest.clock = L.clock_ahead(live)
             record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
             settings = [
                 (command.name, command.arguments)

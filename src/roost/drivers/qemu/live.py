@@ -176,6 +176,21 @@ def _with_target(interface: Interface, names: Mapping[str, str]) -> Interface:
     return _replace(interface, target=_replace(interface.target or InterfaceTarget(), dev=name))
 
 
+def with_clock(live: Domain, utc_offset: int) -> Domain:
+    """A clock that differs from the host's local time differs from UTC, too: by that it is shown while it runs."""
+    clock = live.clock
+    if clock is None or clock.offset != "variable" or clock.basis != "localtime":
+        return live
+    ahead = int(clock.adjustment or 0) + utc_offset
+    return _replace(live, clock=_replace(clock, basis="utc", adjustment=str(ahead)))
+
+
+def clock_ahead(live: Domain) -> int:
+    """Seconds that a clock of offset 'variable' is ahead; 0 for others."""
+    clock = live.clock
+    return int(clock.adjustment or 0) if clock is not None and clock.offset == "variable" else 0
+
+
 def with_terminals(live: Domain, chardevs: Sequence[Mapping[str, Any]]) -> Domain:
     """Paths of pseudo terminals, from QEMU's answer to query-chardev."""
     paths = {

@@ -66,6 +66,9 @@ class GuestLog:
     def taint(self, id: int, what: str) -> None:
         self.write(f"{_now()}: Domain id={id} is tainted: {what}\n")
 
+    def panic(self, words: str) -> None:
+        self.write(f"{_now()}: panic {words}\n")
+
     def end(self, reason: str) -> None:
         """The closing line. reason: shutdown, destroyed, crashed, failed …"""
         self.write(f"{_now()}: shutting down, reason={reason}\n")

@@ -152,10 +152,15 @@ class Supervisor:
             await process.wait()
 
     def on_monitor_closed(self, record: GuestRecord, guest: Guest, reason: QmpClosed) -> None:
-        """A guest without its monitor is of no use; mostly its process is about to end."""
-        if record.runtime is guest and not guest.starting:
-            log.debug("monitor of %s: %s", record.name, reason)
-            self.kill(guest)
+        """Mostly the process is about to end, and is helped along; one that talks nonsense is left to itself."""
+        if record.runtime is not guest or guest.starting:
+            return
+        if reason.broken:
+            log.error("monitor of %s: %s", record.name, reason)
+            self.publish(record, E.ID_CONTROL_ERROR)
+            return
+        log.debug("monitor of %s: %s", record.name, reason)
+        self.kill(guest)
 
     def on_exit(self, record: GuestRecord, guest: Guest) -> None:
         """The process is gone: forget what it held and say so. Runs once, on the loop."""

@@ -38,11 +38,11 @@ XML = """<domain type='qemu' id='1'><name>g</name><memory unit='KiB'>65536</memo
 <devices><disk type='file' device='cdrom'><source file='/images/a.iso' index='4'/><target dev='sda' bus='sata'/>
 <alias name='sata0-0-0'/></disk>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='disconnected'/>
-<alias name='channel0'/></channel>
-<memory model='virtio-mem'><target><size unit='KiB'>262144</size><node>0</node><block unit='KiB'>2048</block>
-<requested unit='KiB'>131072</requested><current unit='KiB'>65536</current></target><alias name='virtiomem0'/></memory>
-</devices></domain>"""
+<alias name='channel0'/></channel></devices></domain>"""
 
+MEMORY = """<devices><memory model='virtio-mem'><target><size unit='KiB'>262144</size><node>0</node>
+<block unit='KiB'>2048</block><requested unit='KiB'>131072</requested><current unit='KiB'>65536</current></target>
+<alias name='virtiomem0'/></memory>"""
 CLOCK = "<clock offset='variable' adjustment='3600' basis='utc'/><devices>"
 
 
@@ -232,6 +232,8 @@ def test_the_clock_counts_from_where_it_was_at_the_start(scene: Scene) -> None:
 
 
 def test_memory_plugged_by_virtio(scene: Scene) -> None:
+    document = XML.format(poweroff="destroy", crash="destroy").replace("<devices>", MEMORY)
+    scene.record.live = model.parse(document, live=True)
     told = scene.event("MEMORY_DEVICE_SIZE_CHANGE", id="virtiomem0", size=134217728, qom_path="/x")
     assert told == [(E.ID_MEMORY_DEVICE_SIZE_CHANGE, "virtiomem0", 131072)]
     live = scene.record.live

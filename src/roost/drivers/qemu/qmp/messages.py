@@ -68,10 +68,11 @@ class Event(NamedTuple):
 
 
 class QmpClosed(InternalError):
-    """The monitor's connection is gone, or became useless."""
+    """The monitor's connection is gone, or became useless: `broken`, because what came is not QMP."""
 
-    def __init__(self, detail: str = "End of file from qemu monitor", *, hint: str = "") -> None:
+    def __init__(self, detail: str = "End of file from qemu monitor", *, hint: str = "", broken: bool = False) -> None:
         super().__init__(detail, domain=From.QEMU, hint=hint)
+        self.broken = broken
 
 
 class QmpCommandError(InternalError):
@@ -112,7 +113,9 @@ class LineBuffer:
         if self._size > self._limit:
             self._parts, self._size = [], 0
             raise QmpClosed(
-                f"QEMU sent a message of more than {self._limit} bytes", hint="its monitor is closed; destroy the guest"
+                f"QEMU sent a message of more than {self._limit} bytes",
+                hint="its monitor is closed; destroy the guest",
+                broken=True,
             )
 
 
@@ -123,7 +126,9 @@ def decode(line: bytes) -> Message:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         excerpt = line[:80].decode("ascii", "backslashreplace")
         raise QmpClosed(
-            f"cannot parse json {excerpt}: {error}", hint="what answered on the monitor's socket is not QEMU"
+            f"cannot parse json {excerpt}: {error}",
+            hint="what answered on the monitor's socket is not QEMU",
+            broken=True,
         ) from error
 
 
