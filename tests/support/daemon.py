@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from support import groups
 from support.peer import accepts
 
 START_SECONDS = 30.0
@@ -148,9 +149,12 @@ class RoostDaemon:
 
     def end_guests(self) -> None:
         """Kill what guests are left."""
-        for pid in self.guest_pids():
+        pids = self.guest_pids()
+        left = groups.groups_of(pids)
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        groups.remove(left)
 
     def __enter__(self) -> RoostDaemon:
         try:

@@ -18,6 +18,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from support import groups
+
 SECONDS = 120.0
 
 # Debian's binding belongs to Debian's interpreter, not to the one the tests run under.
@@ -176,7 +178,9 @@ class Peer:
     def stop(self) -> None:
         """End it, and with it every process in its namespace."""
         if self._process is not None:
-            firsts = [os.pidfd_open(pid) for pid in children(self._process.pid)]
+            shells = children(self._process.pid)
+            left = groups.groups_of(pid for shell in shells for pid in children(shell))
+            firsts = [os.pidfd_open(pid) for pid in shells]
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -184,6 +188,7 @@ class Peer:
             for pidfd in firsts:
                 select.select([pidfd], [], [], SECONDS)
                 os.close(pidfd)
+            groups.remove(left)
 
     def __enter__(self) -> Peer:
         try:
