@@ -173,7 +173,7 @@ REFUSED = [
     ("<shmem name='x'/>", OperationUnsupported, "live attach of shmem model 'ivshmem'"),
     ("<filesystem><source dir='/'/><target dir='x'/></filesystem>", OperationUnsupported, "only virtiofs"),
     ("<disk><source file='/nowhere/x.img'/><target dev='sdb' bus='scsi'/></disk>", SystemCallError, "nowhere"),
-    ("<gadget/>", XmlError, "gadget"),
+    ("<gadget/>", ConfigUnsupported, "unknown device type 'gadget'"),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from roost.errors import From, RoostError, XmlDetail, XmlError, XmlInvalidSchema
+from roost.errors import ConfigUnsupported, From, RoostError, XmlDetail, XmlError, XmlInvalidSchema
 from roost.xml.decode import READERS, WRONG
 from roost.xml.encode import OPEN, WRITERS
 from roost.xml.faults import Hint, Inspector
@@ -257,7 +257,7 @@ def parse_member(
     tag = str(events[0][0])
     field = next((f for f in shape_of(cls).fields if f.kind in (RECORD, RECORDS) and f.path == (tag,)), None)
     if field is None:
-        raise XmlError(f"unknown device type '{tag}'", domain=From.DOMAIN)
+        raise ConfigUnsupported(f"unknown device type '{tag}'", domain=From.DOMAIN)
     if validate:
         _inspector(data, cls, name, wrapped=True).refuse_unknown(cls)
     try:

@@ -103,7 +103,7 @@ def test_at_a_terminal(terminal: tuple[Console, int], tmp_path: Path) -> None:
         with contextlib.suppress(ConsoleError):
             console.wait_for("roost # ", 1)
             break
-    os.write(master, b"vcpu\t")
+    os.write(master, b"vcpuc\t")
     console.wait_for("vcpucount ")
     os.write(master, b"--gu\t")
     console.wait_for("--guest ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roost.cli.failure import CommandFailed, failing
-from roost.cli.table import DATA, TEXT, Command, Option, domain_argument, flag
+from roost.cli.table import ALIAS, DATA, TEXT, Command, Option, domain_argument, flag
 from roost.cli.xmltree import parse
 from roost.constants import domain as constants
 from roost.constants import typed_params
@@ -122,6 +122,35 @@ def _domifstat(shell: Shell, arguments: Arguments) -> None:
             shell.write(f"{device} {field} {value}\n")
 
 
+def _getlink(shell: Shell, arguments: Arguments) -> None:
+    name = arguments.required("interface")
+    domain = shell.domain(arguments)
+    document = parse(shell.xml(domain, constants.XML_INACTIVE if arguments.has("config") else 0))
+    mac = _normal_mac(name)
+    found = [
+        interface
+        for interface in document.all("devices/interface")
+        if (mac and interface.attribute("mac", "address") == mac) or interface.attribute("target", "dev") == name
+    ]
+    if not found:
+        raise CommandFailed(f"Interface (mac: {mac}) not found." if mac else f"Interface (dev: {name}) not found.")
+    if len(found) > 1:
+        raise CommandFailed("multiple matching interfaces found")
+    shell.write(f"{name} {found[0].attribute('link', 'state') or 'up'}")
+
+
+def _normal_mac(text: str) -> str:
+    """A MAC address with two digits for each byte; "" for what is none."""
+    parts = text.split(":")
+    try:
+        numbers = [int(part, 16) for part in parts]
+    except ValueError:
+        return ""
+    if len(numbers) != 6 or any(not 0 <= number <= 0xFF for number in numbers):
+        return ""
+    return ":".join(f"{number:02x}" for number in numbers)
+
+
 _INACTIVE = flag("inactive", "from the configuration used at the next start")
 
 COMMANDS = (
@@ -151,5 +180,15 @@ COMMANDS = (
         "",
         domain_argument("active_domains"),
         Option("interface", DATA, "name or MAC address of the interface", required=True, completes="interfaces"),
+    ),
+    Command(
+        "domif-getlink",
+        _getlink,
+        "whether the cable of an interface is plugged in",
+        "",
+        domain_argument(),
+        Option("interface", DATA, "name or MAC address of the interface", required=True, completes="interfaces"),
+        Option("persistent", ALIAS, target="config"),
+        flag("config", "of the configuration used at the next start"),
     ),
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from roost.cli import impact
 from roost.cli.failure import CommandFailed
-from roost.cli.table import Command, config_live_current, domain_argument, flag
+from roost.cli.table import DATA, NUMBER, Command, Option, config_live_current, domain_argument, flag
 from roost.constants import domain as constants
+from roost.constants import typed_params as kinds
 from roost.errors import InvalidArg, NoSupport, RoostError
 
 TYPE_CHECKING = False
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from roost.cli.shell import Shell
     from roost.client.records import Domain
 
+_UINT_MAX = 0xFFFFFFFF
 _ALL = (
     ("maximum", "config", constants.AFFECT_CONFIG | constants.VCPU_MAXIMUM),
     ("maximum", "live", constants.AFFECT_LIVE | constants.VCPU_MAXIMUM),
@@ -78,7 +81,122 @@ def _count(shell: Shell, domain: Domain, flags: int) -> int:
     return int(maximum if flags & constants.VCPU_MAXIMUM else current)
 
 
+# -- changing ----------------------------------------------------------------------------------
+
+_IMPACT = (("current", "live"), ("current", "config"))
+
+
+def _setvcpus(shell: Shell, arguments: Arguments) -> None:
+    arguments.exclude(*_IMPACT, ("guest", "config"))
+    if arguments.has("maximum") and not arguments.has("config"):
+        raise CommandFailed("Option --config is required by option --maximum")
+    flags = (
+        impact.flags_of(arguments)
+        | constants.VCPU_GUEST * arguments.has("guest")
+        | constants.VCPU_MAXIMUM * arguments.has("maximum")
+        | constants.VCPU_HOTPLUGGABLE * arguments.has("hotpluggable")
+    )
+    domain = shell.domain(arguments)
+    count = arguments.number("count", 0, _UINT_MAX)
+    if not count:
+        raise CommandFailed("Can't set 0 processors for a VM")
+    if flags or arguments.has("current"):
+        shell.client.call("DOMAIN_SET_VCPUS_FLAGS", domain, count, flags)
+    else:
+        shell.client.call("DOMAIN_SET_VCPUS", domain, count)
+
+
+def _setvcpu(shell: Shell, arguments: Arguments) -> None:
+    arguments.exclude(("enable", "disable"), *_IMPACT)
+    enable = arguments.has("enable")
+    if not enable and not arguments.has("disable"):
+        raise CommandFailed("one of --enable, --disable is required")
+    listed = arguments.required("vcpulist")
+    domain = shell.domain(arguments)
+    shell.client.call("DOMAIN_SET_VCPU", domain, listed, int(enable), impact.flags_of(arguments))
+
+
+def _iothread(shell: Shell, arguments: Arguments) -> tuple[Domain, int, int]:
+    arguments.exclude(*_IMPACT)
+    domain = shell.domain(arguments)
+    number = arguments.number("id") or 0
+    if number <= 0:
+        raise CommandFailed(f"Invalid IOThread id value: '{number}'")
+    return domain, number, impact.flags_of(arguments)
+
+
+def _iothreadadd(shell: Shell, arguments: Arguments) -> None:
+    shell.client.call("DOMAIN_ADD_IOTHREAD", *_iothread(shell, arguments))
+
+
+def _iothreaddel(shell: Shell, arguments: Arguments) -> None:
+    shell.client.call("DOMAIN_DEL_IOTHREAD", *_iothread(shell, arguments))
+
+
+#: The options of iothreadset: what they set, its type, the smallest and largest value.
+_POOL = (
+    ("poll-max-ns", constants.IOTHREAD_POLL_MAX_NS, kinds.ULLONG, 0, 2**64 - 1),
+    ("poll-grow", constants.IOTHREAD_POLL_GROW, kinds.UINT, 0, _UINT_MAX),
+    ("poll-shrink", constants.IOTHREAD_POLL_SHRINK, kinds.UINT, 0, _UINT_MAX),
+    ("thread-pool-min", constants.IOTHREAD_THREAD_POOL_MIN, kinds.INT, -(2**31), 2**31 - 1),
+    ("thread-pool-max", constants.IOTHREAD_THREAD_POOL_MAX, kinds.INT, -(2**31), 2**31 - 1),
+)
+
+
+def _iothreadset(shell: Shell, arguments: Arguments) -> None:
+    domain, number, flags = _iothread(shell, arguments)
+    params = [
+        (field, (kind, value))
+        for option, field, kind, low, high in _POOL
+        if (value := arguments.number(option, low, high)) is not None
+    ]
+    if not params:
+        raise CommandFailed("Not enough arguments passed, nothing to set")
+    shell.client.call("DOMAIN_SET_IOTHREAD_PARAMS", domain, number, params, flags)
+
+
+_ID = Option("id", NUMBER, "number of the thread", required=True)
+
 COMMANDS = (
+    Command(
+        "setvcpus",
+        _setvcpus,
+        "change the number of virtual processors",
+        "Of the running domain unless told otherwise.",
+        domain_argument(),
+        Option("count", NUMBER, "how many", required=True),
+        flag("maximum", "how many there can be at the next start"),
+        *config_live_current(),
+        flag("guest", "have the agent in the guest switch them on and off"),
+        flag("hotpluggable", "new ones can be taken out again"),
+    ),
+    Command(
+        "setvcpu",
+        _setvcpu,
+        "plug in or take out single virtual processors",
+        "Those of one core at a time.",
+        domain_argument(),
+        Option("vcpulist", DATA, "numbers, such as 2-3", required=True),
+        flag("enable", "plug them in"),
+        flag("disable", "take them out"),
+        *config_live_current(),
+    ),
+    Command("iothreadadd", _iothreadadd, "add an I/O thread", "", domain_argument(), _ID, *config_live_current()),
+    Command("iothreaddel", _iothreaddel, "remove an I/O thread", "", domain_argument(), _ID, *config_live_current()),
+    Command(
+        "iothreadset",
+        _iothreadset,
+        "change how an I/O thread polls and works",
+        "",
+        domain_argument(),
+        _ID,
+        Option("poll-max-ns", NUMBER, "nanoseconds that it polls at most"),
+        Option("poll-grow", NUMBER, "by what that time grows"),
+        Option("poll-shrink", NUMBER, "by what it shrinks"),
+        Option("thread-pool-min", NUMBER, "workers that are always there"),
+        Option("thread-pool-max", NUMBER, "workers that there are at most"),
+        *config_live_current(),
+    ),
     Command(
         "vcpucount",
         _vcpucount,

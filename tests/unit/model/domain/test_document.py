@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from roost.errors import RoostError, XmlDetail, XmlError, XmlInvalidSchema
+from roost.errors import ConfigUnsupported, RoostError, XmlDetail, XmlInvalidSchema
 from roost.model.domain import Domain, format, format_device, parse, parse_device
 from roost.model.domain.devices.disk import BlockSource, Disk, FileSource
 from roost.model.domain.devices.graphics import VncGraphics
@@ -177,7 +177,7 @@ def test_one_device() -> None:
     assert format_device(disk, "disk") == (
         "<disk type='block' device='disk'>\n  <source dev='/dev/x'/>\n  <target dev='vda' bus='virtio'/>\n</disk>\n"
     )
-    with pytest.raises(XmlError, match="unknown device type 'bogus'"):
+    with pytest.raises(ConfigUnsupported, match="unknown device type 'bogus'"):
         parse_device("<bogus/>")
     with pytest.raises(
         RoostError, match=r"line 2, /disk/driver/@cache: expected one of .*; the nearest is 'writeback'"

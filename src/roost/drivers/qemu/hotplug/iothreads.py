@@ -38,7 +38,7 @@ def listed(document: Domain) -> tuple[IoThread, ...]:
 
 def _with(document: Domain, threads: Sequence[IoThread]) -> Domain:
     # A count says enough of threads that are numbered from 1 on.
-    plain = not document.iothread_ids and list(threads) == [IoThread(id=n + 1) for n in range(len(threads))]
+    plain = list(threads) == [IoThread(id=n + 1) for n in range(len(threads))]
     return replace(document, iothreads=len(threads) or None, iothread_ids=() if plain else tuple(threads))
 
 

@@ -160,7 +160,9 @@ def choose_one(found: Sequence[Entity], domain: Domain, numbers: set[int], *, en
     if len(wanted) != 1:
         raise Unsupported("only one hotpluggable entity can be selected", domain=From.QEMU)
     if not enable and wanted[0].alias is None:
-        raise InvalidArg(f"vcpu '{wanted[0].first}' can't be hotunplugged", domain=From.QEMU)
+        raise Unsupported(
+            f"vcpu '{wanted[0].first}' can't be unplugged", domain=From.QEMU, hint="it was there when the guest started"
+        )
     return wanted[0]
 
 

@@ -18,6 +18,7 @@ from roost.drivers.qemu.hotplug.classes import class_of
 from roost.drivers.qemu.hotplug.definition import memory_meant
 from roost.drivers.qemu.hotplug.plug import Complete, run, take_back
 from roost.drivers.qemu.plan.blocks import backend_id
+from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
 from roost.errors import ConfigUnsupported, DeviceMissing, From, InternalError
 from roost.model.domain import Domain
@@ -118,7 +119,9 @@ class Updater:
                 await tray.open()
             await tray.do("blockdev-remove-medium", name)
             await take_back(monitor, plan.undo(before))
-            self._exchange(record, old.alias, source=FileSource(), backing_store=None)
+            self._exchange(
+                record, old.alias, source=FileSource(index=next_number(live.devices.disks)), backing_store=None
+            )
             self._give_back(record, guest, old, live, caps)
             node = plan.disk_node(made, joining.document, caps, joining.grants)
             if node is not None:
@@ -129,8 +132,10 @@ class Updater:
                 await run(monitor, command)
             stack.pop_all()
         guest.resources.close()
-        left = {"source": made.source, "driver": made.driver, "backing_store": made.backing_store}
-        self._exchange(record, old.alias, **left, encryption=made.encryption, auth=made.auth)
+        left = {"driver": driver, "encryption": made.encryption, "auth": made.auth}
+        if node is not None:
+            left |= {"source": made.source, "backing_store": made.backing_store}
+        self._exchange(record, old.alias, **left)
         self._context.save(record)
 
     def _give_back(self, record: GuestRecord, guest: Guest, old: Disk, live: Domain, caps: plan.Capabilities) -> None:

@@ -164,8 +164,9 @@ class QemuVcpus(Vcpus):
             return iothreads.changed(document, id, values)
 
         def edit_config(document: Domain) -> Domain:
+            changed = edit(document)
             iothreads.check_config(values)
-            return edit(document)
+            return changed
 
         await self._change(domain, flags, id, edit, act, edit_config)
 

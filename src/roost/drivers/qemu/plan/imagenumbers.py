@@ -60,8 +60,13 @@ def with_next_numbers(disk: Disk, others: Sequence[Disk]) -> Disk:
     """A disk that joins a running guest, its images numbered from one past the highest of the others."""
     if isinstance(disk.source, FileSource | BlockSource) and _path(disk.source) is None:
         return disk
-    following = max((number for other in others for number in _known(other) if number), default=0) + 1
+    following = next_number(others)
     return _numbered(disk, list(range(following, following + len(tuple(_known(disk))))))
+
+
+def next_number(disks: Sequence[Disk]) -> int:
+    """One past the highest number of an image."""
+    return max((number for disk in disks for number in _known(disk) if number), default=0) + 1
 
 
 def _path(source: FileSource | BlockSource) -> str | None:
@@ -90,4 +95,4 @@ def _with_data(source: AnyDiskSource, numbers: list[int]) -> AnyDiskSource:
     return replace(source, data_store=replace(store, index=numbers.pop(0)))
 
 
-__all__ = ["number_images", "with_next_numbers", "with_numbers"]
+__all__ = ["next_number", "number_images", "with_next_numbers", "with_numbers"]
