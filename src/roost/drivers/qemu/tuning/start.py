@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -24,6 +25,8 @@ from roost.errors import ConfigUnsupported, From, RoostError, SystemCallError
 from roost.host.api import Controller, DeviceSetting, Host
 from roost.model.domain import Domain
 from roost.model.domain.tuning import Resource
+
+log = logging.getLogger(__name__)
 
 #: How many guests of one name and number several daemons may run before something is wrong.
 _ATTEMPTS = 100
@@ -59,17 +62,24 @@ def _choose(host: Host, guest: Guest, wanted: str) -> None:
 
 
 def make_group(host: Host, guest: Guest, live: Domain, id: int) -> None:
-    """Make the group and bound it. Raises what the kernel or a value's range refuses."""
+    """Make the group and bound it. Raises what the kernel or a value's range refuses.
+
+    A guest that is not to be bounded does without a group that cannot be made.
+    """
     groups = host.groups
     while guest.group:
         try:
             groups.make(guest.group)
             break
         except SystemCallError as error:
-            if error.int1 != errno.EEXIST:
-                guest.resources.hold_group("")
+            if error.int1 == errno.EEXIST:
+                _choose(host, guest, group_of(live, id))
+                continue
+            guest.resources.hold_group("")
+            if missing_controller(live, frozenset()) is not None:
                 raise
-            _choose(host, guest, group_of(live, id))
+            log.warning("%s runs without a control group: %s", live.name, error)
+            return
     for setting, value in group_settings(live):
         groups.set(guest.group, setting, value)
     for device in live.blkiotune.devices if live.blkiotune is not None else ():

@@ -11,7 +11,7 @@ from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.tuning import start
 from roost.drivers.qemu.tuning.plan import emulator_plan, group_of, machine_name, vcpu_plan
-from roost.errors import ConfigUnsupported
+from roost.errors import ConfigUnsupported, SystemCallError
 from roost.host.fake import FakeHost
 from roost.model import domain as model
 from roost.model.domain import Domain
@@ -111,6 +111,19 @@ def test_what_this_host_cannot_bound(host: FakeHost, guest: Guest, controller: s
     with pytest.raises(ConfigUnsupported, match=words):
         start.reserve_group(host, guest, document(element), 7)
     start.reserve_group(host, guest, document(), 7)
+
+
+def test_a_group_that_cannot_be_made(host: FakeHost, guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise SystemCallError(f"Failed to create controller group {path}: No space left on device", int1=28)
+
+    monkeypatch.setattr(host.groups, "make", refuse)
+    live = start.reserve_group(host, guest, document(), 7)
+    start.make_group(host, guest, live, 7)
+    assert not guest.group
+    tuned = start.reserve_group(host, guest, document(TUNED), 7)
+    with pytest.raises(SystemCallError, match="No space left on device"):
+        start.make_group(host, guest, tuned, 7)
 
 
 def test_a_host_without_control_groups(host: FakeHost, guest: Guest) -> None:
