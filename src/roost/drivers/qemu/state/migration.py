@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from roost.constants import jobs as J
@@ -74,6 +75,10 @@ class MemoryWriter:
                 await self._set_bandwidth(before)
         except QmpClosed as error:
             raise gone() from error
+        except asyncio.CancelledError:
+            # The daemon ends; the guest must not go on writing for nobody.
+            monitor.send("migrate_cancel")
+            raise
         if end == "completed":
             return progress.of_migration(answer)
         if end == "cancelled" or self._cancelled:

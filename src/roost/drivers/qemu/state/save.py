@@ -154,10 +154,11 @@ async def halted(
 async def go_on(supervisor: Supervisor, record: GuestRecord, guest: Guest, reason: int) -> None:
     """Let the processors run again; that they do not is logged and told, the guest stays paused."""
     monitor = guest.monitor
+    if monitor is None or monitor.closed is not None:
+        return  # the daemon ends; the next one lets it go on
     guest.running_reason = reason
     try:
-        if monitor is not None:
-            await monitor.execute("cont")
+        await monitor.execute("cont")
     except RoostError as error:
         log.warning("%s stays paused: %s", record.name, error)
         if record.runtime is guest:

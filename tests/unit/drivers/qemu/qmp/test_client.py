@@ -243,3 +243,23 @@ def test_a_clients_own_json(run: Runner) -> None:
             assert json.loads(await asked)["error"] == {"class": "CommandNotFound", "desc": "d"}
 
     run(main())
+
+
+def test_events_that_somebody_waits_for(run: Runner) -> None:
+    async def main() -> None:
+        told: list[str] = []
+        async with conversation(on_event=lambda event: told.append(event.name)) as (client, qemu):
+            with client.expecting("MIGRATION", "STOP") as events:
+                for name in ("STOP", "RESUME", "MIGRATION"):
+                    await qemu.say({"event": name, "data": {"status": name.lower()}})
+                assert [(await events.next()).name, (await events.next()).data] == ["STOP", {"status": "migration"}]
+                waiting = asyncio.create_task(events.next())
+                await asyncio.sleep(0)
+                qemu.hang_up()
+                with pytest.raises(QmpClosed):
+                    await waiting
+            assert told == ["STOP", "RESUME", "MIGRATION"]
+            with client.expecting("STOP") as events, pytest.raises(QmpClosed):
+                await events.next()
+
+    run(main())
