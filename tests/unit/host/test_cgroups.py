@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from roost.errors import InvalidArg, OperationInvalid, SystemCallError
 from roost.host.api import UNLIMITED
-from roost.host.linux.cgroups import LinuxControlGroups, find_hierarchies
+from roost.host.linux.cgroups import Hierarchy, LinuxControlGroups, find_hierarchies
 from roost.host.linux.threads import LinuxThreads
 
 GROUP = "/machine/qemu-1-web.libvirt-qemu"
@@ -67,8 +69,7 @@ def made(root: Path, lines: list[str], files: Callable[[Path], dict[str, str]]) 
         directory.mkdir()
         fill(directory, files(directory))
 
-    (root / "mountinfo").write_text("".join(f"{line}\n" for line in lines))
-    return LinuxControlGroups(root / "mountinfo", kernel)
+    return LinuxControlGroups(tuple(find_hierarchies("\n".join(lines))), kernel)
 
 
 def text(*parts: str | Path) -> str:
@@ -188,6 +189,35 @@ def test_the_groups_of_this_machine() -> None:
     finally:
         groups.remove(path)
     groups.remove(path)
+
+
+@pytest.mark.root
+def test_groups_of_threads_of_the_second_version() -> None:
+    """On the real kernel: the rules for threads are the same for a hierarchy that has no controllers to give."""
+    mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup2 " in line]
+    if not mounts:
+        pytest.skip("control groups of the second version are not mounted here")
+    root = Path(mounts[0].split()[4])
+    groups = LinuxControlGroups((Hierarchy(root, 2, frozenset(("cpu", "cpuset", "memory"))),))
+    path = f"/roost-test-{os.getpid()}"
+    code = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); print(1, flush=True)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        groups.make(path)
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            for name in ("emulator", "vcpu0"):
+                groups.make_threads(path, name)
+            groups.add_process(path, process.pid, "emulator")
+            first, second = sorted(LinuxThreads().of(process.pid))
+            groups.add_thread(path, second, "vcpu0")
+            for thread, group in ((first, "emulator"), (second, "vcpu0")):
+                assert f"0::{path}/{group}\n" in Path(f"/proc/{process.pid}/task/{thread}/cgroup").read_text()
+        finally:
+            process.kill()
+            process.wait()
+            groups.remove(path)
+    assert not groups.exists(path)
 
 
 def test_threads() -> None:

@@ -8,7 +8,7 @@ import functools
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,17 +78,23 @@ def _write(path: Path, text: str) -> None:
 
 
 class LinuxControlGroups:
-    """See host.api.ControlGroups. make_directory: os.mkdir, which the kernel fills; tests do that themselves."""
+    """See host.api.ControlGroups.
+
+    hierarchies: those of this process when None. make_directory: os.mkdir, which the kernel fills; tests do that
+    themselves.
+    """
 
     def __init__(
-        self, mountinfo: Path = Path("/proc/self/mountinfo"), make_directory: Callable[[Path], None] = os.mkdir
+        self, hierarchies: Sequence[Hierarchy] | None = None, make_directory: Callable[[Path], None] = os.mkdir
     ) -> None:
-        self._mountinfo = mountinfo
+        self._given = hierarchies
         self._make_directory = make_directory
 
     @functools.cached_property
     def _hierarchies(self) -> tuple[Hierarchy, ...]:
-        return tuple(find_hierarchies(self._mountinfo.read_text()))
+        if self._given is not None:
+            return tuple(self._given)
+        return tuple(find_hierarchies(Path("/proc/self/mountinfo").read_text()))
 
     def has(self, controller: Controller) -> bool:
         return any(controller in each.controllers for each in self._hierarchies)
