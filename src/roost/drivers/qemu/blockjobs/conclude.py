@@ -181,9 +181,9 @@ def _spliced(config: Disk, live: C.Chain, first: int, last: int, *, alone: bool 
 
 
 def _replaced(config: Disk, chain: C.Chain) -> Disk:
-    """A definition's disk with another image at its top; what is below is found at its start, as ever."""
+    """A definition's disk with another image at its top; images below are found at its start, as ever."""
     top = C.as_defined(chain.layers[0])
-    return C.with_chain(config, C.Chain((top,)))
+    return C.with_chain(config, C.Chain((top,), chain.end if len(chain.layers) == 1 else None))
 
 
 __all__ = ["ChainJobs"]

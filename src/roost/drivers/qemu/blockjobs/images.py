@@ -101,9 +101,9 @@ def check_target(source: AnyDiskSource, dev: str, *, reuse: bool) -> bool:
     return reuse
 
 
-def _failed(text: str, error: OSError) -> SystemCallError:
+def _failed(text: str, error: OSError, hint: str = "") -> SystemCallError:
     text = f"{text}: {error.strerror}"
-    return SystemCallError(text, domain=From.QEMU, int1=error.errno or 0, str2=text)
+    return SystemCallError(text, domain=From.QEMU, int1=error.errno or 0, str2=text, hint=hint)
 
 
 def probed(source: AnyDiskSource) -> DiskFormat | None:
@@ -203,14 +203,14 @@ def _make_file(path: str, length: int) -> bool:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise _failed(f"failed to create copy target '{path}'", error) from error
+        raise _failed("failed to create copy target", error, f"at '{path}'") from error
     try:
         if length:
             os.ftruncate(descriptor, length)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(path)
-        raise _failed(f"failed to create copy target '{path}'", error) from error
+        raise _failed("failed to create copy target", error, f"at '{path}'") from error
     finally:
         os.close(descriptor)
     return True

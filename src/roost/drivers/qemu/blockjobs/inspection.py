@@ -87,6 +87,8 @@ class BlockInspection(Blocks):
                 raise OperationUnsupported(
                     "setting device threshold is not supported for vhostuser disk", domain=From.QEMU
                 )
+            if is_empty(layer.source):
+                raise InvalidArg(f"disk '{device}' does not currently have a source assigned", domain=From.QEMU)
             arguments = {"node-name": layer.storage_node, "write-threshold": threshold}
             await monitor.execute("block-set-write-threshold", arguments)
             guest.blocks.named_thresholds.discard(layer.storage_node)

@@ -24,7 +24,6 @@ from roost.drivers.qemu.qmp import QmpCommandError
 from roost.errors import (
     ArgumentUnsupported,
     BlockCopyActive,
-    ConfigUnsupported,
     From,
     InvalidArg,
     NumericOverflow,
@@ -70,6 +69,8 @@ def require_free(record: GuestRecord, disk: Disk) -> None:
         text = f"block jobs are not supported on transient disk '{dev}'"
     elif isinstance(disk.source, VhostUserSource):
         text = f"block jobs are not supported on vhostuser disk '{dev}'"
+    elif C.is_empty(disk.source):
+        raise OperationInvalid(f"disk '{dev}' has no media", domain=From.QEMU)
     else:
         return
     raise OperationUnsupported(text, domain=From.QEMU)
@@ -300,8 +301,6 @@ def progress(job: BlockJob, entry: Mapping[str, Any], *, is_bytes: bool) -> tupl
 
 def _check_commit(disk: Disk, chain: C.Chain, upper: int, lower: int, flags: int) -> None:
     dev, layers = disk.target.dev, chain.layers
-    if C.is_empty(disk.source):
-        raise ConfigUnsupported(f"disk {dev} has no source file to be committed", domain=From.QEMU)
     if upper == 0 and not flags & B.COMMIT_ACTIVE:
         raise InvalidArg(
             f"commit of '{dev}' active layer requires active flag",
