@@ -17,7 +17,9 @@ from roost import __version__
 from roost.daemon import background, configuration, directories, logs, sockets, wiring
 from roost.daemon.configuration import Configuration
 from roost.daemon.directories import Directories
+from roost.engine.hooks import Hooks
 from roost.errors import From, RoostError, SystemCallError
+from roost.host.linux.processes import LinuxProcesses
 from roost.rpc import handlers
 from roost.rpc.backends import Backends
 from roost.rpc.dispatch import Dispatcher
@@ -72,6 +74,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._servers: dict[str, Server] = {}
         self._services: list[wiring.Service] = []
+        self._reloading: asyncio.Task[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
 
     def set_up_logs(self) -> None:
@@ -98,10 +101,12 @@ class Daemon:
                 server.start()
             _tune_collector()
             log.info("roostd %s answers on %s", __version__, self._socket_directory())
+            await self._call_hook("start", extra="start")
             ready()
             self._watch_idleness()
             await self._stopping.wait()
             log.info("stopping; guests go on")
+            await self._call_hook("shutdown", extra="shutdown")
         finally:
             await self._stop()
 
@@ -166,6 +171,15 @@ class Daemon:
         for server, limits in zip(self._servers.values(), _limits(self._settings), strict=True):
             server.set_limits(limits)
         log.info("configuration reloaded from %s", self._config_file)
+        self._reloading = asyncio.get_running_loop().create_task(self._call_hook("reload", "begin", "SIGHUP"))
+
+    async def _call_hook(self, operation: str, suboperation: str = "-", extra: str = "-") -> None:
+        """Tell the administrator's scripts; what they say is in the log."""
+        hooks = Hooks(self._directories.etc / "hooks", LinuxProcesses())
+        try:
+            await hooks.run("daemon", "-", operation, suboperation, extra)
+        except RoostError as error:
+            log.warning("%s", error)
 
     def _watch_idleness(self) -> None:
         if self._options.timeout:

@@ -16,6 +16,7 @@ from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.paths import QemuPaths
 from roost.drivers.qemu.qmp import QmpClient
 from roost.engine.bus import EventBus
+from roost.engine.hooks import Hooks
 from roost.engine.store import STATUS_VERSION, Status, Store
 from roost.engine.table import DomainTable, uuid_text
 from roost.errors import From, OperationInvalid
@@ -37,6 +38,17 @@ class Context(NamedTuple):
     documents: CapabilityDocuments
 
     lookups: Lookups = Lookups()
+
+    @property
+    def hooks(self) -> Hooks:
+        """The administrator's scripts."""
+        return Hooks(self.paths.config.parent / "hooks", self.host.processes)
+
+    async def call_hook(self, record: GuestRecord, operation: str) -> None:
+        """Tell the scripts of a guest, with its document. Raises HookScriptFailed."""
+        if self.hooks.scripts("qemu"):
+            document = record.describe(inactive=False, secure=False)
+            await self.hooks.run("qemu", record.name, operation, "begin", document=document)
 
     def publish(self, record: GuestRecord, kind: int, *args: object) -> None:
         """Tell subscribers of a domain's event; args are its fields after the domain."""

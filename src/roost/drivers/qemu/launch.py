@@ -39,7 +39,7 @@ from roost.drivers.qemu.storagehelpers import StorageHelpers
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.swtpm import SoftwareTpms
 from roost.drivers.qemu.tuning import start as tuning
-from roost.errors import From, InternalError, RoostError
+from roost.errors import From, InternalError, OperationInvalid, RoostError
 from roost.host.api import Command
 from roost.model.domain import Domain
 from roost.model.domain.firmware import is_selected_at_start, with_firmware
@@ -96,6 +96,7 @@ class Launcher:
         Raises what refused it, with QEMU's own words where QEMU did.
         """
         context = self.context
+        await self.supervisor.farewell(record)
         caps = await context.capabilities.get(document.devices.emulator or "")
         found = await storage.prepare(document, context.lookups, context.account)
         document = await connections.with_networks(found.document, context.lookups)
@@ -116,6 +117,7 @@ class Launcher:
             guest.autodestroy, guest.asked = bool(flags & D.START_AUTODESTROY), asked
             record.runtime = guest
             stack.push_async_callback(self._unwind, record, guest)
+            await self._call_hook(record, guest, "prepare")
             needs = plan.needs(live, caps, found.volumes)
             guest.resources.volumes = found.volumes
             guest.resources.secrets = await storage.secret_values(needs, context.lookups)
@@ -147,6 +149,7 @@ class Launcher:
                 for command in plan.settings(live, caps)
                 if memory is None or command.name not in _OF_THE_GUEST
             ]
+            await self._call_hook(record, guest, "start")
             self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
             await asyncio.to_thread(tuning.place_process, context.host, guest, live)
             await self._meet(record, guest, live, settings)
@@ -155,6 +158,7 @@ class Launcher:
             if memory is not None:
                 await memory.load(guest)
             await self._run(record, guest, flags, memory)
+            await self._call_hook(record, guest, "started")
             stack.pop_all()
         if memory is None:
             self.supervisor.lifecycle(record, E.STARTED, E.STARTED_BOOTED)
@@ -162,6 +166,12 @@ class Launcher:
             self.supervisor.lifecycle(record, E.SUSPENDED, E.SUSPENDED_PAUSED)
         elif memory is not None and not memory.runs:
             self.supervisor.lifecycle(record, E.SUSPENDED, E.SUSPENDED_RESTORED)
+
+    async def _call_hook(self, record: GuestRecord, guest: Guest, operation: str) -> None:
+        """The scripts may take their time: what was destroyed meanwhile is not started any more."""
+        await self.context.call_hook(record, operation)
+        if guest.ending is DESTROYED:
+            raise OperationInvalid("the domain was destroyed while it started", domain=From.QEMU)
 
     def _with_firmware(self, record: GuestRecord, document: Domain, flags: int) -> Domain:
         """The document with the firmware that its descriptor means, of those on this host."""

@@ -139,6 +139,7 @@ class QemuLifecycle(Lifecycle):
         if guest.starting:
             async with record.job("destroy"):
                 pass  # the start gives up and gives everything back
+        await self._supervisor.farewell(record)
         if flags & D.DESTROY_REMOVE_LOGS:
             with contextlib.suppress(OSError):
                 self._context.paths.log_file(record.name).unlink()

@@ -35,7 +35,7 @@ from roost.drivers.qemu.tuning.start import iothread_numbers, start_counting
 from roost.engine.registry import load_definitions
 from roost.engine.store import Status
 from roost.engine.table import uuid_bytes
-from roost.errors import RoostError
+from roost.errors import HookScriptFailed, RoostError
 from roost.model import domain as model
 
 log = logging.getLogger(__name__)
@@ -181,6 +181,11 @@ class Recovery:
             await undo_save(self._context, self._supervisor, record, guest, monitor)
             self._context.save(record)
             await self._block_jobs.take_up(record, guest)
+            try:
+                await self._context.call_hook(record, "reconnect")
+            except HookScriptFailed as error:
+                log.error("the scripts do not want %s any more: %s", record.name, error)  # noqa: TRY400 - no bug of ours
+                await self._supervisor.stop(record, guest, FAILED)
 
     def _count(self, record: GuestRecord, guest: Guest) -> None:
         """Keep the counters again that ended with the last daemon."""

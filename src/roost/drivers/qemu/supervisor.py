@@ -18,7 +18,7 @@ from roost.drivers.qemu.guest import CRASHED, SHUTDOWN, Ending, Guest, GuestReco
 from roost.drivers.qemu.qmp import Event, QmpClosed
 from roost.drivers.qemu.swtpm import is_state_kept, remove_state
 from roost.engine.table import uuid_text
-from roost.errors import From, OperationFailed, RoostError, SystemCallError
+from roost.errors import From, HookScriptFailed, OperationFailed, RoostError, SystemCallError
 from roost.host.api import Process
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class Supervisor:
         #: Writes the memory of a guest that crashed to where such memory goes; given by the driver.
         self.dump: Callable[[GuestRecord, Guest], Awaitable[None]]
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: dict[bytes, asyncio.Task[None]] = {}
         self._handlers = dict(events.HANDLERS)
 
     def listen(self, event: str, handler: events.Handler) -> None:
@@ -176,6 +177,7 @@ class Supervisor:
         if record.runtime is not guest:
             return
         table = self.context.table
+        self._take_leave(record)
         ending = guest.ending or (SHUTDOWN if record.state == D.SHUTDOWN else CRASHED)
         for stream in tuple(guest.consoles.values()):
             stream.abort()
@@ -196,3 +198,27 @@ class Supervisor:
         record.set_state(D.SHUTOFF, ending.reason)
         if not guest.starting:
             self.lifecycle(record, E.STOPPED, ending.detail)
+
+    def _take_leave(self, record: GuestRecord) -> None:
+        """Tell the scripts, behind the end of the guest: what they do or say changes nothing any more."""
+        hooks = self.context.hooks
+        if record.live is None or not hooks.scripts("qemu"):
+            return
+        document = record.describe(inactive=False, secure=False)
+
+        async def tell() -> None:
+            for operation in ("stopped", "release"):
+                try:
+                    await hooks.run("qemu", record.name, operation, "end", document=document)
+                except HookScriptFailed as error:
+                    log.warning("the end of %s: %s", record.name, error)
+            if self._leaving.get(record.uuid) is asyncio.current_task():
+                del self._leaving[record.uuid]
+
+        self._leaving[record.uuid] = self.run(tell(), f"the scripts of {record.name}")
+
+    async def farewell(self, record: GuestRecord) -> None:
+        """Wait until the scripts have heard of a guest's end."""
+        task = self._leaving.get(record.uuid)
+        if task is not None:
+            await asyncio.wait([task])
