@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from roost.contract.references import DomainRef
 from roost.contract.typed_params import boolean, checked, string, uint, ullong
 from roost.drivers.qemu.memory import with_balloon
 from roost.drivers.qemu.tuning import bandwidth, blkio, numa, throttling
+from roost.drivers.qemu.tuning.limits import QemuResourceLimits
 from roost.errors import (
     ArgumentUnsupported,
     ConfigUnsupported,
@@ -200,6 +203,18 @@ def test_memory_nodes_of_a_running_guest() -> None:
     numa.refuse_live_change(document("<numatune><memory mode='restrictive' nodeset='1'/></numatune>"), None, "0")
     with pytest.raises(ConfigUnsupported, match="NUMA node 7 is unavailable"):
         numa.check_nodes(FakeHost(), "7")
+
+
+def test_an_ordinary_users_daemon_bounds_nothing() -> None:
+    context: Any = SimpleNamespace(host=FakeHost(), table=SimpleNamespace(get=lambda domain: None))
+    limits = QemuResourceLimits(context, privileged=False)
+    domain = DomainRef("web", bytes(16), -1)
+    with pytest.raises(ConfigUnsupported, match="CPU tuning is not available in session mode"):
+        limits.scheduler_parameters(domain, 0)
+    with pytest.raises(OperationUnsupported, match="Memory tuning is not available in session mode"):
+        limits.memory_parameters(domain, 0)
+    with pytest.raises(ConfigUnsupported, match="Block I/O tuning is not available in session mode"):
+        limits.blkio_parameters(domain, 0)
 
 
 def test_the_balloon_tells_how_much_memory_there_is() -> None:
