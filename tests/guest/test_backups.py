@@ -236,3 +236,23 @@ def test_a_backup_outlives_the_daemon_and_ends_with_the_guest(daemon: RoostDaemo
     assert f"store '{exists}' for backup of 'vda' exists" in refused.stderr
     assert exists.read_bytes() == b"precious"
     virsh_ok(daemon.uri, "destroy", "both")
+
+
+def test_a_target_without_room(daemon: RoostDaemon) -> None:
+    """The backup fails and says why; the half of it is removed, and the next one works."""
+    images = started(daemon, "full", "--paused")
+    small = images / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k,mode=755", "none", str(small)], check=True)
+    try:
+        begin(daemon, "full", push(small, "target"))
+        told = until_ended(daemon, "full")
+        assert "Error message:" in told
+        assert "No space left on device" in told
+        assert not (small / "target").exists()
+        begin(daemon, "full", push(images, "target"))
+        assert "Error message:" not in until_ended(daemon, "full")
+        assert holds(images / "target", 1, "0", "1M")
+    finally:
+        virsh_ok(daemon.uri, "destroy", "full")
+        subprocess.run(["umount", str(small)], check=True)

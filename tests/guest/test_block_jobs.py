@@ -291,3 +291,52 @@ def test_events(daemon: RoostDaemon, images: Path) -> None:
             [1, "top", 4, 3], [2, "vda", 4, 3], [1, "top", 4, 2], [2, "vda", 4, 2],
             [1, "top", 4, 3], [2, "vda", 4, 3], [1, "base", 4, 0], [2, "vda", 4, 0],
         ]  # fmt: skip
+
+
+def test_a_target_without_room(daemon: RoostDaemon, images: Path) -> None:
+    """The copy fails, is told, and leaves the disk as it was."""
+    small = images / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "none", str(small)], check=True)
+    try:
+        with guest(daemon, images / "top", "full") as name:
+            answer = virsh(
+                daemon.uri, "blockcopy", name, "vda", str(small / "copy"), "--transient-job", "--wait"
+            )  # fmt: skip
+            assert not answer.ok
+            assert "mirror" not in virsh_ok(daemon.uri, "dumpxml", name)
+            assert nodes(daemon, name) == {"1", "2", "3"}
+            assert (small / "copy").stat().st_uid == 0
+            assert virsh(daemon.uri, "blockjob", name, "vda", "--abort").stderr.endswith("an active block job\n")
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_readers_do_not_wait_for_a_job_and_opposites_do_no_harm(daemon: RoostDaemon, images: Path) -> None:
+    """Two clients begin and end jobs on one disk at once: each is served or refused, and all is well in the end."""
+    script = (
+        "import threading\n"
+        "uri, name, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])\n"
+        "def act(begin):\n"
+        "    domain = libvirt.open(uri).lookupByName(name)\n"
+        "    for _ in range(rounds):\n"
+        "        try:\n"
+        "            if begin: domain.blockCommit('vda', None, None, 0, libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE)\n"
+        "            else: domain.blockJobAbort('vda', 0)\n"
+        "        except libvirt.libvirtError as error:\n"
+        "            codes.add(error.get_error_code())\n"
+        "codes = set()\n"
+        "threads = [threading.Thread(target=act, args=(begin,)) for begin in (True, False)]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join() for thread in threads]\n"
+        "print(json.dumps(sorted(codes)))\n"
+    )
+    with guest(daemon, images / "top", "opposites") as name:
+        codes = libvirt_result(script, daemon.uri, name, "100")
+        # Invalid argument (no job), block copy active, operation unsupported, operation invalid (being ended).
+        assert set(codes) <= {8, 55, 83, 84}
+        virsh(daemon.uri, "blockjob", name, "vda", "--abort")
+        assert "mirror" not in virsh_ok(daemon.uri, "dumpxml", name)
+        virsh_ok(daemon.uri, "blockcommit", name, "vda", "--active", "--pivot")
+        assert chain(daemon, name) == ["base"]
+    holds(images / "base", 1, 2, 3)
