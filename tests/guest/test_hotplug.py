@@ -25,6 +25,7 @@ from roost.errors import (
     OperationInvalid,
     OperationTimeout,
     OperationUnsupported,
+    RoostError,
     SystemCallError,
     XmlError,
 )
@@ -346,6 +347,67 @@ def test_memory(root: Path) -> None:
         await devices.attach(ref, dimm.format(64), LIVE)
         with pytest.raises(ConfigUnsupported, match="memory device count '3' exceeds slots count '2'"):
             await devices.attach(ref, dimm.format(32), LIVE)
+
+    run(root, scenario)
+
+
+@pytest.fixture
+def bridge() -> Iterator[str]:
+    name = f"rth{os.getpid()}"
+    made = subprocess.run(["ip", "link", "add", name, "type", "bridge"], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"a bridge cannot be made here: {made.stderr.strip()}")
+    yield name
+    subprocess.run(["ip", "link", "delete", name], check=True)
+
+
+@pytest.mark.root
+def test_a_tap_comes_and_goes_with_its_card(root: Path, bridge: str) -> None:
+    ports = Path("/sys/class/net") / bridge / "brif"
+    usb = "<controller type='usb' model='qemu-xhci'/>"
+
+    def card(bridge: str) -> str:
+        return (
+            f"<interface type='bridge'><mac address='52:54:00:00:00:07'/><source bridge='{bridge}'/>"
+            "<model type='usb-net'/></interface>"
+        )
+
+    async def scenario(world: World) -> None:
+        devices = world.get(Devices)
+        ref = await started(world, small_xml("hp-tap", usb))
+        before = documents(world, ref)
+        await devices.attach(ref, card(bridge), LIVE)
+        (tap,) = ports.iterdir()
+        assert f"<target dev='{tap.name}'/>" in documents(world, ref)[0]
+        with pytest.raises(SystemCallError, match="rt-none"):
+            await devices.attach(ref, card("rt-none").replace("00:07", "00:08"), LIVE)
+        assert [port.name for port in ports.iterdir()] == [tap.name]
+        await devices.detach(ref, "<interface type='bridge'><mac address='52:54:00:00:00:07'/></interface>", LIVE)
+        assert not list(ports.iterdir())
+        assert documents(world, ref) == before
+
+    run(root, scenario)
+
+
+def test_memory_that_grows_on_request(root: Path) -> None:
+    numa = """<maxMemory slots='2' unit='MiB'>512</maxMemory><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+    <cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>"""
+    memory = """<memory model='virtio-mem'>{}<target><size unit='MiB'>64</size><node>0</node>
+    <block unit='KiB'>2048</block><requested unit='MiB'>{}</requested></target></memory>"""
+
+    async def scenario(world: World) -> None:
+        devices = world.get(Devices)
+        ref = await started(world, small_xml("hp-virtiomem", extra=numa))
+        await devices.attach(ref, memory.format("", 0), LIVE)
+        name = "<alias name='virtiomem0'/>"
+        await devices.update(ref, memory.format(name, 32), LIVE)
+        assert "<requested unit='KiB'>32768</requested>" in documents(world, ref)[0]
+        (device,) = await query(world, ref, "query-memory-devices")
+        assert device["data"]["requested-size"] == 32 << 20
+        with pytest.raises(RoostError, match="requested size must be smaller than or equal to @size"):
+            await devices.update(ref, memory.format(name, 128), LIVE)
+        with pytest.raises(ConfigUnsupported, match="memory 'virtiomem7' not found"):
+            await devices.update(ref, memory.format(name.replace("0", "7"), 0), LIVE)
 
     run(root, scenario)
 

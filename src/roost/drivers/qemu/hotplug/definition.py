@@ -13,7 +13,7 @@ from roost.errors import ConfigUnsupported, From, InvalidArg, OperationInvalid, 
 from roost.model.domain import Domain
 from roost.model.domain.devices.chardev import Console
 from roost.model.domain.devices.controller import Controller
-from roost.model.domain.devices.memory import MemoryDevice
+from roost.model.domain.devices.memory import MemoryDevice, VirtioMem
 
 #: Whether a definition has the device that is to be added already.
 _IS_PRESENT: Mapping[str, Callable[[Domain, Any], bool]] = {
@@ -52,7 +52,14 @@ def with_device(config: Domain, device: Any) -> Domain:
     if isinstance(device, Controller) and device.index is None:
         used = [each.index or 0 for each in config.devices.controllers if each.type == device.type]
         device = replace(device, index=max(used, default=-1) + 1)
-    return documents.added(config, device)
+    return _with_current(documents.added(config, device), device, 1)
+
+
+def _with_current(config: Domain, device: Any, sign: int) -> Domain:
+    """Memory that the guest may plug counts as if it had it, as long as the guest does not run."""
+    if not isinstance(device, VirtioMem) or config.current_memory is None:
+        return config
+    return replace(config, current_memory=max(config.current_memory + sign * device.size, 0))
 
 
 def without_device(config: Domain, device: Any) -> Domain:
@@ -64,7 +71,7 @@ def without_device(config: Domain, device: Any) -> Domain:
     found = documents.find(config, device)
     if found is None:
         raise MISSING_CONFIG[called](device)
-    return documents.removed(config, found)
+    return _with_current(documents.removed(config, found), found, -1)
 
 
 def with_changed(config: Domain, device: Any) -> Domain:

@@ -24,6 +24,7 @@ from roost.engine.affect import affected
 from roost.errors import From, OperationUnsupported
 from roost.model.domain import Domain, parse_device
 from roost.model.domain.complete.interfaces import random_mac
+from roost.model.domain.device import UsbAddress
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.interface import Interface
 
@@ -45,7 +46,7 @@ class QemuDevices(Devices):
         record = self._context.table.get(domain)
         async with record.job("attach device"):
             live, config = affected(record, flags)
-            device = _with_mac(parse_device(xml))
+            device = _settled(parse_device(xml))
             changed = await self._configured(record, definition.with_device, device) if config else None
             if live:
                 await self._attach_live(record, device)
@@ -107,11 +108,13 @@ class QemuDevices(Devices):
             await save_definition(self._context, record, changed)
 
 
-def _with_mac(device: Any) -> Any:
-    """An interface with an address of its own: both documents are to have the same."""
-    if isinstance(device, Interface) and device.mac is None:
-        return replace(device, mac=random_mac(secrets.token_bytes))
-    return device
+def _settled(device: Any) -> Any:
+    """An interface with what both documents are to have the same: its MAC address, and that it is on USB."""
+    if not isinstance(device, Interface):
+        return device
+    if device.model == "usb-net" and device.address is None:
+        device = replace(device, address=UsbAddress())
+    return device if device.mac is not None else replace(device, mac=random_mac(secrets.token_bytes))
 
 
 def _meant(live: Domain | None, device: Any) -> Any:

@@ -13,13 +13,13 @@ from roost.errors import DeviceMissing, From, InternalError, OperationFailed
 from roost.model.domain import Domain
 from roost.model.domain.device import CcwAddress, Device, PciAddress
 from roost.model.domain.devices import DEVICE_CLASSES, Devices
-from roost.model.domain.devices.chardev import Console
+from roost.model.domain.devices.chardev import Console, ConsoleTarget, PtyChar
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.filesystem import Filesystem
 from roost.model.domain.devices.graphics import Graphics
 from roost.model.domain.devices.interface import Interface
-from roost.model.domain.devices.memory import Dimm, MemoryDevice, Nvdimm, VirtioMem
+from roost.model.domain.devices.memory import Dimm, MemoryDevice, Nvdimm
 from roost.model.domain.diskname import disk_index
 
 DeviceT = TypeVar("DeviceT")
@@ -188,12 +188,30 @@ def _position(devices: Sequence[Any], device: Any) -> int:
 
 
 def _counted(domain: Domain, device: Any, sign: int) -> Domain:
-    """With the memory that a memory device brings or takes away."""
+    """With the memory that a memory device brings or takes away; of virtio-mem the guest has what it plugs."""
     if not isinstance(device, MemoryDevice):
         return domain
     size = device.size * sign  # type: ignore[attr-defined]  # every member of the union has one
-    current = (domain.current_memory or domain.memory) + (size if isinstance(device, Dimm | Nvdimm | VirtioMem) else 0)
+    current = domain.current_memory or domain.memory
+    if isinstance(device, Dimm | Nvdimm):
+        current += size
     return replace(domain, memory=domain.memory + size, current_memory=max(current, 0))
+
+
+def with_console(domain: Domain) -> Domain:
+    """The live document with the console that shows the same as its first serial port, if it has no console."""
+    devices = domain.devices
+    if devices.consoles or not devices.serials:
+        return domain
+    serial = devices.serials[0]
+    console = Console(
+        alias=serial.alias,
+        address=serial.address,
+        source=serial.source,
+        tty=serial.source.path if isinstance(serial.source, PtyChar) else None,
+        target=ConsoleTarget(type="serial", port=0),
+    )
+    return with_listed(domain, "consoles", (console,))
 
 
 def newcomers(before: Domain, completed: Domain, field: str) -> list[Any]:
@@ -214,5 +232,5 @@ def implied(before: Domain, completed: Domain, device: Any) -> list[Device]:
 
 __all__ = [
     "added", "agrees", "all_devices", "alone", "by_alias", "exchanged", "find", "find_interface", "implied", "listed",
-    "newcomers", "removed", "with_listed",
+    "newcomers", "removed", "with_console", "with_listed",
 ]  # fmt: skip

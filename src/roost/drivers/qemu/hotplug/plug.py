@@ -63,7 +63,8 @@ class Plugger:
             live = record.live
             for each in made:
                 live = documents.added(live, each)
-            record.live = live
+            record.live = documents.with_console(live)
+            guest.agent.follow(record.live)
             self._context.save(record)
             stack.pop_all()
         guest.resources.close()

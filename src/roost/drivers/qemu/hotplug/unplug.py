@@ -153,6 +153,7 @@ class Unplugger:
             return
         device = documents.by_alias(record.live, device.alias)
         record.live = left = documents.removed(record.live, device)
+        guest.agent.follow(left)
         leaving = plan.device_needs(documents.alone(live, (device,)), caps, volumes)
         staying = plan.device_needs(left, caps, volumes)
         names = [device.target.dev] if isinstance(device, Interface) and device.target is not None else []

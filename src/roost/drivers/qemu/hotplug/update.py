@@ -191,6 +191,7 @@ class Updater:
             raise ConfigUnsupported(f"memory '{device.alias}' not found", domain=From.QEMU)
         check_memory(old, device)
         assert isinstance(device, VirtioMem)
+        await self._complete(documents.exchanged(live, old, replace(old, requested=device.requested)))
         arguments = {
             "path": f"/machine/peripheral/{old.alias}",
             "property": "requested-size",

@@ -127,12 +127,20 @@ def _commands(pieces: Iterable[Piece], name: str) -> list[Command]:
             number = {"fdset-id": data["fdset-id"], "opaque": data["opaque"]}
             commands.append(Command("add-fd", number, data["fd"]))
         elif kind in _COMMANDS:
-            commands.append(Command(_COMMANDS[kind], data))
+            commands.append(Command(_COMMANDS[kind], _connecting(data) if kind == "chardev" else data))
         else:
             raise OperationUnsupported(
                 f"live attach of device '{name}' is not supported", domain=From.QEMU, hint="add it to the definition"
             )
     return commands
+
+
+def _connecting(chardev: Props) -> Props:
+    """A socket that connects says so: QMP takes one that says nothing for a server, the command line does not."""
+    backend = chardev["backend"]
+    if backend["type"] != "socket" or "server" in backend["data"]:
+        return chardev
+    return {**chardev, "backend": {**backend, "data": {**backend["data"], "server": False}}}
 
 
 def images_add(disk: Disk, domain: Domain, caps: Capabilities, grants: Grants, *, count: int = 1) -> list[Commands]:
