@@ -36,7 +36,9 @@ GROUPS = (
             "documents": "desc dumpxml edit metadata",
             "consoles": "console domdisplay ttyconsole vncdisplay",
             "pinning": "emulatorpin iothreadinfo iothreadpin vcpuinfo vcpupin",
-            "tuning": "blkdeviotune blkiotune cpu-stats domiftune memtune numatune perf schedinfo setmaxmem setmem",
+            "memory": "memtune numatune setmaxmem setmem",
+            "throttling": "blkdeviotune blkiotune domiftune",
+            "tuning": "cpu-stats perf schedinfo",
             "vcpus": "iothreadadd iothreaddel iothreadset setvcpu setvcpus vcpucount",
             "hotplug": "attach-device change-media detach-device detach-device-alias domif-setlink update-device"
             " update-memory-device",
