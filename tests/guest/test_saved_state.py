@@ -266,6 +266,55 @@ def test_what_cannot_be_saved_goes_on(root: Path) -> None:
     run(root, scenario)
 
 
+def test_a_guest_that_cannot_be_moved_goes_on(root: Path) -> None:
+    """QEMU's own refusal; nothing of the attempt is left in it."""
+
+    async def scenario(world: World) -> None:
+        state, look = world.get(SavedState), world.get(Inspection)
+        words = ["-blockdev", "driver=null-co,node-name=none", "-device", "nvme,drive=none,serial=1,addr=0x1d"]
+        arguments = "".join(f"<qemu:arg value='{word}'/>" for word in words)
+        document = small_xml("s-blocked").replace(
+            "type='qemu'>", "type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>"
+        )
+        document = document.replace("</domain>", f"<qemu:commandline>{arguments}</qemu:commandline></domain>")
+        ref = await world.get(Domains).create_xml(document, 0)
+        for _ in range(2):
+            with pytest.raises(RoostError, match="non-migratable device"):
+                await state.save(ref, str(root / "image"), None, 0)
+        assert not (root / "image").exists()
+        assert look.state(ref, 0) == (D.RUNNING, D.RUNNING_SAVE_CANCELED)
+
+    run(root, scenario)
+
+
+def test_a_managed_save_outlives_the_daemon(root: Path) -> None:
+    """Autostart goes on from it; and it is found again where a daemon died while it was used."""
+    image = root / "lib" / "save" / "s-auto.save"
+
+    async def first(world: World) -> None:
+        ref = await started(world, "s-auto")
+        await world.get(Domains).set_autostart(ref, True)
+        await world.get(SavedState).managed_save(ref, 0)
+
+    async def second(world: World) -> None:
+        ref = world.get(Domains).lookup_by_name("s-auto")
+        assert world.get(Inspection).state(ref, 0) == (D.RUNNING, D.RUNNING_RESTORED)
+        assert not image.exists()
+        await world.get(SavedState).managed_save(ref, 0)
+        image.rename(f"{image}.restoring")
+
+    async def third(world: World) -> None:
+        ref = world.get(Domains).lookup_by_name("s-auto")
+        assert world.get(Inspection).has_managed_save(ref, 0)
+        await world.get(Domains).undefine(ref, D.UNDEFINE_MANAGED_SAVE)
+        assert not image.exists()
+
+    run(root, first)
+    (root / "run" / "qemu" / "autostarted").unlink()
+    run(root, second)
+    run(root, third)
+
+
 class Pipe:
     """A file to save to that takes only as much as the test wants."""
 
@@ -414,8 +463,8 @@ def test_screen_memory_and_rate(root: Path) -> None:
         with pytest.raises(OperationInvalid, match="no such screen ID"):
             await memory.screenshot(ref, 5, 0)
         await world.get(Lifecycle).suspend(ref)
-        # The reset vector at the top of the firmware jumps.
-        assert (await memory.peek(ref, 0xFFFF0, 16, N.MEMORY_PHYSICAL))[0] == 0xEA
+        # The reset vector at the end of the firmware jumps.
+        assert (await memory.peek(ref, 0xFFFFFFF0, 16, N.MEMORY_PHYSICAL))[0] == 0xEA
         assert len(await memory.peek(ref, 0, 5000, N.MEMORY_VIRTUAL)) == 5000
         with pytest.raises(InvalidArg, match="must be VIR_MEMORY_VIRTUAL or VIR_MEMORY_PHYSICAL"):
             await memory.peek(ref, 0, 1, N.MEMORY_VIRTUAL | N.MEMORY_PHYSICAL)

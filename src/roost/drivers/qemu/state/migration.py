@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from roost.constants import jobs as J
-from roost.drivers.qemu.qmp import QmpClient, QmpClosed
+from roost.drivers.qemu.qmp import QmpClient, QmpClosed, QmpCommandError
 from roost.drivers.qemu.qmp.client import EventQueue
 from roost.drivers.qemu.state import progress
 from roost.engine.jobs import LongJob, Measure
@@ -57,28 +57,35 @@ class MemoryWriter:
 
         Raises OperationAborted when cancelled, OperationFailed with QEMU's reason or when the guest is gone.
         """
-        monitor = self._monitor
         try:
-            before = (await monitor.execute("query-migrate-parameters")).get("max-bandwidth")
-            await check_blockers(monitor)
-            self.check()
-            with monitor.expecting("MIGRATION") as events:
-                await monitor.execute("getfd", {"fdname": _NAME}, descriptors=(descriptor,))
-                await self._set_bandwidth(self._bandwidth)
-                await announce(monitor)
-                # Once it has started, only QEMU can tell how it ends.
-                self._started = True
-                await monitor.execute("migrate", {"uri": f"fd:{_NAME}", "detach": True})
-                end = await ended(events)
-            answer = await monitor.execute("query-migrate")
-            if before is not None and not self._cancelled:
-                await self._set_bandwidth(before)
+            return await self._run(descriptor)
         except QmpClosed as error:
             raise gone() from error
         except asyncio.CancelledError:
             # The daemon ends; the guest must not go on writing for nobody.
-            monitor.send("migrate_cancel")
+            self._monitor.send("migrate_cancel")
             raise
+
+    async def _run(self, descriptor: int) -> Measure:
+        monitor = self._monitor
+        before = (await monitor.execute("query-migrate-parameters")).get("max-bandwidth")
+        await check_blockers(monitor)
+        self.check()
+        with monitor.expecting("MIGRATION") as events:
+            await announce(monitor)
+            await self._set_bandwidth(self._bandwidth)
+            await monitor.execute("getfd", {"fdname": _NAME}, descriptors=(descriptor,))
+            # Once it has started, only QEMU can tell how it ends.
+            self._started = True
+            try:
+                await monitor.execute("migrate", {"uri": f"fd:{_NAME}", "detach": True})
+            except QmpCommandError:
+                await monitor.execute("closefd", {"fdname": _NAME})
+                await self._set_bandwidth(before)
+                raise
+            end = await ended(events)
+        answer = await monitor.execute("query-migrate")
+        await self._set_bandwidth(before)
         if end == "completed":
             return progress.of_migration(answer)
         if end == "cancelled" or self._cancelled:
@@ -95,8 +102,9 @@ class MemoryWriter:
     def _aborted(self) -> RoostError:
         return OperationAborted(f"job '{self._name}' canceled by client", domain=From.QEMU)
 
-    async def _set_bandwidth(self, value: int) -> None:
-        await self._monitor.execute("migrate-set-parameters", {"max-bandwidth": value})
+    async def _set_bandwidth(self, value: int | None) -> None:
+        if value is not None:
+            await self._monitor.execute("migrate-set-parameters", {"max-bandwidth": value})
 
 
 async def check_blockers(monitor: QmpClient) -> None:
