@@ -423,6 +423,7 @@ def synopsis(page: str) -> str:
 
 #: Options that virsh 9.0 lacks: those of later versions, and those of roost itself.
 FURTHER_OPTIONS = {
+    "autostart": ("once",),
     "domcapabilities": ("disable-deprecated-features", "expand-cpu-features"),
     "dumpxml": ("json",),
     "hypervisor-cpu-baseline": ("ignore-host",),

@@ -106,6 +106,15 @@ class Domains(Interface):
         raise NotImplementedError
 
     @optional
+    def autostart_once(self, domain: DomainIdentity) -> bool:
+        """Whether the next boot of the host starts it, and no other."""
+        raise NotImplementedError
+
+    @optional
+    async def set_autostart_once(self, domain: DomainIdentity, autostart: bool) -> None:
+        raise NotImplementedError
+
+    @optional
     async def rename(self, domain: DomainIdentity, new_name: str | None, flags: int) -> None:
         raise NotImplementedError
 

@@ -83,7 +83,7 @@ class Record(Generic[RuntimeT]):
     """
 
     __slots__ = (
-        "_live_texts", "_live_texts_of", "_ref", "autostart", "definition", "id", "job", "live",
+        "_live_texts", "_live_texts_of", "_ref", "autostart", "autostart_once", "definition", "id", "job", "live",
         "managed_save", "messages", "name", "reason", "runtime", "state", "uuid",
     )  # fmt: skip
 
@@ -96,6 +96,7 @@ class Record(Generic[RuntimeT]):
         self.state: int = D.SHUTOFF
         self.reason: int = D.SHUTOFF_UNKNOWN
         self.autostart = False
+        self.autostart_once = False
         self.managed_save = False
         self.messages: tuple[str, ...] = ()
         self.runtime: RuntimeT | None = None

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import Generic
 
+import msgspec
+
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.contract import flags as F
@@ -18,10 +20,11 @@ from roost.engine.definitions import redefine
 from roost.engine.record import Definition, Record, RuntimeT
 from roost.engine.store import DefinitionStore, Store
 from roost.engine.table import LIST_FLAGS, DomainTable, uuid_bytes
-from roost.errors import OperationInvalid
+from roost.errors import From, InvalidArg, OperationInvalid
 from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.metadata import get_metadata, set_metadata
+from roost.model.domain.validate import check_written
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,7 @@ def load_definitions(table: DomainTable[RuntimeT], store: Store) -> None:
             continue
         record = table.add(loaded.ref.name, loaded.ref.uuid)
         record.definition = Definition(loaded.text)
-        record.autostart = loaded.autostart
+        record.autostart, record.autostart_once = loaded.autostart, loaded.autostart_once
 
 
 class RegistryDomains(Domains, Generic[RuntimeT]):
@@ -142,7 +145,7 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
                 raise OperationInvalid("cannot undefine transient domain", domain=self.table.error_domain)
             self.discard(record, flags)
             await self.store.remove_definition(record.name)
-            record.autostart = False
+            record.autostart = record.autostart_once = False
             record.definition = None
             if not record.is_active:
                 self.table.remove(record)
@@ -174,12 +177,74 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
     async def set_autostart(self, domain: DomainIdentity, autostart: bool) -> None:
         record = self.table.get(domain)
         async with record.job("set autostart"), self.store.lock:
-            if not record.is_persistent:
-                raise OperationInvalid("cannot set autostart for transient domain", domain=self.table.error_domain)
-            if record.autostart == autostart:
-                return
-            await self.store.set_autostart(record.name, autostart)
-            record.autostart = autostart
+            self._require_persistent(record)
+            if record.autostart != autostart:
+                await self.store.set_autostart(record.name, autostart)
+                record.autostart = autostart
+
+    def autostart_once(self, domain: DomainIdentity) -> bool:
+        return self.table.get(domain).autostart_once
+
+    async def set_autostart_once(self, domain: DomainIdentity, autostart: bool) -> None:
+        record = self.table.get(domain)
+        async with record.job("set autostart once"), self.store.lock:
+            self._require_persistent(record)
+            if record.autostart_once != autostart:
+                await self.store.set_autostart(record.name, autostart, once=True)
+                record.autostart_once = autostart
+
+    def _require_persistent(self, record: Record[RuntimeT]) -> None:
+        if not record.is_persistent:
+            raise OperationInvalid("cannot set autostart for transient domain", domain=self.table.error_domain)
+
+    async def rename(self, domain: DomainIdentity, new_name: str | None, flags: int) -> None:
+        """The new definition is on disk before the old one goes: of two with one UUID, one is ignored when loaded."""
+        self.check_flags(flags, 0, "DomainRename")
+        record = self.table.get(domain)
+        async with record.job("rename"), self.store.lock:
+            self._check_may_be_renamed(record)
+            name = self._check_new_name(record, new_name)
+            document = msgspec.structs.replace(record.config, name=name)
+            check_written(document)
+            text = model.format(document, secure=True)
+            await self.store.save_definition(name, text)
+            for once, wanted in ((False, record.autostart), (True, record.autostart_once)):
+                if wanted:
+                    await self.store.set_autostart(name, True, once=once)
+            self.renamed(record, name)
+            old = record.ref
+            await self.store.remove_definition(old.name)
+            self.table.rename(record, name)
+            record.definition = Definition(text, document)
+        self.bus.publish(DomainEvent(E.ID_LIFECYCLE, old, (E.UNDEFINED, E.UNDEFINED_RENAMED)))
+        self.publish(record, E.DEFINED, E.DEFINED_RENAMED)
+
+    def renamed(self, record: Record[RuntimeT], name: str) -> None:
+        """Move what the driver keeps under the record's name to the new one."""
+
+    def _check_may_be_renamed(self, record: Record[RuntimeT]) -> None:
+        mine = self.table.error_domain
+        if record.is_active:
+            raise OperationInvalid("cannot rename active domain", domain=mine, hint="shut it down first")
+        if not record.is_persistent:
+            raise OperationInvalid("cannot rename a transient domain", domain=mine)
+        if record.managed_save:
+            raise OperationInvalid(
+                "domain with a managed saved state can't be renamed",
+                domain=mine,
+                hint="start it, or drop the image with managedsave-remove",
+            )
+
+    def _check_new_name(self, record: Record[RuntimeT], name: str | None) -> str:
+        if not name:
+            fault = "must not be NULL" if name is None else "must not be empty"
+            subject = "new_name" if name is None else "string new_name"
+            raise InvalidArg(f"{subject} in virDomainRename {fault}", domain=From.DOMAIN, verbatim=True)
+        if name == record.name:
+            raise OperationInvalid("Can't rename domain to itself", domain=From.DOMAIN)
+        if any(other.name == name for other in self.table):
+            raise OperationInvalid(f"domain with name '{name}' already exists", domain=From.DOMAIN)
+        return name
 
     def metadata(self, domain: DomainIdentity, kind: int, uri: str | None, flags: int) -> str:
         self.check_flags(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG, "DomainGetMetadata")

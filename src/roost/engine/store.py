@@ -1,8 +1,9 @@
 """Definitions and running state on disk.
 
 A definition is `CONFIG/NAME.xml`, autostart a symbolic link to it in
-`CONFIG/autostart/`, a running domain's state `STATUS/NAME.json`. Definitions are
-synced before the caller hears success. Status is not: it matters only as long
+`CONFIG/autostart/` (with `.once` behind its name for the next boot alone), a
+running domain's state `STATUS/NAME.json`. Definitions are synced before the
+caller hears success. Status is not: it matters only as long
 as the host's QEMUs live, and is ignored after a reboot (`boot_id`).
 """
 
@@ -76,7 +77,7 @@ class DefinitionStore(Protocol):
 
     async def save_definition(self, name: str, text: str) -> None: ...
     async def remove_definition(self, name: str) -> None: ...
-    async def set_autostart(self, name: str, autostart: bool) -> None: ...
+    async def set_autostart(self, name: str, autostart: bool, *, once: bool = False) -> None: ...
 
 
 class MemoryStore:
@@ -91,7 +92,7 @@ class MemoryStore:
     async def remove_definition(self, name: str) -> None:
         """Nothing to remove."""
 
-    async def set_autostart(self, name: str, autostart: bool) -> None:
+    async def set_autostart(self, name: str, autostart: bool, *, once: bool = False) -> None:
         """Nothing to link."""
 
 
@@ -101,6 +102,7 @@ class Loaded(msgspec.Struct, frozen=True):
     ref: DomainRef
     text: str
     autostart: bool
+    autostart_once: bool = False
 
 
 class Store:
@@ -137,20 +139,24 @@ class Store:
     def _remove_definition(self, name: str) -> None:
         path = self.path(name)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.autostart / path.name)
+            for link in (self._link(name, once=False), self._link(name, once=True)):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(link)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
             sync_directory(self.config)
         except OSError as error:
             raise failed("cannot remove config", path, error) from error
 
-    async def set_autostart(self, name: str, autostart: bool) -> None:
-        """Make or remove the link. Raises SystemCallError."""
-        await self._disk.run(lambda: self._set_autostart(name, autostart))
+    def _link(self, name: str, *, once: bool) -> Path:
+        return self.autostart / (f"{name}.xml.once" if once else f"{name}.xml")
 
-    def _set_autostart(self, name: str, autostart: bool) -> None:
-        link = self.autostart / f"{name}.xml"
+    async def set_autostart(self, name: str, autostart: bool, *, once: bool = False) -> None:
+        """Make or remove the link. once: of those that are for the next boot alone. Raises SystemCallError."""
+        await self._disk.run(lambda: self._set_autostart(name, autostart, once=once))
+
+    def _set_autostart(self, name: str, autostart: bool, *, once: bool) -> None:
+        link = self._link(name, once=once)
         try:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(link)
@@ -176,7 +182,7 @@ class Store:
             if entry.name != f"{name}.xml":
                 log.error("ignoring %s: it defines '%s', whose file is %s.xml", entry.path, name, name)
                 continue
-            yield Loaded(DomainRef(name, uuid, -1), body, entry.name in links)
+            yield Loaded(DomainRef(name, uuid, -1), body, entry.name in links, f"{entry.name}.once" in links)
 
     # -- running domains -------------------------------------------------------------------
 

@@ -139,6 +139,12 @@ class DomainTable(Generic[RuntimeT]):
             del self._by_name[record.name]
         self._by_id.pop(record.id, None)
 
+    def rename(self, record: Record[RuntimeT], name: str) -> None:
+        """Give a record another name, which the caller has checked to be free."""
+        del self._by_name[record.name]
+        record.name = name
+        self._by_name[name] = record
+
     def activate(self, record: Record[RuntimeT], id: int | None = None) -> int:
         """Give a record its id: the next one, or `id` for one found running."""
         record.id = self._last_id + 1 if id is None else id

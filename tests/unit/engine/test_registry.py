@@ -6,6 +6,7 @@ import asyncio
 import errno
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from roost.contract.events import DomainEvent
 from roost.contract.references import DomainRef
 from roost.engine.registry import load_definitions
 from roost.engine.store import MemoryStore, Store
-from roost.errors import InvalidArg, NoDomain, OperationFailed, OperationInvalid, RoostError, SystemCallError
+from roost.errors import InvalidArg, NoDomain, OperationFailed, OperationInvalid, RoostError, SystemCallError, XmlError
 from support.records import UUID_A, UUID_B, Registry, document
 
 Scenario = Callable[[Registry], Awaitable[None]]
@@ -140,6 +141,89 @@ def test_autostart_is_for_persistent_domains() -> None:
             await domains.set_autostart(transient, True)
 
     run(scenario)
+
+
+def test_once_is_apart_from_always() -> None:
+    async def scenario(domains: Registry) -> None:
+        ref = await domains.define(document(), 0)
+        await domains.set_autostart_once(ref, True)
+        assert (domains.autostart(ref), domains.autostart_once(ref)) == (False, True)
+        await domains.set_autostart_once(ref, False)
+        assert not domains.autostart_once(ref)
+        transient = await domains.create_xml(document("other", UUID_B), 0)
+        with pytest.raises(OperationInvalid, match="cannot set autostart for transient domain"):
+            await domains.set_autostart_once(transient, True)
+
+    run(scenario)
+
+
+def test_rename() -> None:
+    async def scenario(domains: Registry) -> None:
+        told: list[tuple[Any, ...]] = []
+        ref = await domains.define(document(), 0)
+        domains.bus.subscribe(DomainEvent, lambda event: told.append((event.domain.name, *event.args)))
+        await domains.rename(ref, "new name", 0)
+        assert [each.name for each in domains.list_all(0)] == ["new name"]
+        assert domains.lookup_by_name("new name").uuid == ref.uuid
+        assert "<name>new name</name>" in domains.describe(ref, 0)
+        assert told == [
+            ("guest", E.UNDEFINED, E.UNDEFINED_RENAMED),
+            ("new name", E.DEFINED, E.DEFINED_RENAMED),
+        ]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("guest", OperationInvalid, "Can't rename domain to itself"),
+        ("other", OperationInvalid, "domain with name 'other' already exists"),
+        ("", InvalidArg, "string new_name in virDomainRename must not be empty"),
+        (None, InvalidArg, "new_name in virDomainRename must not be NULL"),
+        ("a/b", XmlError, "name a/b cannot contain '/'"),
+    ],
+)
+def test_names_that_cannot_be_given(name: str | None, error: type[Exception], words: str) -> None:
+    async def scenario(domains: Registry) -> None:
+        ref = await domains.define(document(), 0)
+        await domains.create_xml(document("other", UUID_B), 0)
+        with pytest.raises(error, match=words):
+            await domains.rename(ref, name, 0)
+        assert domains.lookup_by_name("guest").uuid == ref.uuid
+
+    run(scenario)
+
+
+def test_what_cannot_be_renamed() -> None:
+    async def scenario(domains: Registry) -> None:
+        running = await domains.create_xml(document("other", UUID_B), 0)
+        with pytest.raises(OperationInvalid, match="cannot rename active domain"):
+            await domains.rename(running, "x", 0)
+        ref = await domains.define(document(), 0)
+        domains.table.by_name("guest").managed_save = True
+        with pytest.raises(OperationInvalid, match="managed saved state can't be renamed"):
+            await domains.rename(ref, "x", 0)
+
+    run(scenario)
+
+
+def test_a_new_name_is_on_disk_with_its_autostart(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = Store(tmp_path / "etc", tmp_path / "run", "boot")
+        first = Registry(store)
+        ref = await first.define(document(), 0)
+        await first.set_autostart(ref, True)
+        await first.set_autostart_once(ref, True)
+        await first.rename(ref, "new", 0)
+        assert sorted(path.name for path in (tmp_path / "etc").iterdir()) == ["autostart", "new.xml"]
+        second = Registry(store)
+        load_definitions(second.table, store)
+        assert [each.name for each in second.list_all(0)] == ["new"]
+        assert second.autostart(ref)
+        assert second.autostart_once(ref)
+
+    asyncio.run(main())
 
 
 def test_unknown_flags_are_named_with_the_function_that_refuses_them() -> None:

@@ -76,6 +76,8 @@ CASES = [
     Case("DOMAIN_IS_UPDATED", (WEB,), "is_updated", (WEB,), True, (1,)),
     Case("DOMAIN_GET_AUTOSTART", (WEB,), "autostart", (WEB,), True, (1,)),
     void("DOMAIN_SET_AUTOSTART", (WEB, 1), "set_autostart", (WEB, True)),
+    Case("DOMAIN_GET_AUTOSTART_ONCE", (WEB,), "autostart_once", (WEB,), True, (1,)),
+    void("DOMAIN_SET_AUTOSTART_ONCE", (WEB, 1), "set_autostart_once", (WEB, True)),
     Case("DOMAIN_RENAME", (WEB, "new", 0), "rename", (WEB, "new", 0), None, (0,)),
     same("DOMAIN_GET_METADATA", (WEB, 2, "urn:x", 1), "metadata", "<m/>"),
     void("DOMAIN_SET_METADATA", (WEB, 2, "<m/>", "key", "urn:x", 1), "set_metadata"),

@@ -30,9 +30,10 @@ def _autostart(shell: Shell, arguments: Arguments) -> None:
     name = arguments.required("domain")
     domain = shell.domain(arguments)
     mark = "unmark" if arguments.has("disable") else "mark"
+    procedure = "DOMAIN_SET_AUTOSTART_ONCE" if arguments.has("once") else "DOMAIN_SET_AUTOSTART"
     with failing(f"Failed to {mark} domain '{name}' as autostarted"):
-        shell.client.call("DOMAIN_SET_AUTOSTART", domain, 0 if arguments.has("disable") else 1)
-    shell.extra(f"Domain '{name}' {mark}ed as autostarted\n")
+        shell.client.call(procedure, domain, 0 if arguments.has("disable") else 1)
+    shell.extra(f"Domain '{name}' {mark}ed as autostarted{' once' * arguments.has('once')}\n")
 
 
 def _define(shell: Shell, arguments: Arguments) -> None:
@@ -210,6 +211,7 @@ COMMANDS = (
         "",
         domain_argument(),
         flag("disable", "do not any more"),
+        flag("once", "the next time alone"),
     ),
     Command(
         "create",

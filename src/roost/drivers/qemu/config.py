@@ -21,6 +21,7 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     user, group: whom guests run as when the daemon is root; "" picks the
         distribution's account for it, `nobody` where there is none.
     dynamic_ownership: lend disk images to that user while a guest runs.
+    auto_start_delay: milliseconds between two guests that start by themselves.
     remote_display_port_min, _max: where displays with autoport are put.
     save_image_format, dump_image_format: how memory is compressed: raw, or the
         name of a program. auto_dump_path: where dumps of crashed guests go, ""
@@ -39,6 +40,7 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     vnc_listen: str = "127.0.0.1"
     max_core: int | str = 0
     auto_start_bypass_cache: bool = False
+    auto_start_delay: int = 0
     save_image_format: str = "raw"
     dump_image_format: str = "raw"
     auto_dump_path: str = ""

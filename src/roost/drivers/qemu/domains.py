@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import msgspec
@@ -101,6 +102,13 @@ class QemuDomains(RegistryDomains[Guest]):
 
     def save_live(self, record: GuestRecord) -> None:
         self._context.save(record)
+
+    def renamed(self, record: GuestRecord, name: str) -> None:
+        """The variables of its firmware, where the document does not say where they are."""
+        if variables_path(record.config.os.nvram) is None:
+            directory = str(self._context.paths.nvram)
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(nvram_path(directory, record.name), nvram_path(directory, name))
 
     def discard(self, record: GuestRecord, flags: int) -> None:
         """The variables of its firmware only when told to, the state of its TPM unless told otherwise."""

@@ -79,6 +79,8 @@ ROWS = (
     row("DOMAIN_IS_UPDATED", Domains, "is_updated", number),
     row("DOMAIN_GET_AUTOSTART", Domains, "autostart", number),
     row("DOMAIN_SET_AUTOSTART", Domains, "set_autostart", nothing, _autostart),
+    row("DOMAIN_GET_AUTOSTART_ONCE", Domains, "autostart_once", number),
+    row("DOMAIN_SET_AUTOSTART_ONCE", Domains, "set_autostart_once", nothing, _autostart),
     row("DOMAIN_RENAME", Domains, "rename", _renamed),
     row("DOMAIN_GET_METADATA", Domains, "metadata", one),
     row("DOMAIN_SET_METADATA", Domains, "set_metadata", nothing),
