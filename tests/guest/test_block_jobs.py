@@ -340,3 +340,29 @@ def test_readers_do_not_wait_for_a_job_and_opposites_do_no_harm(daemon: RoostDae
         virsh_ok(daemon.uri, "blockcommit", name, "vda", "--active", "--pivot")
         assert chain(daemon, name) == ["base"]
     holds(images / "base", 1, 2, 3)
+
+
+def test_a_disk_with_a_filter_and_a_disc_are_copied(daemon: RoostDaemon, images: Path) -> None:
+    """The filter stays above whatever image the disk has; a disc that is read-only stays so."""
+    (images / "disc").write_bytes(b"disc".ljust(MIB, b"\0"))
+    disks = (
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2' copy_on_read='on'/>"
+        f"<source file='{images}/top'/><target dev='vda' bus='virtio'/></disk>"
+        f"<disk type='file' device='cdrom'><source file='{images}/disc'/><target dev='hda' bus='ide'/></disk>"
+    )
+    document = daemon.root / "filtered.xml"
+    document.write_text(domain_xml("filtered", devices=disks, graphics="", interfaces=""))
+    virsh_ok(daemon.uri, "create", str(document), "--paused")
+    try:
+        for target, copy in (("vda", "one"), ("vda", "two"), ("hda", "disc2")):
+            words = ("blockcopy", "filtered", target, str(images / copy), "--transient-job", "--wait", "--pivot")
+            virsh_ok(daemon.uri, *words)
+        assert chain(daemon, "filtered") == ["two"]
+        assert len(nodes(daemon, "filtered")) == 2
+        said = virsh_ok(daemon.uri, "qemu-monitor-command", "filtered", "--hmp", "info block -n")
+        assert re.search(r"libvirt-\d+-format: \S+/disc2 \(raw, read-only\)", said)
+        assert re.search(r"libvirt-CoR-vda: .*/images/two\"", said)
+    finally:
+        virsh_ok(daemon.uri, "destroy", "filtered")
+    holds(images / "two", 1, 2, 3)
+    assert (images / "disc2").read_bytes() == (images / "disc").read_bytes()

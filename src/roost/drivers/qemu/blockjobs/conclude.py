@@ -108,7 +108,10 @@ class ChainJobs:
         await self._merge(record, old, copy.layers[0].format_node, last=1 if job.shallow else None, writes=True)
         if job.shallow and not job.reuse and len(copy.layers) == 1:
             copy, removed = C.Chain((*copy.layers, *old.layers[1:]), old.end), old.layers[:1]
-        self._jobs.put_disk(record, replace(C.with_chain(disk, copy), mirror=None))
+        pivoted = replace(C.with_chain(disk, copy), mirror=None)
+        self._jobs.put_disk(record, pivoted)
+        if disk.readonly or disk.device == "cdrom":
+            await self._jobs.reopen(record, pivoted)
         await self._jobs.remove_images(record, guest, disk, removed)
         await self._define(record, disk, lambda config: _replaced(config, copy))
 

@@ -121,6 +121,9 @@ class Copier:
                     ("speed", request.speed), ("granularity", request.granularity), ("buf-size", request.buffer)
                 ) if value
             }  # fmt: skip
+            if arguments["device"] != chain.layers[0].format_node:
+                # The filters above the image go on with what takes its place.
+                arguments["replaces"] = chain.layers[0].format_node
             if flags & B.COPY_SYNCHRONOUS_WRITES:
                 arguments["copy-mode"] = "write-blocking"
             await self._jobs.start(record, guest, job, "blockdev-mirror", arguments)

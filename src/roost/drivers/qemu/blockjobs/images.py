@@ -30,7 +30,15 @@ from roost.errors import (
 )
 from roost.model import domain as model
 from roost.model.domain.complete.sources import complete_backing, complete_source
-from roost.model.domain.devices.disk import AnyDiskSource, BlockSource, Disk, DiskDriver, FileSource, VhostUserSource
+from roost.model.domain.devices.disk import (
+    AnyDiskSource,
+    BlockSource,
+    Disk,
+    DiskDriver,
+    FileSource,
+    NetworkSource,
+    VhostUserSource,
+)
 from roost.model.domain.devices.disksource import DiskFormat, Mirror
 from roost.model.moment import is_empty, source_path
 
@@ -47,9 +55,11 @@ _BACKED = frozenset(("qcow2", "qcow", "qed", "vmdk"))
 def destination(xml: str) -> Mirror:
     """The image that a <disk> document names, as the copy to be. Raises what is wrong with the document."""
     device = model.parse_destination(xml)
-    driver = device.driver
+    driver, source = device.driver, complete_source(device.source)
+    if isinstance(source, NetworkSource) and source.protocol == "nbd" and source.tls is None:
+        source = replace(source, tls=False)
     return Mirror(
-        source=complete_source(device.source),
+        source=source,
         format=driver.type if driver is not None else None,
         metadata_cache_size=driver.metadata_cache_size if driver is not None else None,
         backing_store=complete_backing(device.backing_store),
@@ -223,6 +233,7 @@ def as_disk(disk: Disk, mirror: Mirror, number: int) -> Disk:
     )
     return replace(
         disk,
+        device="disk",
         driver=driver,
         source=replace(mirror.source, index=number),
         backing_store=mirror.backing_store,

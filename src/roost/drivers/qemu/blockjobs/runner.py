@@ -287,14 +287,24 @@ class BlockJobs:
     async def writable(self, record: GuestRecord, disk: Disk, chain: C.Chain) -> AsyncIterator[None]:
         """Let an image below the top be written to meanwhile. chain: from that image down."""
         below = replace(C.with_chain(disk, chain), readonly=True)
-        (commands,) = await self.image_commands(record, below, 1)
-        options = commands[-1].arguments
-        monitor = require_monitor(record)
-        await monitor.execute("blockdev-reopen", {"options": [{**options, "read-only": False}]})
+        await self.reopen(record, below, readonly=False)
         try:
             yield
         finally:
-            await monitor.batch([("blockdev-reopen", {"options": [options]})])
+            await self.reopen(record, below)
+
+    async def reopen(self, record: GuestRecord, disk: Disk, *, readonly: bool | None = None) -> None:
+        """Have QEMU open the top image of `disk`, which it has open, as the disk says, or as `readonly` does.
+
+        What it refuses is logged.
+        """
+        (commands,) = await self.image_commands(record, disk, 1)
+        options = dict(commands[-1].arguments)
+        if readonly is not None:
+            options["read-only"] = readonly
+        (answer,) = await require_monitor(record).batch([("blockdev-reopen", {"options": [options]})])
+        if isinstance(answer, QmpCommandError):
+            log.warning("an image of %s: %s", record.name, answer)
 
     def give_back(self, record: GuestRecord, guest: Guest, layers: Iterable[C.Layer]) -> None:
         """Give back the files of images, but for those that the guest has elsewhere."""

@@ -243,18 +243,19 @@ def blockdevs(disk: Disk, ctx: Context) -> Iterator[Piece]:
     for image in reversed(images):
         yield from image_nodes(disk, image, ctx, top=image is images[0])
     node = images[0].format_node
-    for name, props in _filters(disk, images[0]):
+    for name, props in _filters(disk):
         yield Piece("blockdev", {"driver": props.pop("driver"), "node-name": name, "file": node, **props})
         node = name
 
 
-def _filters(disk: Disk, image: Image) -> Iterator[tuple[str, Props]]:
+def _filters(disk: Disk) -> Iterator[tuple[str, Props]]:
     """The nodes above an image, by name: those that copy what is read, and those that slow down."""
     if disk.driver is not None and disk.driver.copy_on_read:
         yield f"libvirt-CoR-{disk.target.dev}", {"driver": "copy-on-read", "discard": "unmap"}
     for number, each in enumerate(disk.throttle_filters):
         group = throttle_object(each.group)
-        yield f"{image.node}-filter{number}", {"driver": "throttle", "throttle-group": group}
+        # Named by the disk: another image may take the place of the one below.
+        yield f"libvirt-{disk.target.dev}-filter{number}", {"driver": "throttle", "throttle-group": group}
 
 
 def top_node(disk: Disk, ctx: Context) -> str | None:
@@ -262,7 +263,7 @@ def top_node(disk: Disk, ctx: Context) -> str | None:
     if is_empty(disk) or isinstance(disk.source, VhostUserSource):
         return None
     image = chain(disk, ctx)[0]
-    return ([image.format_node] + [name for name, _ in _filters(disk, image)])[-1]
+    return ([image.format_node] + [name for name, _ in _filters(disk)])[-1]
 
 
 # -- throttle groups ---------------------------------------------------------------------------
