@@ -100,6 +100,9 @@ class FakeAgent:
             writer.write(json.dumps({"return": answer}).encode() + b"\n")
 
 
+#: Typed on the console of a guest that has `agent_images`.
+AGENT_COMMAND = "sh sh /extra/agent &"
+
 AGENT_CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 
 
