@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -171,6 +172,27 @@ def test_mounts_with_blanks_in_their_names(tmp_path: Path) -> None:
     (found,) = find_hierarchies(line)
     assert found.root.name == "a b"
     assert found.controllers == frozenset(("cpu", "cpuacct"))
+
+
+def test_a_group_that_is_busy_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"30 29 0:3 / {tmp_path} rw - cgroup cgroup rw,blkio"
+    groups = LinuxControlGroups(tuple(find_hierarchies(line)))
+    groups.make(GROUP)
+    refusals = [errno.EBUSY, errno.EBUSY]
+    rmdir = os.rmdir
+
+    def busy(path: str) -> None:
+        if refusals:
+            raise OSError(refusals.pop(), "busy", path)
+        rmdir(path)
+
+    monkeypatch.setattr(os, "rmdir", busy)
+    groups.remove(GROUP)
+    assert not groups.exists(GROUP)
+    groups.make(GROUP)
+    refusals += [errno.EBUSY] * 100
+    groups.remove(GROUP)
+    assert groups.exists(GROUP)
 
 
 @pytest.mark.root

@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,8 @@ _V2_NAMES: Mapping[str, Controller] = {"cpu": "cpu", "cpuset": "cpuset", "memory
 #: Those that threads of a process can be apart in.
 _THREADED = frozenset(("cpu", "cpuset"))
 _THREADED_V1 = _THREADED | {"cpuacct"}
+#: Times and seconds that a busy group is waited for.
+_RETRIES, _PAUSE = 5, 0.001
 _NO_WEIGHTS = "blkio device weight is valid only for bfq or cfq scheduler"
 _NO_WEIGHTS_HINT = "switch a disk of the host to bfq: echo bfq > /sys/block/NAME/queue/scheduler"
 
@@ -75,6 +78,20 @@ def _write(path: Path, text: str) -> None:
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
+
+
+def _remove(group: Path) -> None:
+    """Remove an empty group. A process that has just ended may be in it for a moment yet, after its end is known."""
+    for _ in range(_RETRIES):
+        try:
+            group.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+    group.rmdir()
 
 
 class LinuxControlGroups:
@@ -167,9 +184,9 @@ class LinuxControlGroups:
         for hierarchy in self._hierarchies:
             group = hierarchy.group(path)
             try:
-                for within in [entry.path for entry in os.scandir(group) if entry.is_dir()]:
-                    os.rmdir(within)
-                group.rmdir()
+                for within in [Path(entry.path) for entry in os.scandir(group) if entry.is_dir()]:
+                    _remove(within)
+                _remove(group)
             except FileNotFoundError:
                 continue
             except OSError as error:
