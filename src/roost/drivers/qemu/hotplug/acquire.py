@@ -63,7 +63,8 @@ async def acquire(
     secrets = await storage.secret_values(needs, context.lookups)
     part = resources.join(needs, lend=context.config.dynamic_ownership)
     stack.callback(_give_back, context, record, guest, part)
-    context.save(record)
+    if part != Held():
+        context.save(record)
     resources.take_part(part, needs, live.uuid or "")
     for passt in needs.passts:
         await Passts(context).start(record, guest, passt, directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -20,7 +21,7 @@ from roost.drivers.qemu.hotplug.classes import PLUGGABLE, class_of
 from roost.drivers.qemu.hotplug.rules import check_attach, check_implied
 from roost.drivers.qemu.memory import with_memory_devices
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
-from roost.errors import From, InternalError, OperationUnsupported, RoostError
+from roost.errors import From, InternalError, OperationUnsupported
 from roost.model.domain import Domain
 from roost.model.domain.aliases import next_alias
 from roost.model.domain.alignment import align_memory
@@ -102,9 +103,7 @@ class Plugger:
         done: list[plan.Command] = []
         stack.push_async_callback(_take_back, monitor, done)
         for device in joining.devices:
-            for command in plan.device_add(device, joining.document, caps, joining.grants):
-                await run(monitor, command)
-                done.append(command)
+            await carry_out(monitor, plan.device_add(device, joining.document, caps, joining.grants), done)
         alone = documents.alone(joining.document, joining.devices)
         for command in plan.settings(alone, caps):
             await run(monitor, command)
@@ -117,19 +116,47 @@ async def run(monitor: QmpClient, command: plan.Command) -> Any:
     return await monitor.execute(command.name, command.arguments, descriptors=descriptors)
 
 
+async def carry_out(monitor: QmpClient, commands: Sequence[plan.Command], done: list[plan.Command]) -> None:
+    """Carry out commands, backends in one write, the device when they stand. Raises what the first that fails raises.
+
+    done: gets those that succeeded, and when this is cancelled all that may have.
+    """
+    sent: list[plan.Command] = []
+    for command in commands:
+        if command.descriptor is not None or command.name == "device_add":
+            await _together(monitor, sent, done)
+            sent = []
+            await run(monitor, command)
+            done.append(command)
+        else:
+            sent.append(command)
+    await _together(monitor, sent, done)
+
+
+async def _together(monitor: QmpClient, commands: Sequence[plan.Command], done: list[plan.Command]) -> None:
+    done.extend(commands)
+    answers = monitor.send_all([(command.name, command.arguments) for command in commands])
+    results = await asyncio.gather(*answers, return_exceptions=True)
+    failures = []
+    for command, result in zip(commands, results, strict=True):
+        if isinstance(result, BaseException):
+            # What it would have made may be there under the same name, and not be ours.
+            done.remove(command)
+            failures.append(result)
+    if failures:
+        raise failures[0]
+
+
 async def _take_back(monitor: QmpClient, done: Sequence[plan.Command]) -> None:
     await take_back(monitor, plan.undo(tuple(done)))
 
 
 async def take_back(monitor: QmpClient, commands: Sequence[plan.Command]) -> None:
     """Carry out what removes pieces; one that is gone already, or is needed still, does not keep the others."""
-    for command in commands:
-        try:
-            await run(monitor, command)
-        except QmpCommandError as error:
-            log.debug("%s", error)
-        except RoostError:
-            return  # QEMU is gone, and all of it
+    answers = monitor.send_all([(command.name, command.arguments) for command in commands])
+    for result in await asyncio.gather(*answers, return_exceptions=True):
+        if isinstance(result, QmpCommandError):
+            log.debug("%s", result)
 
 
 async def _as_they_are(monitor: QmpClient, alone: Domain, devices: Sequence[Any]) -> list[Any]:
@@ -143,4 +170,4 @@ async def _as_they_are(monitor: QmpClient, alone: Domain, devices: Sequence[Any]
     return [by_alias[device.alias] for device in devices]
 
 
-__all__ = ["Complete", "Plugger", "run", "take_back"]
+__all__ = ["Complete", "Plugger", "carry_out", "run", "take_back"]

@@ -16,7 +16,7 @@ from roost.drivers.qemu.hotplug.acquire import acquire
 from roost.drivers.qemu.hotplug.changes import check_disk, check_drive, check_graphics, check_interface, check_memory
 from roost.drivers.qemu.hotplug.classes import class_of
 from roost.drivers.qemu.hotplug.definition import memory_meant
-from roost.drivers.qemu.hotplug.plug import Complete, run, take_back
+from roost.drivers.qemu.hotplug.plug import Complete, carry_out, run, take_back
 from roost.drivers.qemu.plan.blocks import backend_id
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
@@ -242,9 +242,7 @@ class _Tray:
 async def _insert(monitor: QmpClient, images: plan.Commands, tray: _Tray, medium: Mapping[str, Any]) -> None:
     done: list[plan.Command] = []
     try:
-        for command in images:
-            await run(monitor, command)
-            done.append(command)
+        await carry_out(monitor, images, done)
         await tray.do("blockdev-insert-medium", medium)
     except BaseException:
         await take_back(monitor, plan.undo(tuple(done)))
