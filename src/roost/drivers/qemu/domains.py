@@ -104,7 +104,8 @@ class QemuDomains(RegistryDomains[Guest]):
         self._context.save(record)
 
     def renamed(self, record: GuestRecord, name: str) -> None:
-        """The variables of its firmware, where the document does not say where they are."""
+        """Its checkpoints, and the variables of its firmware where the document does not say where they are."""
+        self._checkpoints.rename(record.name, name)
         if variables_path(record.config.os.nvram) is None:
             directory = str(self._context.paths.nvram)
             with contextlib.suppress(FileNotFoundError):

@@ -82,6 +82,7 @@ class CheckpointStore:
         """The domain has another name."""
         with contextlib.suppress(FileNotFoundError):
             os.rename(self._directory / old, self._directory / new)
+            sync_directory(self._directory)
         self._known.pop(old, None)
         self._known.pop(new, None)
 
