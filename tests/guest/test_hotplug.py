@@ -17,6 +17,7 @@ from roost.constants import domain_events as E
 from roost.contract.devices import Devices
 from roost.contract.domains import Domains, Lifecycle
 from roost.contract.references import DomainRef
+from roost.drivers.qemu.qmp import QmpClient
 from roost.errors import (
     ConfigUnsupported,
     DeviceMissing,
@@ -452,6 +453,37 @@ def test_what_came_is_known_to_the_next_daemon(root: Path) -> None:
         assert documents(world, ref)[0] == before
         await world.get(Devices).detach(ref, disk(path, "sda"), LIVE)
         assert path.stat().st_uid == owner
+        await world.get(Lifecycle).destroy(ref, 0)
+
+    run(root, second)
+    os.waitpid(pid, 0)
+
+
+def test_what_left_meanwhile_is_found_gone(root: Path) -> None:
+    rng = "<rng model='virtio'><backend model='builtin'/></rng>"
+
+    async def first() -> int:
+        world = World(root)
+        await world.start()
+        ref = await started(world, small_xml("hp-meanwhile"))
+        await world.get(Devices).attach(ref, rng, LIVE)
+        path = Path(record(world, ref).runtime.monitor_path)
+        await world.driver.stop()
+        monitor = QmpClient.connect(path)
+        await monitor.negotiate()
+        await monitor.execute("device_del", {"id": "rng0"})
+        await monitor.execute("system_reset")
+        monitor.close()
+        return int((root / "run" / "qemu" / "hp-meanwhile.pid").read_text())
+
+    pid = asyncio.run(first())
+
+    async def second(world: World) -> None:
+        ref = world.get(Domains).lookup_by_name("hp-meanwhile")
+        live = documents(world, ref)[0]
+        assert "<rng" not in live
+        assert "<controller type='scsi'" in live
+        await world.get(Devices).attach(ref, rng, LIVE)
         await world.get(Lifecycle).destroy(ref, 0)
 
     run(root, second)

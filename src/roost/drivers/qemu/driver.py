@@ -16,8 +16,8 @@ from roost.contract.security import Security
 from roost.contract.state import Memory, SavedState
 from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
-from roost.contract.vcpus import Vcpus
 from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
+from roost.contract.vcpus import Vcpus
 from roost.drivers.qemu.agent.service import QemuGuestAgent
 from roost.drivers.qemu.blockjobs.backups import QemuBackups
 from roost.drivers.qemu.blockjobs.checkpoints import QemuCheckpoints
@@ -85,7 +85,8 @@ class QemuDriver:
         launcher = Launcher(context, self._supervisor)
         block_jobs = BlockJobs(context, self._supervisor)
         ChainJobs(block_jobs)
-        self._recovery = Recovery(context, self._supervisor, launcher, block_jobs)
+        unplugger = Unplugger(context, self._supervisor)
+        self._recovery = Recovery(context, self._supervisor, launcher, block_jobs, unplugger)
         self._privileged = privileged
         checkpoint_store = CheckpointStore(paths.state / "checkpoint")
         domains = QemuDomains(context, launcher, checkpoint_store)
@@ -94,7 +95,6 @@ class QemuDriver:
         dumper = Dumper(context, self._supervisor)
         self._supervisor.dump = dumper.dump_crashed
         checkpoints = QemuCheckpoints(context, block_jobs, checkpoint_store, domains.prepare)
-        unplugger = Unplugger(context, self._supervisor)
         interfaces = {
             Node: QemuNode(context),
             Processors: QemuProcessors(documents, host.node),

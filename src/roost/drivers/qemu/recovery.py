@@ -23,6 +23,7 @@ from roost.drivers.qemu.guest import (
     GuestRecord,
     GuestStatus,
 )
+from roost.drivers.qemu.hotplug.unplug import Unplugger
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.live import with_channel_states
 from roost.drivers.qemu.log import GuestLog
@@ -72,11 +73,14 @@ _BEFORE = ("prelaunch", "inmigrate", "paused")
 class Recovery:
     """Definitions, then running guests, then autostart."""
 
-    def __init__(self, context: Context, supervisor: Supervisor, launcher: Launcher, block_jobs: BlockJobs) -> None:
+    def __init__(
+        self, context: Context, supervisor: Supervisor, launcher: Launcher, block_jobs: BlockJobs, unplugger: Unplugger
+    ) -> None:
         self._context = context
         self._supervisor = supervisor
         self._launcher = launcher
         self._block_jobs = block_jobs
+        self._unplugger = unplugger
 
     def load_definitions(self) -> None:
         """Put every definition on disk into the table; their documents are read when needed."""
@@ -181,6 +185,7 @@ class Recovery:
             await undo_save(self._context, self._supervisor, record, guest, monitor)
             self._context.save(record)
             await self._block_jobs.take_up(record, guest)
+            await self._unplugger.find_gone(record, monitor)
             try:
                 await self._context.call_hook(record, "reconnect")
             except HookScriptFailed as error:

@@ -23,15 +23,18 @@ from roost.drivers.qemu.hotplug.plug import take_back
 from roost.drivers.qemu.hotplug.rules import check_detach
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
 from roost.drivers.qemu.supervisor import Supervisor
-from roost.errors import From, InternalError, OperationFailed, OperationTimeout
+from roost.errors import From, InternalError, OperationFailed, OperationTimeout, RoostError
 from roost.model.domain import Domain
 from roost.model.domain.devices.chardev import Channel, GuestfwdChannel
 from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.memory import SgxEpc
 
 #: Seconds after which the guest is asked again, and after the last of which it is given up; 5 in all, like libvirt's.
 WAITS = (1.2, 1.9, 1.9)
 
 _GONE, _REFUSED = True, False
+#: Classes whose devices are objects of QEMU under their aliases as long as they are there.
+_TRACKED = frozenset(("disk", "interface", "rng", "memory", "redirdev", "shmem", "watchdog", "input", "vsock"))
 
 
 class Unplugger:
@@ -81,6 +84,16 @@ class Unplugger:
             for prefix, clear_up in self._others.items():
                 if alias.startswith(prefix):
                     await clear_up(record, guest, data)
+
+    async def find_gone(self, record: GuestRecord, monitor: QmpClient) -> None:
+        """Clear up after devices that left while no daemon listened, inside the record's job."""
+        if record.live is None:
+            return
+        entries = await monitor.execute("qom-list", {"path": "/machine/peripheral"})
+        there = {str(entry["name"]) for entry in entries if str(entry["type"]).startswith("child<")}
+        for device in documents.all_devices(record.live):
+            if class_of(device).called in _TRACKED and device.alias not in there and _can_leave(record.live, device):
+                await self.clear_up(record, device)
 
     # -- asking ----------------------------------------------------------------------------
 
@@ -165,6 +178,16 @@ class Unplugger:
 
 def _is_there(live: Domain, alias: str) -> bool:
     return any(getattr(each, "alias", None) == alias for each in documents.all_devices(live))
+
+
+def _can_leave(live: Domain, device: Any) -> bool:
+    if isinstance(device, SgxEpc):
+        return False
+    try:
+        check_detach(live, device)
+    except RoostError:
+        return False
+    return True
 
 
 async def _ask(monitor: QmpClient, alias: str, *, again: bool = False) -> bool:
