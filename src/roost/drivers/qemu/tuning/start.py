@@ -90,16 +90,24 @@ def make_group(host: Host, guest: Guest, live: Domain, id: int) -> None:
 
 
 def place_process(host: Host, guest: Guest, live: Domain) -> None:
-    """Put a process that has just been started where its threads belong that are neither processor nor I/O thread."""
+    """Put a process that has just been started where its threads belong that are neither processor nor I/O thread.
+
+    One that has ended already is left alone: its monitor will tell why.
+    """
     process = guest.process
     if process is None:
         return
     plan = emulator_plan(live)
     if guest.group:
         _bound(host, guest.group, plan)
-        host.groups.add_process(guest.group, process.pid, plan.group)
-    for thread in host.threads.of(process.pid):
-        _set_affinity(host, thread, plan.cpus)
+    try:
+        if guest.group:
+            host.groups.add_process(guest.group, process.pid, plan.group)
+        for thread in host.threads.of(process.pid):
+            _set_affinity(host, thread, plan.cpus)
+    except SystemCallError as error:
+        if error.int1 != errno.ESRCH:
+            raise
 
 
 def tune_threads(host: Host, guest: Guest, live: Domain) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.tuning import start
 from roost.drivers.qemu.tuning.plan import emulator_plan, group_of, machine_name, vcpu_plan
 from roost.errors import ConfigUnsupported, SystemCallError
-from roost.host.fake import FakeHost
+from roost.host.fake import FakeHost, FakeProcess
 from roost.model import domain as model
 from roost.model.domain import Domain
 
@@ -124,6 +125,22 @@ def test_a_group_that_cannot_be_made(host: FakeHost, guest: Guest, monkeypatch: 
     tuned = start.reserve_group(host, guest, document(TUNED), 7)
     with pytest.raises(SystemCallError, match="No space left on device"):
         start.make_group(host, guest, tuned, 7)
+
+
+def test_a_process_that_has_ended_already(host: FakeHost, guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it said before is worth more to the user than that it is gone."""
+    refusals = [errno.EPERM, errno.ESRCH]
+
+    def refuse(path: str, pid: int, threads: str) -> None:
+        raise SystemCallError("Unable to add process", int1=refusals.pop())
+
+    monkeypatch.setattr(host.groups, "add_process", refuse)
+    live = start.reserve_group(host, guest, document(), 7)
+    start.make_group(host, guest, live, 7)
+    guest.process = FakeProcess(51)
+    start.place_process(host, guest, live)
+    with pytest.raises(SystemCallError, match="Unable to add process"):
+        start.place_process(host, guest, live)
 
 
 def test_a_host_without_control_groups(host: FakeHost, guest: Guest) -> None:
