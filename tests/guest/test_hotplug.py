@@ -488,3 +488,37 @@ def test_what_left_meanwhile_is_found_gone(root: Path) -> None:
 
     run(root, second)
     os.waitpid(pid, 0)
+
+
+def test_two_that_want_opposite_things(root: Path) -> None:
+    path = image(root, "a.img")
+
+    async def scenario(world: World) -> None:
+        devices = world.get(Devices)
+        ref = await started(world, small_xml("hp-opposite"))
+
+        async def insist(change: Any, impact: int) -> int:
+            succeeded = 0
+            for _ in range(15):
+                try:
+                    await change(ref, disk(path, "sda"), impact)
+                    succeeded += 1
+                except (DeviceMissing, OperationInvalid, XmlError):
+                    await asyncio.sleep(0)
+            return succeeded
+
+        came, went, came_too, went_too = await asyncio.gather(
+            insist(devices.attach, LIVE),
+            insist(devices.detach, LIVE),
+            insist(devices.attach, LIVE | CONFIG),
+            insist(devices.detach, LIVE | CONFIG),
+        )
+        there = came + came_too - went - went_too
+        assert there in (0, 1)
+        assert documents(world, ref)[0].count("<target dev='sda'") == there
+        assert len(await query(world, ref, "query-named-block-nodes")) == 2 * there
+        told = [kind for kind, *_ in world.events]
+        assert told.count(E.ID_DEVICE_ADDED) == came + came_too
+        assert told.count(E.ID_DEVICE_REMOVED) == went + went_too
+
+    run(root, scenario)

@@ -13,7 +13,7 @@ import pytest
 
 from roost.cli import main
 from support.daemon import RoostDaemon
-from support.peer import Answer, Peer, run, virsh, virsh_ok
+from support.peer import Answer, Peer, libvirt_result, run, virsh, virsh_ok
 
 pytestmark = [pytest.mark.peer, pytest.mark.root]
 
@@ -288,3 +288,52 @@ def test_roost_prints_what_virsh_prints(
             code = main(["-c", daemon.uri, *line.split()])
             out, err = capfd.readouterr()
             assert (code, out, err) == (answer.returncode, answer.stdout, answer.stderr), line
+
+
+#: Does things to the guest, one after another, and prints the events of each. They come in order on one connection.
+EVENTS = """
+import threading, time
+libvirt.virEventRegisterDefaultImpl()
+threading.Thread(target=lambda: [libvirt.virEventRunDefaultImpl() for _ in iter(int, 1)], daemon=True).start()
+connection = libvirt.open(sys.argv[1])
+domain, files = connection.lookupByName("plugged"), sys.argv[2]
+seen = []
+def told(name):
+    return lambda connection, domain, *details: seen.append([name, *[str(each) for each in details[:-1]]])
+for name in ("DEVICE_ADDED", "DEVICE_REMOVED", "DEVICE_REMOVAL_FAILED", "TRAY_CHANGE", "DISK_CHANGE"):
+    connection.domainEventRegisterAny(domain, getattr(libvirt, "VIR_DOMAIN_EVENT_ID_" + name), told(name), None)
+disk = "<disk><source file='%s/a.img'/><target dev='sda' bus='scsi'/></disk>" % files
+drive = "<disk device='cdrom'><source file='%s/b.img'/><target dev='hdc' bus='ide'/></disk>" % files
+dimm = "<memory model='dimm'><target><size unit='MiB'>64</size><node>0</node></target></memory>"
+mouse = "<input type='mouse' bus='usb'/>"
+steps = [
+    lambda: domain.attachDeviceFlags(disk, 3), lambda: domain.detachDeviceFlags(disk, 3),
+    lambda: domain.attachDeviceFlags(mouse, 1), lambda: domain.detachDeviceAlias("input2", 1),
+    lambda: domain.updateDeviceFlags(drive, 1), lambda: domain.attachDeviceFlags(dimm, 1),
+    lambda: domain.attachDeviceFlags(mouse, 2), lambda: domain.setVcpusFlags(2, 1),
+]
+outcome = []
+for step in steps:
+    del seen[:]
+    step()
+    time.sleep(0.5)
+    outcome.append(list(seen))
+print(json.dumps(outcome))
+"""
+
+
+def events(uri: str, files: Path) -> object:
+    document = files / "plugged.xml"
+    document.write_text(XML)
+    virsh_ok(uri, "define", str(document))
+    virsh_ok(uri, "start", "plugged")
+    try:
+        return libvirt_result(EVENTS, uri, str(files))
+    finally:
+        virsh_ok(uri, "destroy", "plugged")
+
+
+def test_the_same_events(peer: Peer, files: Path) -> None:
+    theirs = events(peer.uri, files)
+    with RoostDaemon() as daemon:
+        assert events(daemon.uri, files) == theirs
