@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from roost.contract.jobs import Jobs
 from roost.contract.references import DomainRef
 from roost.contract.state import Memory, SavedState
 from roost.contract.streams import ByteStream
+from roost.contract.typed_params import string
 from roost.drivers.qemu.monitor import COMMAND_HMP
 from roost.errors import (
     ConfigUnsupported,
@@ -54,6 +56,30 @@ def small_xml(name: str, devices: str = "", extra: str = "") -> str:
     return f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
     <os><type arch='x86_64' machine='pc'>hvm</type></os>{extra}
     <devices><serial type='pty'/><video><model type='vga'/></video>{devices}</devices></domain>"""
+
+
+@pytest.mark.parametrize("format", ["gzip", "bzip2", "xz", "lzop", "zstd"])
+def test_compressed_images(root: Path, format: str) -> None:
+    if shutil.which(format) is None:
+        pytest.skip(f"{format} is not installed")
+
+    async def scenario(world: World) -> None:
+        state = world.get(SavedState)
+        ref, path = await started(world, "s-packed"), root / "image"
+        parameters = [string(D.SAVE_PARAM_FILE, str(path)), string("image_format", format)]
+        await state.save_with(ref, parameters, D.SAVE_PAUSED)
+        # What stands before the memory is not compressed.
+        assert b"<domain type='qemu'>" in path.read_bytes()[:200]
+        await state.restore_with(parameters[:1], 0)
+        assert world.get(Inspection).state(ref, 0)[0] == D.PAUSED
+        with pytest.raises(InvalidArg, match="parameter 'parallel' not supported"):
+            await state.save_with(ref, [*parameters, string("parallel", "1")], 0)
+        with pytest.raises(OperationFailed, match="Invalid save image format"):
+            await state.save_with(ref, [string("image_format", "zip")], 0)
+        await state.save_with(ref, parameters[1:], 0)
+        assert world.get(Inspection).has_managed_save(ref, 0)
+
+    run(root, scenario)
 
 
 async def started(world: World, name: str, devices: str = "", extra: str = "") -> DomainRef:

@@ -20,7 +20,7 @@ VERSION = 2
 #: Room that is left for a longer document.
 PADDING = 65536
 #: Compression by its number in the header; each is the name of its program.
-FORMATS = ("raw", "gzip", "bzip2", "xz", "lzop")
+FORMATS = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd")
 #: The longest document with its room: what is above it is no header of ours, nor of libvirt's.
 LONGEST = 64 << 20
 

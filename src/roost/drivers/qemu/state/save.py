@@ -47,9 +47,21 @@ class Saver:
         self._images = images
         self._unfinished = Unfinished(context.paths.status)
 
-    async def save(self, record: GuestRecord, path: str, xml: str | None, flags: int, *, managed: bool = False) -> None:
-        """The guest is gone when this returns, and as it was when it raises."""
-        format = self._context.config.save_image_format
+    async def save(
+        self,
+        record: GuestRecord,
+        path: str,
+        xml: str | None,
+        flags: int,
+        *,
+        managed: bool = False,
+        format: str | None = None,
+    ) -> None:
+        """The guest is gone when this returns, and as it was when it raises.
+
+        managed: the path is that of its managed save. format: one of FORMATS, None for the one configured.
+        """
+        format = format or self._context.config.save_image_format
         program = compressor(format, "save")
         async with record.job("save") as job:
             guest, monitor = require_guest(record), require_monitor(record)

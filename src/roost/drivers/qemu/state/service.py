@@ -46,18 +46,28 @@ def _check(flags: int, allowed: int, function: str) -> None:
     F.check(flags, allowed, function, From.QEMU)
 
 
-def _texts(parameters: Sequence[TypedParam]) -> tuple[str | None, str | None]:
-    """(file, document) of a call by parameters. Raises InvalidArg, as libvirt checks them."""
+#: How memory is compressed, by libvirt 11.2's clients.
+_IMAGE_FORMAT = "image_format"
+
+
+def _texts(parameters: Sequence[TypedParam], *more: str) -> dict[str, str]:
+    """The parameters of a call that have values; more: beside those that all such calls have.
+
+    Raises InvalidArg, as libvirt checks them.
+    """
+    known = (D.SAVE_PARAM_FILE, D.SAVE_PARAM_DXML, *more)
     found: dict[str, str] = {}
     for field, (kind, value) in parameters:
-        if field not in (D.SAVE_PARAM_FILE, D.SAVE_PARAM_DXML):
-            raise InvalidArg(f"parameter '{field}' not supported", domain=From.NONE, hint="known are 'file' and 'dxml'")
+        if field not in known:
+            raise InvalidArg(
+                f"parameter '{field}' not supported", domain=From.NONE, hint=f"known are {', '.join(known)}"
+            )
         if kind != T.STRING:
             raise InvalidArg(f"invalid type for parameter '{field}', expected 'string'", domain=From.NONE)
         if field in found:
             raise InvalidArg(f"parameter '{field}' occurs multiple times", domain=From.NONE)
         found[field] = str(value)
-    return found.get(D.SAVE_PARAM_FILE), found.get(D.SAVE_PARAM_DXML)
+    return found
 
 
 class QemuSavedState(SavedState):
@@ -76,19 +86,21 @@ class QemuSavedState(SavedState):
 
     async def save_with(self, domain: DomainIdentity, parameters: Sequence[TypedParam], flags: int) -> None:
         _check(flags, _SAVE, "qemuDomainSaveParams")
-        path, xml = _texts(parameters)
+        given = _texts(parameters, _IMAGE_FORMAT)
+        path, xml, format = (given.get(field) for field in (D.SAVE_PARAM_FILE, D.SAVE_PARAM_DXML, _IMAGE_FORMAT))
         record = self._context.table.get_active(domain)
         if path is None:
-            await self._save_managed(record, xml, flags)
+            await self._save_managed(record, xml, flags, format)
         else:
-            await self._saver.save(record, absolute(path), xml, flags)
+            await self._saver.save(record, absolute(path), xml, flags, format=format)
 
     async def restore(self, path: str, xml: str | None, flags: int) -> None:
         _check(flags, _SAVE | D.SAVE_RESET_NVRAM, "qemuDomainRestoreInternal")
         await self._restorer.restore(absolute(path), xml, flags)
 
     async def restore_with(self, parameters: Sequence[TypedParam], flags: int) -> None:
-        path, xml = _texts(parameters)
+        given = _texts(parameters)
+        path, xml = given.get(D.SAVE_PARAM_FILE), given.get(D.SAVE_PARAM_DXML)
         if path is None:
             raise InvalidArg("missing path to restore from", domain=From.QEMU, hint="give the parameter 'file'")
         await self.restore(path, xml, flags)
@@ -108,13 +120,13 @@ class QemuSavedState(SavedState):
         _check(flags, _SAVE, "qemuDomainManagedSave")
         await self._save_managed(self._context.table.get_active(domain), None, flags)
 
-    async def _save_managed(self, record: GuestRecord, xml: str | None, flags: int) -> None:
+    async def _save_managed(self, record: GuestRecord, xml: str | None, flags: int, format: str | None = None) -> None:
         if not record.is_persistent:
             raise OperationInvalid(
                 "cannot do managed save for transient domain", domain=From.QEMU, hint="define it, or save it to a file"
             )
         self._context.paths.saves.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await self._saver.save(record, self._restorer.path(record), xml, flags, managed=True)
+        await self._saver.save(record, self._restorer.path(record), xml, flags, managed=True, format=format)
 
     async def remove_managed_save(self, domain: DomainIdentity, flags: int) -> None:
         F.check(flags, 0, "qemuDomainManagedSaveRemove", From.QEMU)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from roost.errors import InternalError, OperationFailed, RoostError, SystemCallE
 from roost.host.linux.processes import LinuxProcesses
 
 PREFACE = new_preface("<domain/>", "", running=True, format=0)
-MEMORY = os.urandom(3 << 20) + bytes(12345)
+MEMORY = os.urandom(200_000) + bytes(2_345_678)
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
@@ -60,8 +61,10 @@ async def load(path: Path, program: tuple[str, ...] = (), *, bypass_cache: bool 
 
 
 @pytest.mark.parametrize("bypass_cache", [False, True])
-@pytest.mark.parametrize("program", ["", "gzip", "xz"])
+@pytest.mark.parametrize("program", ["", "gzip", "bzip2", "xz", "lzop", "zstd"])
 def test_memory_goes_there_and_back(tmp_path: Path, program: str, bypass_cache: bool) -> None:
+    if program and shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
     path = tmp_path / "image"
     writer = (program, "-c") if program else ()
     reader = (program, "-dc") if program else ()
