@@ -366,3 +366,19 @@ def test_a_disk_with_a_filter_and_a_disc_are_copied(daemon: RoostDaemon, images:
         virsh_ok(daemon.uri, "destroy", "filtered")
     holds(images / "two", 1, 2, 3)
     assert (images / "disc2").read_bytes() == (images / "disc").read_bytes()
+
+
+def test_disks_come_and_go_beside_a_job(daemon: RoostDaemon, images: Path) -> None:
+    """A disk that joins takes no number of the copy's; the one that is copied stays until that is over."""
+    tool("qemu-img", "create", "-q", "-f", "qcow2", str(images / "second"), "1M")
+    with guest(daemon, images / "top", "beside") as name:
+        virsh_ok(daemon.uri, "blockcopy", name, "vda", str(images / "copy"), "--transient-job", "--wait")
+        virsh_ok(
+            daemon.uri, "attach-disk", name, str(images / "second"), "vdb", "--subdriver", "qcow2", "--live"
+        )  # fmt: skip
+        assert nodes(daemon, name) == {"1", "2", "3", "4", "5"}
+        refused = virsh(daemon.uri, "detach-disk", name, "vda", "--live")
+        assert "block copy still active: disk 'vda' already in active block job" in refused.stderr
+        virsh_ok(daemon.uri, "blockjob", name, "vda", "--pivot")
+        virsh_ok(daemon.uri, "blockcopy", name, "vdb", str(images / "third"), "--transient-job", "--wait", "--pivot")
+        assert nodes(daemon, name) == {"4", "6"}

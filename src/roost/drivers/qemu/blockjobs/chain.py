@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from roost.drivers.qemu.plan.imagenumbers import number_images
 from roost.errors import From, InvalidArg
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, BlockSource, Disk, DiskDriver, FileSource
@@ -196,23 +195,6 @@ def image_at_node(domain: Domain, node: str) -> tuple[str, Layer, bool] | None:
     return None
 
 
-def highest_number(domain: Domain) -> int:
-    """The highest number that an image of the running guest has."""
-    return max(_numbers(domain), default=0)
-
-
-def _numbers(domain: Domain) -> Iterator[int]:
-    for disk, numbers in number_images(domain.devices.disks):
-        yield from numbers
-        if disk.mirror is not None:
-            mirror = disk.mirror
-            yield mirror.source.index or 0
-            store = mirror.backing_store
-            while store is not None and store.source is not None:
-                yield store.index or 0
-                store = store.backing_store
-
-
 def with_disk(domain: Domain, disk: Disk) -> Domain:
     """The document with a changed disk; found by its target."""
     disks = tuple(disk if each.target.dev == disk.target.dev else each for each in domain.devices.disks)
@@ -220,6 +202,6 @@ def with_disk(domain: Domain, disk: Disk) -> Domain:
 
 
 __all__ = [
-    "Chain", "Layer", "as_defined", "chain_from", "chain_of", "disk_named", "find", "highest_number",
+    "Chain", "Layer", "as_defined", "chain_from", "chain_of", "disk_named", "find",
     "image_at_node", "is_empty", "is_same_place", "mirror_chain", "stores", "with_chain", "with_disk",
 ]  # fmt: skip

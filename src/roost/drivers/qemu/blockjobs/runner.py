@@ -23,6 +23,7 @@ from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs.state import ENDED, OUTCOMES, BlockJob, State
 from roost.drivers.qemu.context import Context, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.record import Definition
@@ -91,9 +92,8 @@ class BlockJobs:
 
     def take_number(self, record: GuestRecord, guest: Guest) -> int:
         """A number for a new image."""
-        live = record.live
-        highest = C.highest_number(live) if live is not None else 0
-        guest.blocks.last_number = max(guest.blocks.last_number, highest) + 1
+        disks = record.live.devices.disks if record.live is not None else ()
+        guest.blocks.last_number = next_number(disks, guest.blocks.last_number)
         return guest.blocks.last_number
 
     async def create_image(self, monitor: QmpClient, guest: Guest, node: str, options: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from roost.contract.references import DomainIdentity
 from roost.contract.typed_params import TypedParam
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs import images, names
+from roost.drivers.qemu.blockjobs.busy import require_no_job
 from roost.drivers.qemu.blockjobs.copy import Copier, CopyRequest
 from roost.drivers.qemu.blockjobs.inspection import BlockInspection
 from roost.drivers.qemu.blockjobs.pivot import Pivoter
@@ -23,7 +24,6 @@ from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.qmp import QmpCommandError
 from roost.errors import (
     ArgumentUnsupported,
-    BlockCopyActive,
     From,
     InvalidArg,
     NumericOverflow,
@@ -55,14 +55,8 @@ def bytes_per_second(bandwidth: int, *, is_bytes: bool) -> int:
 
 def require_free(record: GuestRecord, disk: Disk) -> None:
     """Raises for a disk that a job works on, and for one that none can work on."""
-    guest = require_guest(record)
     dev = disk.target.dev
-    job = guest.blocks.of_disk(dev)
-    hint = f"roost blockjob {record.name} {dev} --info tells about it; --abort ends it"
-    if disk.mirror is not None:
-        raise BlockCopyActive(f"disk '{dev}' already in active block job", domain=From.QEMU, hint=hint)
-    if job is not None:
-        raise OperationUnsupported(f"disk '{dev}' already in active block job", domain=From.QEMU, hint=hint)
+    require_no_job(record, disk)
     if disk.target.bus == "sd":
         text = f"block jobs are not supported on disk '{dev}' using bus 'sd'"
     elif disk.transient is not None:

@@ -52,7 +52,8 @@ async def acquire(
         )
     alone = connections.with_usb_devices(await connections.with_networks(found.document, context.lookups))
     devices = _again(devices, L.with_channel_sockets(alone, directory))
-    devices = [with_next_numbers(each, live.devices.disks) if isinstance(each, Disk) else each for each in devices]
+    disks, last = live.devices.disks, guest.blocks.last_number
+    devices = [with_next_numbers(each, disks, last) if isinstance(each, Disk) else each for each in devices]
     needs = plan.device_needs(documents.alone(live, devices), caps, found.volumes)
     if needs.virtiofs or needs.reservations:
         raise OperationUnsupported(

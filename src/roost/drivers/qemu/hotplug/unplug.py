@@ -14,6 +14,7 @@ from typing import Any
 
 from roost.constants import domain_events as E
 from roost.drivers.qemu import plan
+from roost.drivers.qemu.blockjobs.busy import require_no_job
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.events import Data
 from roost.drivers.qemu.guest import Guest, GuestRecord
@@ -26,6 +27,7 @@ from roost.drivers.qemu.supervisor import Supervisor
 from roost.errors import From, InternalError, OperationFailed, OperationTimeout, RoostError
 from roost.model.domain import Domain
 from roost.model.domain.devices.chardev import Channel, GuestfwdChannel
+from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.interface import Interface
 from roost.model.domain.devices.memory import SgxEpc
 
@@ -106,6 +108,8 @@ class Unplugger:
         """
         assert record.live is not None
         check_detach(record.live, device)
+        if isinstance(device, Disk):
+            require_no_job(record, device)
         if device.alias is None:
             raise InternalError(f"Cannot detach {class_of(device).called} device with no alias", domain=From.QEMU)
         if isinstance(device, Channel) and isinstance(device.target, GuestfwdChannel):

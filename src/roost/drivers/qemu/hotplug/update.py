@@ -119,9 +119,8 @@ class Updater:
                 await tray.open()
             await tray.do("blockdev-remove-medium", name)
             await take_back(monitor, plan.undo(before))
-            self._exchange(
-                record, old.alias, source=FileSource(index=next_number(live.devices.disks)), backing_store=None
-            )
+            number = next_number(live.devices.disks, guest.blocks.last_number)
+            self._exchange(record, old.alias, source=FileSource(index=number), backing_store=None)
             self._give_back(record, guest, old, live, caps)
             node = plan.disk_node(made, joining.document, caps, joining.grants)
             if node is not None:

@@ -37,7 +37,10 @@ def _known(disk: Disk) -> Iterator[int | None]:
         return
     yield disk.source.index
     yield from _data(disk.source)
-    store = disk.backing_store
+    yield from _below(disk.backing_store)
+
+
+def _below(store: BackingStore | None) -> Iterator[int | None]:
     while store is not None and store.source is not None:
         yield store.index or store.source.index
         yield from _data(store.source)
@@ -56,17 +59,25 @@ def with_numbers(disks: Sequence[Disk], is_empty: frozenset[str]) -> tuple[Disk,
     return tuple(by_target.get(disk.target.dev, disk) for disk in disks)
 
 
-def with_next_numbers(disk: Disk, others: Sequence[Disk]) -> Disk:
-    """A disk that joins a running guest, its images numbered from one past the highest of the others."""
+def with_next_numbers(disk: Disk, others: Sequence[Disk], last: int = 0) -> Disk:
+    """A disk that joins a running guest, its images numbered from one past the highest of the others and `last`."""
     if isinstance(disk.source, FileSource | BlockSource) and _path(disk.source) is None:
         return disk
-    following = next_number(others)
+    following = next_number(others, last)
     return _numbered(disk, list(range(following, following + len(tuple(_known(disk))))))
 
 
-def next_number(disks: Sequence[Disk]) -> int:
-    """One past the highest number of an image."""
-    return max((number for disk in disks for number in _known(disk) if number), default=0) + 1
+def next_number(disks: Sequence[Disk], last: int = 0) -> int:
+    """One past the highest number of an image, and past `last`: the highest that block jobs have given."""
+    return max(last, *(number or 0 for disk in disks for number in _used(disk)), 0) + 1
+
+
+def _used(disk: Disk) -> Iterator[int | None]:
+    """The numbers of a disk's images, and of the copy that is made of it."""
+    yield from _known(disk)
+    if disk.mirror is not None:
+        yield disk.mirror.source.index
+        yield from _below(disk.mirror.backing_store)
 
 
 def _path(source: FileSource | BlockSource) -> str | None:

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from roost.drivers.qemu.blockjobs import chain as C
+from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.errors import InvalidArg
 from roost.model import domain as model
 from roost.model.domain import Domain
@@ -87,7 +88,9 @@ def test_disks_by_target_and_path(domain: Domain, disk: Disk) -> None:
 
 
 def test_numbers_and_nodes(domain: Domain) -> None:
-    assert C.highest_number(domain) == 7
+    assert next_number(domain.devices.disks) == 8
+    assert next_number(domain.devices.disks, 9) == 10
+    assert next_number(()) == 1
     found = C.image_at_node(domain, "libvirt-7-storage")
     assert found is not None
     assert (found[0], found[1].path, found[2]) == ("vda", "/images/copy", False)
