@@ -128,6 +128,9 @@ class SshKeys(Kebab, frozen=True):
     keys: list[str]
 
 
+#: A list with an end.
+Many = Annotated[list[T], Meta(max_length=4096)]
+
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 
 

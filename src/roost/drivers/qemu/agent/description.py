@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from roost.constants import domain as D
 from roost.contract.typed_params import TypedParam, string
 from roost.drivers.qemu.agent import answers as A
 from roost.drivers.qemu.agent import facts
+from roost.drivers.qemu.agent.disks import DiskPlaces
 from roost.drivers.qemu.agent.messages import AgentCommandError
 from roost.drivers.qemu.agent.turn import Turn
 
+#: One more than a reply can carry: the guest may tell of more than anybody wants to know.
+_ENOUGH = 2049
+
+
+def _within(params: Iterator[TypedParam]) -> list[TypedParam]:
+    return list(itertools.islice(params, _ENOUGH))
+
 
 async def _users(agent: Turn) -> Sequence[TypedParam]:
-    return list(facts.users(await agent.ask("guest-get-users", list[A.User])))
+    return _within(facts.users(await agent.ask("guest-get-users", A.Many[A.User])))
 
 
 async def _operating_system(agent: Turn) -> Sequence[TypedParam]:
-    return list(facts.operating_system(await agent.ask("guest-get-osinfo", A.OsInfo)))
+    return _within(facts.operating_system(await agent.ask("guest-get-osinfo", A.OsInfo)))
 
 
 async def _time_zone(agent: Turn) -> Sequence[TypedParam]:
-    return list(facts.time_zone(await agent.ask("guest-get-timezone", A.TimeZone)))
+    return _within(facts.time_zone(await agent.ask("guest-get-timezone", A.TimeZone)))
 
 
 async def _hostname(agent: Turn) -> Sequence[TypedParam]:
@@ -29,18 +38,18 @@ async def _hostname(agent: Turn) -> Sequence[TypedParam]:
 
 
 async def _file_systems(agent: Turn) -> Sequence[TypedParam]:
-    found = await agent.ask("guest-get-fsinfo", list[A.FileSystem])
-    return list(facts.file_systems(found[::-1], agent.live)) if found else []
+    found = await agent.ask("guest-get-fsinfo", A.Many[A.FileSystem])
+    return _within(facts.file_systems(found[::-1], DiskPlaces(agent.live))) if found else []
 
 
 async def _disks(agent: Turn) -> Sequence[TypedParam]:
-    found = await agent.ask("guest-get-disks", list[A.GuestDisk])
-    return list(facts.disks(found, agent.live)) if found else []
+    found = await agent.ask("guest-get-disks", A.Many[A.GuestDisk])
+    return _within(facts.disks(found, DiskPlaces(agent.live))) if found else []
 
 
 async def _interfaces(agent: Turn) -> Sequence[TypedParam]:
-    found = facts.interfaces(await agent.ask("guest-network-get-interfaces", list[A.NetworkInterface]))
-    return list(facts.interface_params(found)) if found else []
+    found = facts.interfaces(await agent.ask("guest-network-get-interfaces", A.Many[A.NetworkInterface]))
+    return _within(facts.interface_params(found)) if found else []
 
 
 #: GUEST_INFO_* -> what collects it, in libvirt's order.

@@ -5,49 +5,66 @@ from __future__ import annotations
 from roost.drivers.qemu.agent.answers import CcwPlace, DiskPlace, PciPlace
 from roost.model.domain import Domain
 from roost.model.domain.device import AnyAddress, CcwAddress, DriveAddress, PciAddress
-from roost.model.domain.devices.controller import Controller
 
 #: Linux shows the host's subchannel set 0xfe as 0.
 _HOST_CSSID = 0xFE
 
+#: An address as the guest sees it, too: of PCI, or after the word `ccw`.
+_Key = tuple[object, ...]
 
-def target_of(live: Domain, place: DiskPlace) -> str | None:
-    """The target of the disk there; None for one that the domain does not have at that place.
+
+class DiskPlaces:
+    """The disks of a running domain by where the guest sees them: it may tell of very many.
 
     PCI bus numbers are taken as the guest gives them, which are those of the document for its first bus only.
     """
-    controller = next((each for each in live.devices.controllers if _is_at(each.address, place)), None)
-    for disk in live.devices.disks:
-        address = disk.address
-        if isinstance(address, DriveAddress):
-            if _is_on(controller, address, disk.target.bus, place):
-                return disk.target.dev
-        elif _is_at(address, place):
-            return disk.target.dev
+
+    def __init__(self, live: Domain) -> None:
+        self._controllers: dict[_Key, _Key] = {}
+        self._disks: dict[_Key, str] = {}
+        for controller in live.devices.controllers:
+            key = _key(controller.address)
+            if key is not None:
+                self._controllers.setdefault(key, (controller.type, controller.index or 0))
+        for disk in live.devices.disks:
+            address = disk.address
+            if isinstance(address, DriveAddress):
+                unit = disk.target.bus, address.controller, address.bus, address.target, address.unit
+                self._disks.setdefault(unit, disk.target.dev)
+            else:
+                key = _key(address)
+                if key is not None:
+                    self._disks.setdefault(key, disk.target.dev)
+
+    def target_of(self, place: DiskPlace) -> str | None:
+        """The target of the disk there; None where the domain has none."""
+        for key in _keys(place):
+            if key in self._disks:
+                return self._disks[key]
+            controller = self._controllers.get(key)
+            if controller is not None:
+                return self._disks.get((*controller, place.bus, place.target, place.unit))
+        return None
+
+
+def _key(address: AnyAddress | None) -> _Key | None:
+    if isinstance(address, PciAddress):
+        return address.domain or 0, address.bus or 0, address.slot or 0, address.function or 0
+    if isinstance(address, CcwAddress):
+        return "ccw", address.cssid, address.ssid, address.devno
     return None
 
 
-def _is_at(address: AnyAddress | None, place: DiskPlace) -> bool:
-    if isinstance(address, PciAddress):
-        known = (address.domain or 0, address.bus or 0, address.slot or 0, address.function or 0)
-        return known == _pci(place.pci_controller)
-    if isinstance(address, CcwAddress) and place.ccw_address is not None:
-        return (address.cssid, address.ssid, address.devno) == _ccw(place.ccw_address)
-    return False
+def _keys(place: DiskPlace) -> list[_Key]:
+    found = [_pci(place.pci_controller)]
+    if place.ccw_address is not None:
+        found.append(_ccw(place.ccw_address))
+    return found
 
 
-def _is_on(controller: Controller | None, address: DriveAddress, bus: str | None, place: DiskPlace) -> bool:
-    return (
-        controller is not None
-        and controller.type == bus
-        and address.controller == (controller.index or 0)
-        and (address.bus, address.target, address.unit) == (place.bus, place.target, place.unit)
-    )
-
-
-def _pci(place: PciPlace) -> tuple[int, int, int, int]:
+def _pci(place: PciPlace) -> _Key:
     return place.domain, place.bus, place.slot, place.function
 
 
-def _ccw(place: CcwPlace) -> tuple[int, int, int]:
-    return place.cssid or _HOST_CSSID, place.ssid, place.devno
+def _ccw(place: CcwPlace) -> _Key:
+    return "ccw", place.cssid or _HOST_CSSID, place.ssid, place.devno

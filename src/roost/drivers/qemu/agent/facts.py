@@ -8,9 +8,8 @@ from roost.constants import network as N
 from roost.contract.agent import InterfaceInfo, IpAddress
 from roost.contract.typed_params import TypedParam, boolean, int_, string, uint, ullong
 from roost.drivers.qemu.agent import answers as A
-from roost.drivers.qemu.agent.disks import target_of
+from roost.drivers.qemu.agent.disks import DiskPlaces
 from roost.errors import From, InternalError
-from roost.model.domain import Domain
 
 _TYPES = {"ipv4": N.IP_ADDR_TYPE_IPV4, "ipv6": N.IP_ADDR_TYPE_IPV6}
 _TYPE_NAMES = {number: name for name, number in _TYPES.items()}
@@ -40,7 +39,7 @@ def time_zone(found: A.TimeZone) -> Iterator[TypedParam]:
     yield int_("timezone.offset", found.offset)
 
 
-def file_systems(found: Sequence[A.FileSystem], live: Domain) -> Iterator[TypedParam]:
+def file_systems(found: Sequence[A.FileSystem], places: DiskPlaces) -> Iterator[TypedParam]:
     """found: in the order of mounting."""
     yield uint("fs.count", len(found))
     for number, each in enumerate(found):
@@ -54,12 +53,12 @@ def file_systems(found: Sequence[A.FileSystem], live: Domain) -> Iterator[TypedP
             yield ullong(f"{prefix}.used-bytes", each.used_bytes)
         yield uint(f"{prefix}.disk.count", len(each.disk))
         for index, place in enumerate(each.disk):
-            yield from _given(f"{prefix}.disk.{index}.alias", target_of(live, place))
+            yield from _given(f"{prefix}.disk.{index}.alias", places.target_of(place))
             yield from _given(f"{prefix}.disk.{index}.serial", place.serial)
             yield from _given(f"{prefix}.disk.{index}.device", place.dev)
 
 
-def disks(found: Sequence[A.GuestDisk], live: Domain) -> Iterator[TypedParam]:
+def disks(found: Sequence[A.GuestDisk], places: DiskPlaces) -> Iterator[TypedParam]:
     yield uint("disk.count", len(found))
     for number, disk in enumerate(found):
         prefix = f"disk.{number}"
@@ -71,7 +70,7 @@ def disks(found: Sequence[A.GuestDisk], live: Domain) -> Iterator[TypedParam]:
             yield string(f"{prefix}.dependency.{index}.name", name)
         if disk.address is not None:
             yield from _given(f"{prefix}.serial", disk.address.serial)
-            yield from _given(f"{prefix}.alias", target_of(live, disk.address))
+            yield from _given(f"{prefix}.alias", places.target_of(disk.address))
         yield from _given(f"{prefix}.guest_alias", disk.alias)
 
 

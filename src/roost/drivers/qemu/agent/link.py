@@ -59,8 +59,8 @@ class AgentLink:
 
     def require(self, live: Domain | None) -> AgentClient:
         """The connection. Raises ArgumentUnsupported without a channel, AgentUnresponsive without an agent on it."""
-        if self._client is not None and self._client.is_closed:
-            self.follow(live)  # it ended on our side only, or somebody else was served meanwhile
+        if not self.is_connected:
+            self.follow(live)  # the guest has it open, but it ended on our side, or somebody else was served
         if self._failed:
             raise AgentUnresponsive("QEMU guest agent is not available due to an error", domain=From.QEMU)
         if self._client is None:

@@ -16,7 +16,7 @@ from roost.contract.typed_params import TypedParam
 from roost.drivers.qemu.agent import answers as A
 from roost.drivers.qemu.agent import facts, vcpus
 from roost.drivers.qemu.agent.description import KNOWN, describe
-from roost.drivers.qemu.agent.disks import target_of
+from roost.drivers.qemu.agent.disks import DiskPlaces
 from roost.drivers.qemu.agent.messages import Answer, check_timeout, encode_text
 from roost.drivers.qemu.agent.turn import Turn, turn
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
@@ -124,13 +124,14 @@ class QemuGuestAgent(GuestAgent):
 
     async def file_systems(self, domain: DomainIdentity, flags: int) -> Sequence[FileSystemInfo]:
         F.check(flags, 0, "qemuDomainGetFSInfo", From.QEMU)
-        found, live = await self._query(domain, "guest-get-fsinfo", list[A.FileSystem])
+        found, live = await self._query(domain, "guest-get-fsinfo", A.Many[A.FileSystem])
+        places = DiskPlaces(live)
         return [
             FileSystemInfo(
                 each.mountpoint,
                 each.name,
                 each.type,
-                [target for place in each.disk if (target := target_of(live, place)) is not None],
+                [target for place in each.disk if (target := places.target_of(place)) is not None],
             )
             for each in reversed(found)
         ]
@@ -183,7 +184,7 @@ class QemuGuestAgent(GuestAgent):
             _refuse_leases(record.document)
             return []
         if source == D.INTERFACE_ADDRESSES_SRC_AGENT:
-            found, _ = await self._query(domain, "guest-network-get-interfaces", list[A.NetworkInterface])
+            found, _ = await self._query(domain, "guest-network-get-interfaces", A.Many[A.NetworkInterface])
             return facts.interfaces(found)
         if source == D.INTERFACE_ADDRESSES_SRC_ARP:
             return _neighbours(record.document, self._context.host.network.neighbours())
@@ -224,7 +225,7 @@ class QemuGuestAgent(GuestAgent):
 
     async def vcpus(self, domain: DomainIdentity, flags: int) -> Sequence[TypedParam]:
         F.check(flags, 0, "qemuDomainGetGuestVcpus", From.QEMU)
-        found, _ = await self._query(domain, "guest-get-vcpus", list[A.Vcpu])
+        found, _ = await self._query(domain, "guest-get-vcpus", A.Many[A.Vcpu])
         return vcpus.params(found)
 
     async def set_vcpus(self, domain: DomainIdentity, cpumap: str, state: int, flags: int) -> None:
@@ -233,7 +234,7 @@ class QemuGuestAgent(GuestAgent):
             raise InvalidArg("unsupported state value in qemuDomainSetGuestVcpus", domain=From.QEMU)
         wanted = parse_cpus(cpumap)
         async with turn(self._context.table.get_active(domain), "modify") as agent:
-            found = await agent.ask("guest-get-vcpus", list[A.Vcpu])
+            found = await agent.ask("guest-get-vcpus", A.Many[A.Vcpu])
             await _apply(agent, vcpus.switch(found, wanted, bool(state)))
 
     async def vcpu_count(self, domain: DomainIdentity, flags: int) -> int:
@@ -244,7 +245,7 @@ class QemuGuestAgent(GuestAgent):
         if not record.is_active:
             text = "vCPU count provided by the guest agent can only be requested for live domains"
             raise InvalidArg(text, domain=From.QEMU)
-        found, _ = await self._query(domain, "guest-get-vcpus", list[A.Vcpu])
+        found, _ = await self._query(domain, "guest-get-vcpus", A.Many[A.Vcpu])
         return len(found) if flags & D.VCPU_MAXIMUM else sum(vcpu.online for vcpu in found)
 
     async def set_vcpu_count(self, domain: DomainIdentity, count: int, flags: int) -> None:
@@ -255,7 +256,7 @@ class QemuGuestAgent(GuestAgent):
             if count > enabled:
                 text = "requested vcpu count is greater than the count of enabled vcpus in the domain"
                 raise InvalidArg(f"{text}: {count} > {enabled}", domain=From.QEMU)
-            found = await agent.ask("guest-get-vcpus", list[A.Vcpu])
+            found = await agent.ask("guest-get-vcpus", A.Many[A.Vcpu])
             await _apply(agent, vcpus.resize(found, count))
 
     # -- power management ------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from roost.contract.typed_params import TypedParam
 from roost.drivers.qemu.agent import answers as A
 from roost.drivers.qemu.agent import facts, vcpus
-from roost.drivers.qemu.agent.disks import target_of
+from roost.drivers.qemu.agent.disks import DiskPlaces
 from roost.errors import InternalError, InvalidArg, OperationUnsupported
 from roost.model import domain as model
 
@@ -30,6 +30,8 @@ LIVE = model.parse("""<domain type='qemu'><name>a</name><memory>65536</memory><o
 <controller type='sata' index='0'>
   <address type='pci' domain='0x0000' bus='0x00' slot='0x07' function='0x0'/></controller>
 </devices></domain>""")
+
+PLACES = DiskPlaces(LIVE)
 
 
 def pci(slot: int, function: int = 0) -> A.PciPlace:
@@ -55,7 +57,7 @@ NOWHERE = A.PciPlace(-1, -1, -1, -1)
     ],
 )
 def test_disks_by_their_place(place: A.DiskPlace, target: str | None) -> None:
-    assert target_of(LIVE, place) == target
+    assert PLACES.target_of(place) == target
 
 
 def read(kind: Any, value: Any) -> Any:
@@ -95,7 +97,7 @@ def test_file_systems_and_disks() -> None:
     }  # fmt: skip
     elsewhere = place | {"pci-controller": {"domain": 0, "bus": 1, "slot": 5, "function": 0}, "serial": None}
     mounted = {"mountpoint": "/", "name": "vda1", "type": "ext4", "disk": [place, elsewhere], "used-bytes": 7}
-    assert shown(facts.file_systems(read(list[A.FileSystem], [mounted]), LIVE)) == {
+    assert shown(facts.file_systems(read(list[A.FileSystem], [mounted]), PLACES)) == {
         "fs.count": 1,
         "fs.0.name": "vda1",
         "fs.0.mountpoint": "/",
@@ -108,7 +110,7 @@ def test_file_systems_and_disks() -> None:
         "fs.0.disk.1.device": "/dev/vda1",
     }
     disk = {"name": "/dev/dm-0", "partition": True, "dependencies": ["/dev/vda"], "alias": "root", "address": place}
-    assert shown(facts.disks(read(list[A.GuestDisk], [disk]), LIVE)) == {
+    assert shown(facts.disks(read(list[A.GuestDisk], [disk]), PLACES)) == {
         "disk.count": 1,
         "disk.0.name": "/dev/dm-0",
         "disk.0.partition": 1,

@@ -24,9 +24,20 @@ from roost.drivers.qemu.agent.messages import (
 from roost.errors import InternalError, InvalidArg
 
 KINDS = (
-    A.Count, A.Nanoseconds, A.HostName, list[A.Vcpu], list[A.FileSystem], list[A.GuestDisk], list[A.User], A.OsInfo,
-    A.TimeZone, list[A.NetworkInterface], A.SshKeys,
-)  # fmt: skip
+    A.Count,
+    A.Nanoseconds,
+    A.HostName,
+    A.Many[A.Vcpu],
+    A.Many[A.FileSystem],
+    A.Many[A.GuestDisk],
+    A.Many[A.User],
+    A.OsInfo,
+    A.TimeZone,
+    A.Many[A.NetworkInterface],
+    A.SshKeys,
+)
+
+MANY_USERS = '{"return": [' + ", ".join(['{"user": "a", "login-time": 1}'] * 4097) + "]}"
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -143,6 +154,7 @@ def test_a_clients_rubbish_is_refused(text: str) -> None:
     [
         ('{"return": {}}', A.HostName, "'host-name' missing in reply of guest-x"),
         ('{"return": [{"logical-id": 0, "online": true}]}', list[A.Vcpu], "'can-offline' missing in reply of guest-x"),
+        (MANY_USERS, A.Many[A.User], "malformed return value of guest-x: Expected `array` of length <= 4096"),
         ('{"return": "many"}', A.Count, "malformed return value of guest-x"),
         ('{"return": 2147483648}', A.Count, "malformed return value of guest-x"),
         ('{"return": -1}', A.Nanoseconds, "malformed return value of guest-x"),

@@ -224,6 +224,15 @@ def test_callers_take_turns_and_reads_of_the_host_do_not_wait() -> None:
     run(lambda *_: 1_000_000_005, scenario)
 
 
+def test_a_channel_that_could_not_be_reached_is_tried_again() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.guest.agent.close()
+        assert not bench.guest.agent.is_connected
+        assert await bench.service.hostname(bench.ref, 0) == "web"
+
+    run(lambda *_: {"host-name": "web"}, scenario)
+
+
 def test_a_response_timeout_is_what_is_waited() -> None:
     async def scenario(bench: Bench) -> None:
         bench.service.set_response_timeout(bench.ref, 0, 0)
@@ -294,6 +303,13 @@ def test_all_information_is_what_the_agent_knows() -> None:
             await bench.service.info(bench.ref, 0x101, 0)
 
     run(reply, scenario)
+
+
+def test_more_is_not_told_than_a_reply_can_carry() -> None:
+    async def scenario(bench: Bench) -> None:
+        assert len(await bench.service.info(bench.ref, D.GUEST_INFO_USERS, 0)) == 2049
+
+    run(lambda *_: [{"user": "a", "login-time": 1}] * 4000, scenario)
 
 
 def test_file_systems_are_told_in_the_order_of_mounting() -> None:
