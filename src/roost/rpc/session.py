@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roost.contract.identity import Identity
@@ -66,8 +66,16 @@ class Session:
         self._subscriptions: Subscriptions | None = None
         self.streams = Streams(self)
         self.autodestroy = Autodestroy(server.spawn)
+        self._endings: list[Callable[[], None]] = []
         self._outstanding = 0
         self._waiting: deque[Event] = deque()
+
+    def at_end(self, ending: Callable[[], None]) -> None:
+        """Call it when the client has left, which it may have done by now."""
+        if self._transport.closed:
+            ending()
+        else:
+            self._endings.append(ending)
 
     def start(self) -> None:
         self._transport.resume_reading()
@@ -225,6 +233,9 @@ class Session:
             self._subscriptions.close()
         self.streams.close()
         self.autodestroy.session_ended()
+        for ending in self._endings:
+            ending()
+        self._endings.clear()
         for received in self._waiting:
             if isinstance(received, CallReceived):
                 for fd in received.fds:

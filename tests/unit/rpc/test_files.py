@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from roost.contract.displays import Displays
 from roost.contract.domains import Monitor
+from roost.contract.files import Files
 from roost.contract.references import DomainIdentity
 from roost.errors import OperationInvalid
 from roost.protocol import QEMU, REMOTE, Program
@@ -40,6 +41,17 @@ class FakeDisplays(Displays):
         with theirs:
             theirs.send(b"display %d" % index)
         return ours.detach()
+
+
+class FakeFiles(Files):
+    """Says what it is told, and when it is to forget."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def associate(self, domain: DomainIdentity, name: str, flags: int, files: Sequence[int]) -> Callable[[], None]:
+        self.told.append((name, flags, len(files)))
+        return lambda: self.told.append(f"forget {name}")
 
 
 class FakeMonitor(Monitor):
@@ -80,9 +92,9 @@ async def ask(
             return event
 
 
-def serve(desk: Desk) -> FakeDisplays:
+def serve(desk: Desk, files: FakeFiles | None = None) -> FakeDisplays:
     displays = FakeDisplays()
-    known: dict[type, Any] = {Displays: displays, Monitor: FakeMonitor()}
+    known: dict[type, Any] = {Displays: displays, Monitor: FakeMonitor(), Files: files or FakeFiles()}
     get: Any = known.__getitem__  # it takes the place of a method
     desk.backend.get = get  # type: ignore[method-assign]
     return displays
@@ -150,5 +162,21 @@ def test_both_ways_at_once(loop: str, pair: tuple[socket.socket, socket.socket])
         for descriptor in reply.fds:
             os.close(descriptor)
         assert pair[0].recv(100) == b"back"
+
+    run(loop, test)
+
+
+def test_what_a_client_brings_goes_with_it(loop: str, pair: tuple[socket.socket, socket.socket]) -> None:
+    async def test(desk: Desk) -> None:
+        files = FakeFiles()
+        serve(desk, files)
+        reply = await ask(desk, "DOMAIN_FD_ASSOCIATE", WEB, "group", 2, files=[pair[1].fileno()] * 2)
+        assert reply.status != ERROR
+        assert files.told == [("group", 2, 2)]
+        (session,) = desk.servers["roostd"].sessions.values()
+        session.close()
+        while len(files.told) < 2:  # noqa: ASYNC110 - the session's end has no other sign here
+            await asyncio.sleep(0)
+        assert files.told[1] == "forget group"
 
     run(loop, test)

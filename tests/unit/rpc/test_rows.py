@@ -19,7 +19,7 @@ from roost.rpc import handlers
 from support.desk import WEB, Desk, run
 
 UUID = WEB.uuid
-OWN = {"auth", "connect", "displays", "events", "monitor"}
+OWN = {"auth", "connect", "displays", "events", "files", "monitor"}
 
 
 class Case(NamedTuple):

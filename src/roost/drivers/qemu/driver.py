@@ -8,6 +8,7 @@ from roost.contract.checkpoints import Backups, Checkpoints
 from roost.contract.devices import Devices
 from roost.contract.displays import Displays
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
+from roost.contract.files import Files
 from roost.contract.input import Input
 from roost.contract.interface import Backend
 from roost.contract.jobs import Jobs
@@ -108,6 +109,7 @@ class QemuDriver:
             Inspection: QemuInspection(table),
             Statistics: QemuStatistics(context),
             Consoles: QemuConsoles(context),
+            Files: launcher.files,
             Monitor: QemuMonitor(context),
             Displays: QemuDisplays(context),
             Input: QemuInput(context),

@@ -27,6 +27,7 @@ from roost.constants import domain_events as E
 from roost.drivers.qemu import connections, plan, storage
 from roost.drivers.qemu import live as L
 from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.files import QemuFiles
 from roost.drivers.qemu.guest import DESTROYED, FAILED, Guest, GuestRecord
 from roost.drivers.qemu.guest_cpu import questions as guest_cpu_questions
 from roost.drivers.qemu.guest_cpu import with_answers, with_processor
@@ -86,6 +87,7 @@ class Launcher:
         self.tpms = SoftwareTpms(context)
         self.helpers = StorageHelpers(context)
         self.passts = Passts(context)
+        self.files = QemuFiles(context)
 
     async def start(
         self, record: GuestRecord, document: Domain, flags: int, memory: MemorySource | None = None
@@ -129,6 +131,7 @@ class Launcher:
             guest.resources.take(
                 needs, context.account, guest=live.uuid or "", reset_nvram=bool(flags & D.START_RESET_NVRAM)
             )
+            guest.resources.hand_over(self.files.of(record.uuid))
             await self.helpers.start(record, guest, needs, directory)
             for passt in needs.passts:
                 await self.passts.start(record, guest, passt, directory)

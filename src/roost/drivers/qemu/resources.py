@@ -393,6 +393,11 @@ class Resources:
         self._descriptors.extend(descriptors)
         self._fds[key] = descriptors
 
+    def hand_over(self, groups: Mapping[str, tuple[int, ...]]) -> None:
+        """Descriptors that a client has brought, by the name of their group; ours to close."""
+        for name, descriptors in groups.items():
+            self._keep(f"fdgroup:{name}", *descriptors)
+
     def grants(self, monitor: int) -> plan.Grants:
         """What was acquired, for the command line."""
         return plan.Grants(

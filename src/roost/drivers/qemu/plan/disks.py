@@ -19,6 +19,7 @@ from roost.model.domain.devices.disk import (
     DirSource,
     Disk,
     DiskDriver,
+    FileSource,
     NetworkSource,
     NvmeSource,
     VhostUserSource,
@@ -264,8 +265,9 @@ def needs(ctx: Context) -> Iterator[Need]:
 
 def _image_needs(disk: Disk, image: Image) -> Iterator[Need]:
     source, user = image.source, disk.target.dev
+    is_handed_over = isinstance(source, FileSource) and source.fdgroup is not None
     path = path_of(source)
-    if path is not None:
+    if path is not None and not is_handed_over:
         yield File(
             path,
             write=not image.readonly,
