@@ -152,6 +152,30 @@ def test_roost_beside_virsh(tmp_path: Path) -> None:
     assert said["roost"] == said["virsh"], "\n".join(difflib.unified_diff(said["virsh"], said["roost"]))
 
 
+IN_TEST_DRIVER = (
+    "managedsave test; domstate test --reason; list --all --managed-save; undefine test; managedsave-remove test;"
+    " managedsave test; start test; list --all --managed-save",
+    "save test {0}/image; domstate test --reason; save-image-dumpxml {0}/image; restore {0}/image --running;"
+    " restore {0}/image; restore {0}/image; domstate test --reason",
+    "save test {0}/image --xml {0}/moved.xml; save test /nowhere/image; restore {0}/nothing; restore {0}/moved.xml",
+    "dump test {0}/core; dump test {0}/core --crash; domstate test --reason; dump test {0}/core",
+    "domjobinfo test; domjobabort test; screenshot test --screen 1000000000000; domdirtyrate-calc test",
+)
+
+
+def test_the_test_driver_beside_libvirts() -> None:
+    with tempfile.TemporaryDirectory(prefix="roost-save-", dir="/tmp") as directory, Peer() as peer:
+        Path(directory).chmod(0o777)
+        Path(directory, "moved.xml").write_text(DOCUMENT)
+        with RoostDaemon() as daemon:
+            for words in IN_TEST_DRIVER:
+                uris = (f"test+unix:///default?socket={peer.socket_path}", daemon.uri_of("test", "default"))
+                theirs, ours = (virsh(uri, words.format(directory)) for uri in uris)
+                assert ours.stdout == theirs.stdout
+                hints = [line.split("; ")[0] for line in ours.stderr.splitlines()]
+                assert hints == theirs.stderr.splitlines(), words
+
+
 def test_the_statistics_of_a_job_that_is_over(tmp_path: Path) -> None:
     """Lines and labels of domjobinfo; the numbers are another job's each time."""
     with RoostDaemon() as daemon:

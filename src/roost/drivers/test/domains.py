@@ -16,7 +16,7 @@ from roost.engine.inspection import RecordInspection
 from roost.engine.record import Record
 from roost.engine.registry import RegistryDomains
 from roost.engine.table import DomainTable
-from roost.errors import From, InternalError
+from roost.errors import From, InternalError, OperationInvalid
 from roost.model.domain import Domain
 
 REBOOT_FLAGS = (
@@ -27,6 +27,7 @@ REBOOT_FLAGS = (
 def start(table: DomainTable[None], record: Record[None], document: Domain) -> None:
     """Mark a domain as running from `document`."""
     record.live = document
+    record.managed_save = False
     table.activate(record)
     record.set_state(D.RUNNING, D.RUNNING_BOOTED)
 
@@ -46,6 +47,15 @@ class TestDomains(RegistryDomains[None]):
     async def launch(self, record: Record[None], document: Domain, flags: int) -> None:
         start(self.table, record, document)
         self.publish(record, E.STARTED, E.STARTED_BOOTED)
+
+    def discard(self, record: Record[None], flags: int) -> None:
+        if record.managed_save and not flags & D.UNDEFINE_MANAGED_SAVE:
+            raise OperationInvalid(
+                "Refusing to undefine while domain managed save image exists",
+                domain=From.TEST,
+                hint="add --managed-save, or start the domain",
+            )
+        record.managed_save = False
 
 
 class TestLifecycle(Lifecycle):

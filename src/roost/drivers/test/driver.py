@@ -8,10 +8,12 @@ from roost.contract.agent import GuestAgent
 from roost.contract.domains import Domains, Inspection, Lifecycle
 from roost.contract.interface import Backend
 from roost.contract.node import Node
+from roost.contract.state import Memory, SavedState
 from roost.contract.statistics import Statistics
 from roost.drivers.test.agent import TestGuestAgent
 from roost.drivers.test.domains import TestDomains, TestInspection, TestLifecycle
 from roost.drivers.test.node import TestNode
+from roost.drivers.test.state import TestMemory, TestSavedState
 from roost.drivers.test.statistics import TestStatistics
 from roost.drivers.test.world import World
 from roost.errors import From, InternalError, InvalidArg
@@ -55,6 +57,8 @@ def make_backend(world: World) -> Backend:
             Lifecycle: TestLifecycle(world),
             Inspection: TestInspection(world.table),
             Statistics: TestStatistics(world.table),
+            SavedState: TestSavedState(world),
+            Memory: TestMemory(world),
             GuestAgent: TestGuestAgent(world.table),
         },
         world.bus,
