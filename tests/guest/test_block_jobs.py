@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from support.console import Console
 from support.daemon import RoostDaemon
-from support.guests import domain_xml
+from support.guests import READY, domain_xml
 from support.peer import libvirt_result, virsh, virsh_ok
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
@@ -382,3 +383,47 @@ def test_disks_come_and_go_beside_a_job(daemon: RoostDaemon, images: Path) -> No
         virsh_ok(daemon.uri, "blockjob", name, "vda", "--pivot")
         virsh_ok(daemon.uri, "blockcopy", name, "vdb", str(images / "third"), "--transient-job", "--wait", "--pivot")
         assert nodes(daemon, name) == {"4", "6"}
+
+
+def test_a_guest_that_writes_all_the_while(daemon: RoostDaemon, images: Path) -> None:
+    """What it wrote before, during and after a copy, a pivot, a pull and a commit is what it reads, and in the file."""
+    disk = (
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{images}/top'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    document = daemon.root / "writer.xml"
+    document.write_text(domain_xml("writer", devices=disk, graphics="", interfaces=""))
+    virsh_ok(daemon.uri, "create", str(document))
+    terminal = os.open(virsh_ok(daemon.uri, "ttyconsole", "writer").strip(), os.O_RDWR | os.O_NOCTTY)
+    try:
+        console = Console(terminal)
+        os.write(terminal, b"\n")
+        console.wait_for(READY)
+        # A counter on the disk, ten times a second, and how far it has come in a file in memory.
+        console.ask(
+            "sh (n=0; while :; do n=$((n+1)); printf %08d $n | dd of=/dev/vda bs=8 seek=524288 conv=fsync 2>/dev/null;"
+            " echo $n > /tmp/n; usleep 100000; done) & echo $! > /tmp/pid; echo begun",
+            "begun",
+        )
+        copy = ("blockcopy", "writer", "vda", str(images / "copy"), "--shallow")
+        virsh_ok(daemon.uri, *copy, "--wait", "--pivot")
+        assert chain(daemon, "writer") == ["copy", "middle", "base"]
+        virsh_ok(daemon.uri, "blockpull", "writer", "vda", "--base", "vda[3]", "--wait")
+        virsh_ok(daemon.uri, "blockcommit", "writer", "vda", "--active", "--wait", "--pivot")
+        assert chain(daemon, "writer") == ["base"]
+        console.ask("sh head -c 1 /dev/vda | od -An -tx1", " 01")
+        console.ask("sh kill $(cat /tmp/pid); sleep 1; sync; echo stopped", "stopped")
+        console.ask("sh echo 3 > /proc/sys/vm/drop_caches; echo memory $(cat /tmp/n)", "memory ")
+        in_memory = int(console.wait_for("\n"))
+        console.ask("sh echo disk $(dd if=/dev/vda bs=512 skip=8192 count=1 2>/dev/null | head -c 8)", "disk ")
+        on_disk = int(console.wait_for("\n"))
+    finally:
+        os.close(terminal)
+    virsh_ok(daemon.uri, "destroy", "writer")
+    # It may have been stopped between the one and the other.
+    assert 0 < in_memory <= on_disk <= in_memory + 1
+    tool("qemu-img", "convert", "-O", "raw", str(images / "base"), str(images / "raw"))
+    with (images / "raw").open("rb") as file:
+        file.seek(4 * MIB)
+        assert int(file.read(8)) == on_disk
+    holds(images / "base", 1, 2, 3)
