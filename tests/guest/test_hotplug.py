@@ -362,6 +362,41 @@ def bridge() -> Iterator[str]:
     subprocess.run(["ip", "link", "delete", name], check=True)
 
 
+@pytest.fixture
+def other_bridge() -> Iterator[str]:
+    name = f"rti{os.getpid()}"
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+    yield name
+    subprocess.run(["ip", "link", "delete", name], check=True)
+
+
+@pytest.mark.root
+def test_a_card_moves_to_another_bridge(root: Path, bridge: str, other_bridge: str) -> None:
+    def ports(name: str) -> list[str]:
+        return [port.name for port in (Path("/sys/class/net") / name / "brif").iterdir()]
+
+    def card(name: str, more: str = "") -> str:
+        return (
+            f"<interface type='bridge'><mac address='52:54:00:00:00:07'/><source bridge='{name}'/>"
+            f"<model type='virtio'/>{more}</interface>"
+        )
+
+    async def scenario(world: World) -> None:
+        devices = world.get(Devices)
+        ref = await started(world, small_xml("hp-moved", card(bridge)))
+        (tap,) = ports(bridge)
+        await devices.update(ref, card(other_bridge), LIVE | CONFIG)
+        assert (ports(bridge), ports(other_bridge)) == ([], [tap])
+        assert all(f"<source bridge='{other_bridge}'/>" in text for text in documents(world, ref))
+        with pytest.raises(OperationFailed, match="bridge rt-none doesn't exist"):
+            await devices.update(ref, card("rt-none"), LIVE)
+        assert ports(other_bridge) == [tap]
+        with pytest.raises(OperationUnsupported, match="cannot modify network device model from virtio to e1000"):
+            await devices.update(ref, card(bridge).replace("virtio", "e1000"), LIVE)
+
+    run(root, scenario)
+
+
 @pytest.mark.root
 def test_a_tap_comes_and_goes_with_its_card(root: Path, bridge: str) -> None:
     ports = Path("/sys/class/net") / bridge / "brif"

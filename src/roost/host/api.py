@@ -251,6 +251,10 @@ class Network(Protocol):
         """Limit its traffic, as the host sees the directions. Raises InternalError."""
         ...
 
+    def move(self, interface: str, bridge: str) -> None:
+        """Make a port of one bridge a port of another. Raises OperationFailed and SystemCallError."""
+        ...
+
     def isolate(self, interface: str) -> None:
         """Keep a bridge's port from reaching the others that are isolated. Raises InternalError."""
         ...

@@ -176,6 +176,9 @@ class FakeNetwork:
     def shape(self, interface: str, *, sent: Rate | None, received: Rate | None) -> None:
         self.done.append(("shape", interface, sent, received))
 
+    def move(self, interface: str, bridge: str) -> None:
+        self.done.append(("move", interface, bridge))
+
     def isolate(self, interface: str) -> None:
         self.done.append(("isolate", interface))
 

@@ -20,6 +20,7 @@ from roost.host.linux.system import system_error
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSIFMTU, _SIOCSIFHWADDR = 0x8913, 0x8914, 0x8922, 0x8924
+_SIOCBRDELIF = 0x89A3
 _SIOCBRADDIF = 0x89A2
 _IFF_UP = 0x1
 _SIOCETHTOOL, _ETHTOOL_GCOALESCE, _ETHTOOL_SCOALESCE = 0x8946, 0xE, 0xF
@@ -104,6 +105,26 @@ class LinuxNetwork:
             fcntl.ioctl(control, _SIOCBRADDIF, _request(bridge, struct.pack("i", socket.if_nametoindex(name))))
         except OSError as error:
             raise system_error(f"Unable to add bridge {bridge} port {name}", error) from error
+
+    def move(self, interface: str, bridge: str) -> None:
+        if not os.path.isdir(f"/sys/class/net/{bridge}/bridge"):
+            raise OperationFailed(
+                f"bridge {bridge} doesn't exist", hint="make it, or name another in <source bridge=…>"
+            )
+        before = os.path.basename(os.path.realpath(f"/sys/class/net/{interface}/master"))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            if before != "master":
+                index = struct.pack("i", socket.if_nametoindex(interface))
+                try:
+                    fcntl.ioctl(control, _SIOCBRDELIF, _request(before, index))
+                except OSError as error:
+                    raise system_error(f"Unable to remove bridge {before} port {interface}", error) from error
+            try:
+                self._attach(control, interface, bridge)
+            except BaseException:
+                if before != "master":
+                    self._attach(control, interface, before)
+                raise
 
     def macvtap(
         self,

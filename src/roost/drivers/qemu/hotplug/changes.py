@@ -100,7 +100,7 @@ _KEPT = (
 
 
 def check_interface(old: Interface, new: Interface) -> None:
-    """Raises for anything that differs but the link's state."""
+    """Raises for anything that differs but the link's state, the bridge and the limits of its traffic."""
     if old.type in ("hostdev", "vdpa"):
         raise Unsupported(f"cannot change config of '{old.type}' network interface type", domain=From.QEMU)
     if new.mac is not None and new.mac != old.mac:
@@ -122,7 +122,7 @@ def check_interface(old: Interface, new: Interface) -> None:
             domain=From.QEMU,
             hint="detach the interface and attach it with the new connection",
         )
-    for name in ("bandwidth", "filterref", "vlan", "port_isolated", "coalesce_rx_frames_max"):
+    for name in ("filterref", "vlan", "port_isolated", "coalesce_rx_frames_max"):
         if getattr(old, name) != getattr(new, name):
             raise Unsupported(
                 f"unable to change config on '{new.type}' network type",
@@ -137,7 +137,8 @@ def _connection(interface: Interface) -> tuple[Any, ...]:
     if isinstance(source, NetworkNet):
         return interface.type, source.network
     if isinstance(source, BridgeNet):
-        return interface.type, source.bridge
+        # A port can be moved from bridge to bridge; one of a virtual switch is known to its controller.
+        return interface.type, source.bridge if interface.virtualport is not None else None
     if isinstance(source, DirectNet):
         return interface.type, source.dev
     if isinstance(source, SocketNet):

@@ -83,11 +83,10 @@ def with_changed(config: Domain, device: Any) -> Domain:
         missing = "memory not found"
     else:
         found = documents.find(config, device)
-        missing = (
-            f"cannot find existing graphics type '{device.type}' device to modify"
-            if called == "graphics"
-            else f"target {device.target.dev} doesn't exist."
-        )
+        if called == "graphics":
+            missing = f"cannot find existing graphics type '{device.type}' device to modify"
+        else:
+            missing = f"target {device.target.dev} doesn't exist." if called == "disk" else ""
     if found is None:
         raise InvalidArg(missing, domain=From.QEMU)
     return documents.exchanged(config, found, device)

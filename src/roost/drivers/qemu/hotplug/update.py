@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -20,12 +21,15 @@ from roost.drivers.qemu.hotplug.plug import Complete, carry_out, run, take_back
 from roost.drivers.qemu.plan.blocks import backend_id
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
+from roost.drivers.qemu.tuning.bandwidth import rates
 from roost.errors import ConfigUnsupported, DeviceMissing, From, InternalError
+from roost.host.api import Rate
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import BlockSource, Disk, FileSource, VolumeSource
 from roost.model.domain.devices.graphics import SpiceGraphics, VncGraphics
-from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.interface import BridgeNet, Interface
 from roost.model.domain.devices.memory import VirtioMem
+from roost.model.shared.bandwidth import complete_bandwidth
 
 
 class Updater:
@@ -152,10 +156,26 @@ class Updater:
         assert live is not None
         old = documents.find_interface(live.devices.interfaces, device)
         check_interface(old, device)
+        name = old.target.dev if old.target is not None else None
+        bandwidth = complete_bandwidth(device.bandwidth)
+        if name and bandwidth != old.bandwidth:
+            sent, received = rates(old, device.bandwidth)
+            await asyncio.to_thread(self._shape, live, old, name, sent, received)
+            self._exchange(record, old.alias, bandwidth=bandwidth)
+        if name and isinstance(device.source, BridgeNet) and device.source != old.source:
+            await asyncio.to_thread(self._context.host.network.move, name, device.source.bridge or "")
+            self._exchange(record, old.alias, source=device.source)
         if old.link_state != device.link_state:
             up = device.link_state != "down"
             await require_monitor(record).execute("set_link", {"name": old.alias, "up": up})
             self._exchange(record, old.alias, link_state=device.link_state)
+
+    def _shape(self, live: Domain, interface: Interface, name: str, sent: Rate | None, received: Rate | None) -> None:
+        network = self._context.host.network
+        if interface.virtualport is not None and interface.virtualport.type == "openvswitch":
+            network.shape_port(name, live.uuid or "", sent=sent, received=received)
+        else:
+            network.shape(name, sent=sent, received=received)
 
     async def _graphics(self, record: GuestRecord, device: Any, force: bool) -> None:
         live = record.live

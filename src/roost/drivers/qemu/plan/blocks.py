@@ -302,8 +302,10 @@ def _limits(group: ThrottleLimits) -> Props:
 
 
 def backend_id(disk: Disk) -> str:
-    """What block commands call the device that has the disk's images: for virtio-blk, a part of what has the alias."""
+    """What block commands call the device that has the disk's images: on some buses a part of what has the alias."""
     alias = alias_of(disk)
+    if disk.target.bus == "usb":
+        return f"/machine/peripheral/{alias}/{alias}.0/legacy[0]"
     return f"/machine/peripheral/{alias}/virtio-backend" if disk.target.bus == "virtio" else alias
 
 
