@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +13,10 @@ import pytest
 
 from roost.constants import domain as D
 from roost.contract.domains import Domains, Inspection
-from support.world import World, run, world_root
+from support.daemon import RoostDaemon
+from support.guests import READY, domain_xml
+from support.peer import virsh_ok
+from support.world import PATIENCE, World, run, world_root
 
 pytestmark = pytest.mark.guest
 
@@ -46,3 +52,21 @@ def test_once_is_once(root: Path) -> None:
         assert list((root / "etc" / "qemu" / "autostart").iterdir()) == []
 
     run(root, second)
+
+
+@pytest.mark.root
+def test_guests_are_stopped_before_the_host_goes_down() -> None:
+    with RoostDaemon() as daemon:
+        said = daemon.root / "serial"
+        serial = f"<serial type='file'><source path='{said}'/></serial>"
+        virsh_ok(daemon.uri, "define", "/dev/stdin", input=domain_xml("a-stop", serial=serial))
+        virsh_ok(daemon.uri, "start", "a-stop")
+        deadline = time.monotonic() + PATIENCE
+        while not (said.exists() and READY in said.read_text(errors="replace")):
+            assert time.monotonic() < deadline, "the guest does not boot"
+            time.sleep(0.05)
+        command = [sys.executable, "-m", "roost.cli", "-c", daemon.uri, "guests-stop", "--again", "--timeout", "100"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "Domain 'a-stop' is stopped", "")
+        assert virsh_ok(daemon.uri, "domstate", "a-stop").strip() == "shut off"
+        assert (daemon.root / "etc" / "qemu" / "autostart" / "a-stop.xml.once").is_symlink()

@@ -431,7 +431,7 @@ FURTHER_OPTIONS = {
 
 
 def virsh_has(name: str) -> bool:
-    return name not in ("complete", "completion", "schema", "validate")
+    return name not in ("complete", "completion", "guests-stop", "schema", "validate")
 
 
 def without_further(page: str, name: str) -> str:

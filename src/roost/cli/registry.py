@@ -93,6 +93,7 @@ GROUPS = (
             "shell": "cd connect echo exit help pwd quit",
             "completion": "complete completion",
             "checking": "schema validate",
+            "guests_stop": "guests-stop",
         },
     ),
 )
