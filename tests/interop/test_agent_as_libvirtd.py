@@ -186,7 +186,6 @@ domfstrim
 domfstrim --minimum 4096
 domfstrim --mountpoint /mnt
 domtime --time 1000000000
-domtime
 domtime --time 10000000000
 domtime --now
 domtime --sync
