@@ -102,16 +102,14 @@ class QemuDriver:
             Domains: domains,
             Lifecycle: QemuLifecycle(context, self._supervisor, self._restorer),
             Jobs: RecordJobs(table, "qemu"),
-            SavedState: QemuSavedState(
-                context, Saver(context, self._supervisor, images), self._restorer, images
-            ),
+            SavedState: QemuSavedState(context, Saver(context, self._supervisor, images), self._restorer, images),
             Memory: QemuMemory(context, dumper),
             Inspection: QemuInspection(table),
             Statistics: QemuStatistics(context),
             Consoles: QemuConsoles(context),
-            Files: launcher.files,
             Monitor: QemuMonitor(context),
             Displays: QemuDisplays(context),
+            Files: launcher.files,
             Input: QemuInput(context),
             Security: QemuSecurity(context),
             GuestAgent: QemuGuestAgent(context),
