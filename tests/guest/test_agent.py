@@ -16,7 +16,7 @@ from roost.contract.agent import GuestAgent
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle
 from roost.contract.references import DomainRef
 from roost.contract.streams import ByteStream
-from roost.errors import AgentUnresponsive, InternalError
+from roost.errors import AgentUnresponsive, InternalError, OperationInvalid
 from support.agents import AGENT_CHANNEL, AGENT_COMMAND, agent_images
 from support.guests import READY, domain_xml
 from support.world import PATIENCE, World, run, world_root
@@ -136,19 +136,23 @@ def test_agents_that_are_none(root: Path) -> None:
     run(root, scenario)
 
 
-def test_a_guest_killed_while_its_agent_is_asked(root: Path) -> None:
+def test_a_guest_that_ends_while_its_agent_is_asked(root: Path) -> None:
+    """The agent is stopped between two commands: the second would wait for ever, and others for their turn."""
+
     async def scenario(world: World) -> None:
-        ref, console = await booted(world, "agent-killed")
+        ref, console = await booted(world, "agent-ended")
         await with_agent(world, console)
         agent = world.get(GuestAgent)
-        # The agent cannot be asked while it waits for this: a file system of one that never answers.
-        slow = '{"execute": "guest-exec", "arguments": {"path": "/bin/sleep", "arg": ["9"], "capture-output": true}}'
-        await agent.command(ref, slow, -1, 0)
+        assert await agent.hostname(ref, 0) == "roost-guest"
+        await console.write(b"sh killall -STOP qemu-ga && echo stop''ped\n")
+        await world.read_until(console, "stopped")
         waiting = [asyncio.ensure_future(agent.hostname(ref, 0)) for _ in range(3)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        assert not any(each.done() for each in waiting)
         await world.get(Lifecycle).destroy(ref, 0)
-        for answer in await asyncio.gather(*waiting, return_exceptions=True):
-            assert isinstance(answer, Exception)
+        first, *others = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(first, AgentUnresponsive)
+        assert all(isinstance(each, OperationInvalid) for each in others)
         console.abort()
 
     run(root, scenario)
