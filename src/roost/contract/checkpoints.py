@@ -3,59 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
 
 from roost.contract.interface import Interface, optional
-from roost.contract.references import DomainIdentity, DomainRef
-
-
-class CheckpointIdentity(Protocol):
-    """Anything that names a checkpoint: what a client sent, or a `CheckpointRef`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def dom(self) -> DomainIdentity: ...
-
-
-class CheckpointRef(NamedTuple):
-    """A checkpoint as clients see it."""
-
-    name: str
-    dom: DomainRef
+from roost.contract.references import DomainIdentity, MomentIdentity, MomentRef
 
 
 class Checkpoints(Interface):
     """Those of a domain are a tree: each was made while another was the current one."""
 
     @optional
-    async def create(self, domain: DomainIdentity, xml: str, flags: int) -> CheckpointRef:
+    async def create(self, domain: DomainIdentity, xml: str, flags: int) -> MomentRef:
         """Begin to count what changes; or, by flag, make one known again. On disk before this returns."""
         raise NotImplementedError
 
     @optional
-    async def describe(self, checkpoint: CheckpointIdentity, flags: int) -> str:
+    async def describe(self, checkpoint: MomentIdentity, flags: int) -> str:
         """The document; by flag with the bytes changed since."""
         raise NotImplementedError
 
     @optional
-    def list_all(self, domain: DomainIdentity, flags: int) -> Sequence[CheckpointRef]:
+    def list_all(self, domain: DomainIdentity, flags: int) -> Sequence[MomentRef]:
         raise NotImplementedError
 
     @optional
-    def children(self, checkpoint: CheckpointIdentity, flags: int) -> Sequence[CheckpointRef]:
+    def children(self, checkpoint: MomentIdentity, flags: int) -> Sequence[MomentRef]:
         raise NotImplementedError
 
     @optional
-    def lookup(self, domain: DomainIdentity, name: str, flags: int) -> CheckpointRef:
+    def lookup(self, domain: DomainIdentity, name: str, flags: int) -> MomentRef:
         raise NotImplementedError
 
     @optional
-    def parent(self, checkpoint: CheckpointIdentity, flags: int) -> CheckpointRef:
+    def parent(self, checkpoint: MomentIdentity, flags: int) -> MomentRef:
         raise NotImplementedError
 
     @optional
-    async def delete(self, checkpoint: CheckpointIdentity, flags: int) -> None:
+    async def delete(self, checkpoint: MomentIdentity, flags: int) -> None:
         raise NotImplementedError
 
 

@@ -22,3 +22,19 @@ class DomainRef(NamedTuple):
     name: str
     uuid: bytes
     id: int
+
+
+class MomentIdentity(Protocol):
+    """Anything that names a snapshot or a checkpoint: what a client sent, or a `MomentRef`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dom(self) -> DomainIdentity: ...
+
+
+class MomentRef(NamedTuple):
+    """A snapshot or a checkpoint as clients see it."""
+
+    name: str
+    dom: DomainRef

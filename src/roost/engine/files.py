@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,24 @@ from pathlib import Path
 from roost.errors import SystemCallError
 
 _TEMPORARY = ".new"
+
+_HEADER = """\
+<!--
+WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
+OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
+  {command}
+or other application using the libvirt API.
+-->
+
+"""
+
+
+def file_header(command: str) -> str:
+    """What stands before a document that the daemon keeps. command: what changes it.
+
+    In it, of two dashes that would end an XML comment's right to be one, the second stands apart.
+    """
+    return _HEADER.format(command=re.sub(r"-(?=-)", "- ", command))
 
 
 def failed(action: str, path: Path, error: OSError, domain: int | None = None) -> SystemCallError:

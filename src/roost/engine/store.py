@@ -21,7 +21,7 @@ from typing import Protocol
 import msgspec
 
 from roost.contract.references import DomainRef
-from roost.engine.files import Disk, failed, remove_leftovers, sync_directory, write_atomically
+from roost.engine.files import Disk, failed, file_header, remove_leftovers, sync_directory, write_atomically
 from roost.engine.table import uuid_bytes
 from roost.errors import RoostError
 from roost.model import domain as model
@@ -31,15 +31,6 @@ log = logging.getLogger(__name__)
 #: Raised when a status file's shape changes; a file of another version is refused, not guessed at.
 STATUS_VERSION = 1
 
-_HEADER = """\
-<!--
-WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
-OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
-  virsh edit {name}
-or other application using the libvirt API.
--->
-
-"""
 _NAME = re.compile(r"^  <name>([^<&]+)</name>$", re.M)
 _UUID = re.compile(r"^  <uuid>([0-9a-f-]{36})</uuid>$", re.M)
 
@@ -129,7 +120,7 @@ class Store:
 
     async def save_definition(self, name: str, text: str) -> None:
         """Write and sync. Raises SystemCallError; then the old definition stands."""
-        data = (_HEADER.format(name=_in_comment(name)) + text).encode("utf-8", "surrogateescape")
+        data = (file_header(f"virsh edit {name}") + text).encode("utf-8", "surrogateescape")
         await self._disk.run(lambda: write_atomically(self.path(name), data, sync=True))
 
     async def remove_definition(self, name: str) -> None:
@@ -214,11 +205,6 @@ class Store:
             else:
                 found.append(status)
         yield from sorted(found, key=lambda status: status.id)
-
-
-def _in_comment(name: str) -> str:
-    """`name` without the two dashes that would end an XML comment's right to be one."""
-    return re.sub(r"-(?=-)", "- ", name)
 
 
 def _identify(text: str) -> tuple[str, bytes, str]:

@@ -35,6 +35,9 @@ class DomainTable(Generic[RuntimeT]):
         self._by_name: dict[str, Record[RuntimeT]] = {}
         self._by_id: dict[int, Record[RuntimeT]] = {}
         self._last_id = 0
+        self._filters = dict(FILTERS)
+        #: Told of a record that is forgotten.
+        self.removed: list[Callable[[Record[RuntimeT]], None]] = []
 
     def __iter__(self) -> Iterator[Record[RuntimeT]]:
         return iter(tuple(self._by_uuid.values()))
@@ -88,10 +91,14 @@ class DomainTable(Generic[RuntimeT]):
 
     def list(self, flags: int) -> list[DomainRef]:
         """The domains that pass every filter group named in `flags`."""
-        tests = [test for mask, test in FILTERS if flags & mask and flags & mask != mask]
+        tests = [test for mask, test in self._filters.items() if flags & mask and flags & mask != mask]
         if not tests:
             return [record.ref for record in self._by_uuid.values()]
         return [record.ref for record in self._by_uuid.values() if all(test(record, flags) for test in tests)]
+
+    def filter_by(self, yes: int, no: int, test: Callable[[Record[Any]], bool]) -> None:
+        """Filter by what a part of the driver knows of records. yes, no: the flags for those that pass and do not."""
+        self._filters[yes | no] = _choose(yes, no, test)
 
     # -- changing --------------------------------------------------------------------------
 
@@ -137,6 +144,8 @@ class DomainTable(Generic[RuntimeT]):
         if self._by_uuid.get(record.uuid) is record:
             del self._by_uuid[record.uuid]
             del self._by_name[record.name]
+            for listener in self.removed:
+                listener(record)
         self._by_id.pop(record.id, None)
 
     def rename(self, record: Record[RuntimeT], name: str) -> None:
@@ -183,7 +192,7 @@ FILTERS: tuple[tuple[int, Callable[[Record[Any], int], bool]], ...] = (
             (D.LIST_DOMAINS_PERSISTENT, D.LIST_DOMAINS_TRANSIENT, lambda r: r.is_persistent),
             (D.LIST_DOMAINS_AUTOSTART, D.LIST_DOMAINS_NO_AUTOSTART, lambda r: r.autostart),
             (D.LIST_DOMAINS_MANAGEDSAVE, D.LIST_DOMAINS_NO_MANAGEDSAVE, lambda r: r.managed_save),
-            # Nothing has one of these yet; the tests move to the record when something has.
+            # Drivers that have these say so by `filter_by`.
             (D.LIST_DOMAINS_HAS_SNAPSHOT, D.LIST_DOMAINS_NO_SNAPSHOT, lambda r: False),
             (D.LIST_DOMAINS_HAS_CHECKPOINT, D.LIST_DOMAINS_NO_CHECKPOINT, lambda r: False),
         )

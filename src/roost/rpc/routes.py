@@ -57,6 +57,11 @@ def fields(value: Values) -> Values:
     return value
 
 
+def counted(found: Sequence[Any], need_results: int) -> Values:
+    """For a result record of a list and its length; the list stays empty for who wants the length alone."""
+    return found if need_results else (), len(found)
+
+
 def number(value: bool | int) -> Values:
     """For a truth value or count in a result record of one int."""
     return (int(value),)

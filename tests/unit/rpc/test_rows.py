@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from roost.contract.agent import FileSystemInfo, InterfaceInfo, IpAddress
-from roost.contract.checkpoints import CheckpointRef
 from roost.contract.domains import DomainInfo
 from roost.contract.node import NodeInfo
+from roost.contract.references import MomentRef
 from roost.contract.tuning import VcpuPlace
 from roost.contract.typed_params import string, ullong
 from roost.errors import RpcError
@@ -52,7 +52,7 @@ INTERFACES = [InterfaceInfo("eth0", None, [IpAddress(0, "192.0.2.7", 24)])]
 STATS = [(WEB, [ullong("cpu.time", 5), string("net.0.name", "vnet0")])]
 LABELS = [string("sev-secret", "x")]
 
-MOMENT = CheckpointRef("a", WEB)
+MOMENT = MomentRef("a", WEB)
 
 CASES = [
     same("DOMAIN_LOOKUP_BY_ID", (7,), "lookup_by_id", WEB),
@@ -174,6 +174,23 @@ CASES = [
     same("DOMAIN_CHECKPOINT_LOOKUP_BY_NAME", (WEB, "a", 0), "lookup", MOMENT),
     same("DOMAIN_CHECKPOINT_GET_PARENT", (MOMENT, 0), "parent", MOMENT),
     void("DOMAIN_CHECKPOINT_DELETE", (MOMENT, 2), "delete"),
+    same("DOMAIN_SNAPSHOT_CREATE_XML", (WEB, "<s/>", 1), "create", MOMENT),
+    same("DOMAIN_SNAPSHOT_GET_XML_DESC", (MOMENT, 0), "describe", "<s/>"),
+    Case("DOMAIN_SNAPSHOT_NUM", (WEB, 4), "list_all", (WEB, 4), [MOMENT, MOMENT], (2,)),
+    Case("DOMAIN_SNAPSHOT_LIST_NAMES", (WEB, 1, 4), "list_all", (WEB, 4), [MOMENT, MOMENT], (["a"],)),
+    Case("DOMAIN_SNAPSHOT_NUM_CHILDREN", (MOMENT, 1), "children", (MOMENT, 1), [MOMENT], (1,)),
+    Case("DOMAIN_SNAPSHOT_LIST_CHILDREN_NAMES", (MOMENT, 0, 1), "children", (MOMENT, 1), [MOMENT], ([],)),
+    Case("DOMAIN_LIST_ALL_SNAPSHOTS", (WEB, 1, 4), "list_all", (WEB, 4), [MOMENT], ([MOMENT], 1)),
+    Case("DOMAIN_LIST_ALL_SNAPSHOTS", (WEB, 0, 4), "list_all", (WEB, 4), [MOMENT], ([], 1)),
+    Case("DOMAIN_SNAPSHOT_LIST_ALL_CHILDREN", (MOMENT, 1, 1), "children", (MOMENT, 1), [MOMENT], ([MOMENT], 1)),
+    same("DOMAIN_SNAPSHOT_LOOKUP_BY_NAME", (WEB, "a", 0), "lookup", MOMENT),
+    Case("DOMAIN_HAS_CURRENT_SNAPSHOT", (WEB, 0), "has_current", (WEB, 0), True, (1,)),
+    same("DOMAIN_SNAPSHOT_CURRENT", (WEB, 0), "current", MOMENT),
+    same("DOMAIN_SNAPSHOT_GET_PARENT", (MOMENT, 0), "parent", MOMENT),
+    Case("DOMAIN_SNAPSHOT_IS_CURRENT", (MOMENT, 0), "is_current", (MOMENT, 0), False, (0,)),
+    Case("DOMAIN_SNAPSHOT_HAS_METADATA", (MOMENT, 0), "has_metadata", (MOMENT, 0), True, (1,)),
+    void("DOMAIN_REVERT_TO_SNAPSHOT", (MOMENT, 5), "revert"),
+    void("DOMAIN_SNAPSHOT_DELETE", (MOMENT, 2), "delete"),
     void("DOMAIN_BACKUP_BEGIN", (WEB, "<b/>", None, 1), "begin"),
     same("DOMAIN_BACKUP_GET_XML_DESC", (WEB, 0), "describe", "<b/>"),
     same("CONNECT_GET_VERSION", (), "version", 7_002_022),

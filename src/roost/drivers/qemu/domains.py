@@ -21,6 +21,7 @@ from roost.drivers.qemu.live import without_sockets
 from roost.drivers.qemu.swtpm import is_state_kept, remove_state
 from roost.engine.inspection import RecordInspection
 from roost.engine.registry import RegistryDomains
+from roost.engine.snapshots import SnapshotStore
 from roost.engine.table import uuid_text
 from roost.errors import From, InvalidArg, OperationInvalid, SystemCallError
 from roost.model import domain as model
@@ -59,11 +60,18 @@ class QemuDomains(RegistryDomains[Guest]):
     )
     create_flags = START_FLAGS | D.START_VALIDATE
 
-    def __init__(self, context: Context, launcher: Launcher, checkpoints: CheckpointStore) -> None:
+    def __init__(
+        self, context: Context, launcher: Launcher, checkpoints: CheckpointStore, snapshots: SnapshotStore
+    ) -> None:
         super().__init__(context.table, context.store, context.bus)
         self._context = context
         self._launcher = launcher
         self._checkpoints = checkpoints
+        self._snapshots = snapshots
+        self.table.filter_by(
+            D.LIST_DOMAINS_HAS_CHECKPOINT, D.LIST_DOMAINS_NO_CHECKPOINT, lambda each: bool(checkpoints.of(each.name))
+        )
+        self.table.removed.append(lambda each: checkpoints.remove_all(each.name))
         self._facts: dict[str, tuple[Capabilities, MachineFacts]] = {}
 
     def _facts_of(self, caps: Capabilities) -> MachineFacts:
@@ -104,8 +112,9 @@ class QemuDomains(RegistryDomains[Guest]):
         self._context.save(record)
 
     def renamed(self, record: GuestRecord, name: str) -> None:
-        """Its checkpoints, and the variables of its firmware where the document does not say where they are."""
-        self._checkpoints.rename(record.name, name)
+        """Its moments, and the variables of its firmware where the document does not say where they are."""
+        for moments in (self._checkpoints, self._snapshots):
+            moments.rename(record.name, name)
         if variables_path(record.config.os.nvram) is None:
             directory = str(self._context.paths.nvram)
             with contextlib.suppress(FileNotFoundError):
@@ -117,7 +126,7 @@ class QemuDomains(RegistryDomains[Guest]):
             if flags & keep and flags & remove:
                 raise OperationInvalid(f"cannot both keep and delete {what}", domain=From.QEMU)
         self._discard_managed_save(record, flags)
-        self._check_checkpoints(record, flags)
+        self._check_moments(record, flags)
         config, paths = record.config, self._context.paths
         variables = variables_path(config.os.nvram)
         if variables is None and config.os.firmware == "efi":
@@ -134,19 +143,25 @@ class QemuDomains(RegistryDomains[Guest]):
         if flags & D.UNDEFINE_TPM or not (is_state_kept(config) or flags & D.UNDEFINE_KEEP_TPM):
             remove_state(paths.tpms, uuid_text(record.uuid))
         if not record.is_active:
-            self._checkpoints.remove_all(record.name)
+            for moments in (self._checkpoints, self._snapshots):
+                moments.remove_all(record.name)
 
-    def _check_checkpoints(self, record: GuestRecord, flags: int) -> None:
+    def _check_moments(self, record: GuestRecord, flags: int) -> None:
         """They go with a definition that has no guest; a running guest goes on using them."""
-        count = len(self._checkpoints.of(record.name))
-        if not count or record.is_active:
+        if record.is_active:
             return
-        if not flags & D.UNDEFINE_CHECKPOINTS_METADATA:
-            raise OperationInvalid(
-                f"cannot delete inactive domain with {count} checkpoints",
-                domain=From.QEMU,
-                hint="--checkpoints-metadata forgets them; their bitmaps stay in the images",
-            )
+        kinds = (
+            (self._snapshots, D.UNDEFINE_SNAPSHOTS_METADATA, "snapshots", "--snapshots-metadata forgets them"),
+            (self._checkpoints, D.UNDEFINE_CHECKPOINTS_METADATA, "checkpoints", "--checkpoints-metadata forgets them"),
+        )
+        for moments, flag, what, cure in kinds:
+            count = len(moments.of(record.name))
+            if count and not flags & flag:
+                raise OperationInvalid(
+                    f"cannot delete inactive domain with {count} {what}",
+                    domain=From.QEMU,
+                    hint=f"{cure}; what images have of them stays there",
+                )
 
     def _discard_managed_save(self, record: GuestRecord, flags: int) -> None:
         if not record.managed_save:

@@ -14,6 +14,7 @@ from roost.contract.interface import Backend
 from roost.contract.jobs import Jobs
 from roost.contract.node import Node, Processors
 from roost.contract.security import Security
+from roost.contract.snapshots import Snapshots
 from roost.contract.state import Memory, SavedState
 from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
@@ -46,6 +47,8 @@ from roost.drivers.qemu.paths import QemuPaths
 from roost.drivers.qemu.processors import QemuProcessors
 from roost.drivers.qemu.recovery import Recovery
 from roost.drivers.qemu.security import QemuSecurity
+from roost.drivers.qemu.snapshots.service import QemuSnapshots
+from roost.drivers.qemu.snapshots.store import open_store
 from roost.drivers.qemu.state.dump import Dumper
 from roost.drivers.qemu.state.image import Images
 from roost.drivers.qemu.state.restore import Restorer
@@ -90,7 +93,8 @@ class QemuDriver:
         self._recovery = Recovery(context, self._supervisor, launcher, block_jobs, unplugger)
         self._privileged = privileged
         checkpoint_store = CheckpointStore(paths.state / "checkpoint")
-        domains = QemuDomains(context, launcher, checkpoint_store)
+        snapshot_store = open_store(paths.state / "snapshot")
+        domains = QemuDomains(context, launcher, checkpoint_store, snapshot_store)
         images = Images(domains.prepare)
         self._restorer = Restorer(context, launcher, images)
         dumper = Dumper(context, self._supervisor)
@@ -121,6 +125,7 @@ class QemuDriver:
             DeviceLimits: QemuDeviceLimits(context),
             Blocks: QemuBlocks(context, block_jobs),
             Checkpoints: checkpoints,
+            Snapshots: QemuSnapshots(context, snapshot_store, domains.prepare),
             Backups: QemuBackups(context, block_jobs, checkpoints, checkpoint_store),
         }
         uri = "qemu:///system" if privileged else "qemu:///session"

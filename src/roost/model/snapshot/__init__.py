@@ -6,10 +6,19 @@ May enter: records and dry rules of snapshots.
 """
 
 from roost.model.snapshot.complete import complete, complete_redefined
-from roost.model.snapshot.document import format, parse
-from roost.model.snapshot.snapshot import Cookie, Snapshot, SnapshotDisk, SnapshotMemory, SnapshotMode, SnapshotState
+from roost.model.snapshot.document import format, format_kept, kept, parse, parse_kept
+from roost.model.snapshot.rules import is_external
+from roost.model.snapshot.snapshot import (
+    Cookie,
+    KeptSnapshot,
+    Snapshot,
+    SnapshotDisk,
+    SnapshotMemory,
+    SnapshotMode,
+    SnapshotState,
+)
 
 __all__ = [
-    "Cookie", "Snapshot", "SnapshotDisk", "SnapshotMemory", "SnapshotMode", "SnapshotState", "complete",
-    "complete_redefined", "format", "parse",
+    "Cookie", "KeptSnapshot", "Snapshot", "SnapshotDisk", "SnapshotMemory", "SnapshotMode", "SnapshotState", "complete",
+    "complete_redefined", "format", "format_kept", "is_external", "kept", "parse", "parse_kept",
 ]  # fmt: skip

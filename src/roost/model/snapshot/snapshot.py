@@ -8,7 +8,7 @@ from roost.errors import ConfigUnsupported, From, InternalError
 from roost.model.domain import Domain
 from roost.model.domain.cpu import Cpu
 from roost.model.domain.devices.disksource import AnyDiskSource, DiskFormat
-from roost.xml import Bytes, Child, Complaint, Flag, Long, Record, Uuid, at, inline
+from roost.xml import Bytes, Child, Complaint, Flag, Int, Long, Record, Uuid, at, inline
 
 SnapshotState = Literal[
     "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended", "disk-snapshot"
@@ -94,4 +94,10 @@ class Snapshot(Record):
     cookie: Annotated[Cookie | None, at("cookie", keep_empty=True, opened=True)] = None
 
 
-__all__ = ["Cookie", "Snapshot", "SnapshotDisk", "SnapshotMemory", "SnapshotMode", "SnapshotState"]
+class KeptSnapshot(Snapshot):
+    """A snapshot as the daemon keeps it. active: it is the domain's current one."""
+
+    active: Child[Int | None] = None
+
+
+__all__ = ["Cookie", "KeptSnapshot", "Snapshot", "SnapshotDisk", "SnapshotMemory", "SnapshotMode", "SnapshotState"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from roost.constants import checkpoint as C
-from roost.contract.checkpoints import Backups, CheckpointRef, Checkpoints
+from roost.contract.checkpoints import Backups, Checkpoints
 from roost.rpc import access
-from roost.rpc.routes import Row, Values, fields, nothing, one, row
+from roost.rpc.routes import Row, Values, counted, fields, nothing, one, row
 
 if TYPE_CHECKING:
     from roost.rpc.session import Session
@@ -16,16 +15,12 @@ if TYPE_CHECKING:
 
 def _list_all(session: Session, values: Values) -> Values:
     domain, need_results, flags = values
-    return _counted(session.backend.get(Checkpoints).list_all(domain, flags), need_results)
+    return counted(session.backend.get(Checkpoints).list_all(domain, flags), need_results)
 
 
 def _children(session: Session, values: Values) -> Values:
     checkpoint, need_results, flags = values
-    return _counted(session.backend.get(Checkpoints).children(checkpoint, flags), need_results)
-
-
-def _counted(found: Sequence[CheckpointRef], need_results: int) -> Values:
-    return found if need_results else (), len(found)
+    return counted(session.backend.get(Checkpoints).children(checkpoint, flags), need_results)
 
 
 ROWS = (

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from roost.constants import checkpoint as K
 from roost.contract import flags as F
-from roost.contract.checkpoints import CheckpointIdentity, CheckpointRef, Checkpoints
-from roost.contract.references import DomainIdentity
+from roost.contract.checkpoints import Checkpoints
+from roost.contract.references import DomainIdentity, MomentIdentity, MomentRef
 from roost.drivers.qemu.blockjobs import bitmaps
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs.checkpointstore import CheckpointStore
@@ -60,7 +60,7 @@ class QemuCheckpoints(Checkpoints):
 
     # -- making ----------------------------------------------------------------------------
 
-    async def create(self, domain: DomainIdentity, xml: str, flags: int) -> CheckpointRef:
+    async def create(self, domain: DomainIdentity, xml: str, flags: int) -> MomentRef:
         F.check(flags, K.CREATE_REDEFINE | K.CREATE_REDEFINE_VALIDATE, "qemuCheckpointCreateXML", From.QEMU)
         record = self._context.table.get(domain)
         if flags & K.CREATE_REDEFINE:
@@ -76,7 +76,7 @@ class QemuCheckpoints(Checkpoints):
             checkpoint, actions = self.new(record, wanted)
             await monitor.execute("transaction", {"actions": actions})
             await self.keep(record, checkpoint)
-        return CheckpointRef(checkpoint.name or "", record.ref)
+        return MomentRef(checkpoint.name or "", record.ref)
 
     def new(self, record: GuestRecord, wanted: Checkpoint) -> tuple[Checkpoint, list[bitmaps.Action]]:
         """A checkpoint's whole document, and what begins to count for it. Raises what refuses it."""
@@ -100,7 +100,7 @@ class QemuCheckpoints(Checkpoints):
         """Put a checkpoint on disk, synced."""
         await asyncio.to_thread(self._store.put, record.name, checkpoint)
 
-    async def _redefine(self, record: GuestRecord, wanted: Checkpoint, *, validate: bool) -> CheckpointRef:
+    async def _redefine(self, record: GuestRecord, wanted: Checkpoint, *, validate: bool) -> MomentRef:
         completed = await self._prepare(wanted.domain) if wanted.domain is not None else None
         async with record.job("checkpoint"):
             known = {name: each.parent for name, each in self._store.of(record.name).items() if name != wanted.name}
@@ -111,7 +111,7 @@ class QemuCheckpoints(Checkpoints):
                 require_guest(record)
                 await self._check_bitmaps(record, checkpoint)
             await self.keep(record, checkpoint)
-        return CheckpointRef(checkpoint.name or "", record.ref)
+        return MomentRef(checkpoint.name or "", record.ref)
 
     async def _check_bitmaps(self, record: GuestRecord, checkpoint: Checkpoint) -> None:
         nodes = await nodes_of(require_monitor(record))
@@ -122,7 +122,7 @@ class QemuCheckpoints(Checkpoints):
 
     # -- looking ---------------------------------------------------------------------------
 
-    async def describe(self, checkpoint: CheckpointIdentity, flags: int) -> str:
+    async def describe(self, checkpoint: MomentIdentity, flags: int) -> str:
         F.check(flags, K.XML_SECURE | K.XML_NO_DOMAIN | K.XML_SIZE, "qemuCheckpointGetXMLDesc", From.QEMU)
         record = self._context.table.get(checkpoint.dom)
         found = self._store.get(record.name, checkpoint.name)
@@ -170,49 +170,36 @@ class QemuCheckpoints(Checkpoints):
         )
         return replace(checkpoint, disks=disks)
 
-    def list_all(self, domain: DomainIdentity, flags: int) -> Sequence[CheckpointRef]:
+    def list_all(self, domain: DomainIdentity, flags: int) -> Sequence[MomentRef]:
         F.check(flags, _LIST_FLAGS, "qemuDomainListAllCheckpoints", From.QEMU)
         record = self._context.table.get(domain)
-        found = self._store.of(record.name).values()
-        return self._selected(
-            record, [each for each in found if not flags & K.LIST_ROOTS or each.parent is None], flags
-        )
+        return self._refs(record, self._store.listed(record.name, flags))
 
-    def children(self, checkpoint: CheckpointIdentity, flags: int) -> Sequence[CheckpointRef]:
+    def children(self, checkpoint: MomentIdentity, flags: int) -> Sequence[MomentRef]:
         F.check(flags, _LIST_FLAGS, "qemuDomainCheckpointListAllChildren", From.QEMU)
         record = self._context.table.get(checkpoint.dom)
-        self._store.get(record.name, checkpoint.name)
-        below = list(self._store.descendants(record.name, checkpoint.name))
-        if not flags & K.LIST_DESCENDANTS:
-            below = [each for each in below if each.parent == checkpoint.name]
-        return self._selected(record, below, flags)
+        return self._refs(record, self._store.listed(record.name, flags, checkpoint.name))
 
-    def _selected(self, record: GuestRecord, found: Sequence[Checkpoint], flags: int) -> list[CheckpointRef]:
-        parents = {each.parent for each in self._store.of(record.name).values()}
-        leaves, others = bool(flags & K.LIST_LEAVES), bool(flags & K.LIST_NO_LEAVES)
-        return [
-            CheckpointRef(each.name or "", record.ref)
-            for each in found
-            if leaves == others or (each.name not in parents) == leaves
-        ]
+    def _refs(self, record: GuestRecord, found: Sequence[Checkpoint]) -> list[MomentRef]:
+        return [MomentRef(each.name or "", record.ref) for each in found]
 
-    def lookup(self, domain: DomainIdentity, name: str, flags: int) -> CheckpointRef:
+    def lookup(self, domain: DomainIdentity, name: str, flags: int) -> MomentRef:
         F.check(flags, 0, "qemuDomainCheckpointLookupByName", From.QEMU)
         record = self._context.table.get(domain)
         self._store.get(record.name, name)
-        return CheckpointRef(name, record.ref)
+        return MomentRef(name, record.ref)
 
-    def parent(self, checkpoint: CheckpointIdentity, flags: int) -> CheckpointRef:
+    def parent(self, checkpoint: MomentIdentity, flags: int) -> MomentRef:
         F.check(flags, 0, "qemuDomainCheckpointGetParent", From.QEMU)
         record = self._context.table.get(checkpoint.dom)
         parent = self._store.get(record.name, checkpoint.name).parent
         if parent is None:
             raise NoDomainCheckpoint(f"checkpoint '{checkpoint.name}' does not have a parent", domain=From.QEMU)
-        return CheckpointRef(parent, record.ref)
+        return MomentRef(parent, record.ref)
 
     # -- deleting --------------------------------------------------------------------------
 
-    async def delete(self, checkpoint: CheckpointIdentity, flags: int) -> None:
+    async def delete(self, checkpoint: MomentIdentity, flags: int) -> None:
         F.check(flags, _DELETE_FLAGS, "qemuCheckpointDelete", From.QEMU)
         record = self._context.table.get(checkpoint.dom)
         metadata_only = bool(flags & K.DELETE_METADATA_ONLY)

@@ -36,13 +36,8 @@ _DUMP_CRASH, _DUMP_LIVE, _DUMP_RESET = (
 _DUMP_EXCLUSIVE = ((_DUMP_CRASH, _DUMP_LIVE), (_DUMP_CRASH, _DUMP_RESET), (_DUMP_LIVE, _DUMP_RESET))
 
 
-def _exclusive(flags: int, one: tuple[int, str], other: tuple[int, str]) -> None:
-    if flags & one[0] and flags & other[0]:
-        raise InvalidArg(f"Flags '{one[1]}' and '{other[1]}' are mutually exclusive", domain=From.DOMAIN, verbatim=True)
-
-
 def _check(flags: int, allowed: int, function: str) -> None:
-    _exclusive(flags, *_RUN_OR_PAUSE)
+    F.exclusive(flags, *_RUN_OR_PAUSE)
     F.check(flags, allowed, function, From.QEMU)
 
 
@@ -165,7 +160,7 @@ class QemuMemory(Memory):
                 f"dumpformat '{format}' is not supported", domain=From.DOMAIN, verbatim=True, str1="virDomainCoreDump"
             )
         for one, other in _DUMP_EXCLUSIVE:
-            _exclusive(flags, one, other)
+            F.exclusive(flags, one, other)
         F.check(flags, _DUMP, "qemuDomainCoreDumpWithFormat", From.QEMU)
         await self._dumper.dump(self._context.table.get_active(domain), absolute(path), format, flags)
 

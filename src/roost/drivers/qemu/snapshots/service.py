@@ -1,0 +1,100 @@
+"""contract.Snapshots: flags checked, the domain found, and then the part that does it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+from msgspec.structs import replace
+
+from roost.constants import snapshot as S
+from roost.contract import flags as F
+from roost.contract.references import DomainIdentity, MomentIdentity, MomentRef
+from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.engine.snapshots import RecordSnapshots, SnapshotStore
+from roost.engine.table import uuid_text
+from roost.errors import From, NoSupport, OperationInvalid
+from roost.model import snapshot as model
+from roost.model.domain import Domain
+from roost.model.snapshot import Snapshot
+
+_CREATE_FLAGS = (
+    S.CREATE_REDEFINE | S.CREATE_CURRENT | S.CREATE_NO_METADATA | S.CREATE_HALT | S.CREATE_DISK_ONLY
+    | S.CREATE_REUSE_EXT | S.CREATE_QUIESCE | S.CREATE_ATOMIC | S.CREATE_LIVE | S.CREATE_VALIDATE
+)  # fmt: skip
+_DELETE_FLAGS = S.DELETE_CHILDREN | S.DELETE_METADATA_ONLY | S.DELETE_CHILDREN_ONLY
+
+_REDEFINE = (S.CREATE_REDEFINE, "VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE")
+_CURRENT = (S.CREATE_CURRENT, "VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT")
+_NO_METADATA = (S.CREATE_NO_METADATA, "VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA")
+_HALT = (S.CREATE_HALT, "VIR_DOMAIN_SNAPSHOT_CREATE_HALT")
+_LIVE = (S.CREATE_LIVE, "VIR_DOMAIN_SNAPSHOT_CREATE_LIVE")
+_QUIESCE = (S.CREATE_QUIESCE, "VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE")
+_DISK_ONLY = (S.CREATE_DISK_ONLY, "VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY")
+_CHILDREN = (S.DELETE_CHILDREN, "VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN")
+_CHILDREN_ONLY = (S.DELETE_CHILDREN_ONLY, "VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY")
+
+
+class QemuSnapshots(RecordSnapshots[Guest]):
+    """contract.Snapshots. prepare: completes the document of a domain."""
+
+    prefix = "qemu"
+
+    def __init__(self, context: Context, store: SnapshotStore, prepare: Callable[[Domain], Awaitable[Domain]]) -> None:
+        super().__init__(context.table, store)
+        self._context = context
+        self._prepare = prepare
+
+    async def create(self, domain: DomainIdentity, xml: str, flags: int) -> MomentRef:
+        F.require(flags, _CURRENT, _REDEFINE, From.DOMAIN_SNAPSHOT)
+        F.exclusive(flags, _REDEFINE, _NO_METADATA, From.DOMAIN_SNAPSHOT)
+        F.exclusive(flags, _REDEFINE, _HALT, From.DOMAIN_SNAPSHOT)
+        F.check(flags, _CREATE_FLAGS, "qemuSnapshotCreateXML", From.QEMU)
+        F.require(flags, _QUIESCE, _DISK_ONLY, From.QEMU)
+        F.exclusive(flags, _LIVE, _REDEFINE, From.QEMU)
+        record = self.table.get(domain)
+        if flags & S.CREATE_HALT and not record.is_persistent:
+            raise OperationInvalid("cannot halt after transient domain snapshot", domain=From.QEMU)
+        wanted = model.parse(xml, validate=bool(flags & S.CREATE_VALIDATE))
+        if not flags & S.CREATE_REDEFINE:
+            raise NoSupport
+        return await self._redefine(record, wanted, flags)
+
+    async def _redefine(self, record: GuestRecord, wanted: Snapshot, flags: int) -> MomentRef:
+        for field in ("domain", "inactive_domain"):
+            document = getattr(wanted, field)
+            if document is not None:
+                wanted = replace(wanted, **{field: await self._prepare(document)})
+        async with record.job("snapshot"):
+            snapshot = model.complete_redefined(
+                wanted,
+                uuid_text(record.uuid),
+                self.store.of(record.name),
+                complete_domain=lambda document: document,
+                disk_only=bool(flags & S.CREATE_DISK_ONLY),
+                is_file=os.path.isfile,
+            )
+            current = bool(flags & S.CREATE_CURRENT)
+            await asyncio.to_thread(self.store.keep, record.name, snapshot, current=current)
+        return MomentRef(snapshot.name or "", record.ref)
+
+    async def delete(self, snapshot: MomentIdentity, flags: int) -> None:
+        F.exclusive(flags, _CHILDREN, _CHILDREN_ONLY, From.DOMAIN_SNAPSHOT)
+        F.check(flags, _DELETE_FLAGS, "qemuSnapshotDelete", From.QEMU)
+        record = self.table.get(snapshot.dom)
+        async with record.job("snapshot delete"):
+            found = self.store.get(record.name, snapshot.name)
+            if not flags & S.DELETE_METADATA_ONLY:
+                raise NoSupport
+            going = []
+            if flags & (S.DELETE_CHILDREN | S.DELETE_CHILDREN_ONLY):
+                going = list(self.store.descendants(record.name, snapshot.name))[::-1]
+            if not flags & S.DELETE_CHILDREN_ONLY:
+                going.append(found)
+            for each in going:
+                await asyncio.to_thread(self.store.forget, record.name, each.name or "")
+
+
+__all__ = ["QemuSnapshots"]
