@@ -174,6 +174,39 @@ def virtual_size(data: bytes, format: str) -> int | None:
     return int(size)
 
 
+# -- internal snapshots ------------------------------------------------------------------------
+
+#: Bytes of the table of an image's snapshots: QEMU's own limit.
+MAX_SNAPSHOT_TABLE = 64 << 20
+_SNAPSHOT = struct.Struct(">QIHHIIQII")
+
+
+def snapshot_table(data: bytes) -> tuple[int, int]:
+    """How many snapshots a qcow2 image has, and where their table begins in it. data: its header."""
+    magic, version = _unpack(">4sI", data, 0)
+    if magic != b"QFI\xfb" or version not in (2, 3):
+        raise BadImage("it is no qcow2 image")
+    count, offset = _unpack(">IQ", data, 60)
+    return int(count), int(offset)
+
+
+def snapshots(table: bytes, count: int) -> dict[str, bool]:
+    """The names of snapshots, and whether each has a guest's memory in it."""
+    found: dict[str, bool] = {}
+    offset = 0
+    for _ in range(count):
+        if offset + _SNAPSHOT.size > len(table):
+            raise BadImage("the table of its snapshots ends early")
+        _, _, id_size, name_size, _, _, _, memory, extra = _SNAPSHOT.unpack_from(table, offset)
+        if extra >= 8:
+            # The longer form of the memory's size comes first of what later versions have added.
+            (memory,) = _unpack(">Q", table, offset + _SNAPSHOT.size)
+        name = offset + _SNAPSHOT.size + extra + id_size
+        found[table[name : name + name_size].decode("utf-8", "surrogateescape")] = bool(memory)
+        offset = (name + name_size + 7) & ~7
+    return found
+
+
 # -- an empty overlay --------------------------------------------------------------------------
 
 _CLUSTER_BITS = 16
@@ -210,4 +243,7 @@ def overlay(size: int, backing: str, backing_format: str) -> bytes:
     )
 
 
-__all__ = ["HEADER_BYTES", "BadImage", "Header", "header", "overlay", "probe", "virtual_size"]
+__all__ = [
+    "HEADER_BYTES", "MAX_SNAPSHOT_TABLE", "BadImage", "Header", "header", "overlay", "probe", "snapshot_table",
+    "snapshots", "virtual_size",
+]  # fmt: skip

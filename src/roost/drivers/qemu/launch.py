@@ -18,7 +18,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -62,14 +62,34 @@ _QUESTIONS: tuple[Question, ...] = tuple(
 )
 
 
+class Origin(NamedTuple):
+    """What a guest begins from, as its states and events tell it.
+
+    running, paused: the reasons of its first state, constants.domain. started, suspended: the details of its first
+    events, constants.domain_events.
+    """
+
+    running: int
+    paused: int
+    started: int
+    suspended: int
+
+
+BOOTED = Origin(D.RUNNING_BOOTED, D.PAUSED_USER, E.STARTED_BOOTED, E.SUSPENDED_PAUSED)
+RESTORED = Origin(D.RUNNING_RESTORED, D.PAUSED_MIGRATION, E.STARTED_RESTORED, E.SUSPENDED_RESTORED)
+
+
 class MemorySource(Protocol):
     """Where a guest gets its memory from that goes on instead of booting.
 
-    runs: let its processors go.
+    runs: let its processors go. incoming: its QEMU is started to wait for the memory.
     """
 
     @property
     def runs(self) -> bool: ...
+
+    @property
+    def incoming(self) -> bool: ...
 
     async def load(self, guest: Guest) -> None:
         """Fill its memory; its QEMU waits for it. Raises when QEMU does not take it."""
@@ -90,7 +110,12 @@ class Launcher:
         self.files = QemuFiles(context)
 
     async def start(
-        self, record: GuestRecord, document: Domain, flags: int, memory: MemorySource | None = None
+        self,
+        record: GuestRecord,
+        document: Domain,
+        flags: int,
+        memory: MemorySource | None = None,
+        origin: Origin = BOOTED,
     ) -> None:
         """Start `record` from `document`; events are published when it is through. memory: None to boot.
 
@@ -142,7 +167,7 @@ class Launcher:
                 chardev_certificates=context.config.certificates("chardev"),
                 spice_certificates=context.config.certificates("spice"),
                 nbd_certificates=context.config.certificates("nbd"),
-                incoming=memory is not None,
+                incoming=memory is not None and memory.incoming,
             )
             live = L.with_clock(live, grants.utc_offset)
             guest.clock = L.clock_ahead(live)
@@ -160,15 +185,14 @@ class Launcher:
             tuning.start_counting(context.host, guest, record.live)
             if memory is not None:
                 await memory.load(guest)
-            await self._run(record, guest, flags, memory)
+            await self._run(record, guest, flags, memory, origin)
             await self._call_hook(record, guest, "started")
             stack.pop_all()
         if memory is None:
-            self.supervisor.lifecycle(record, E.STARTED, E.STARTED_BOOTED)
-        if flags & D.START_PAUSED:
-            self.supervisor.lifecycle(record, E.SUSPENDED, E.SUSPENDED_PAUSED)
-        elif memory is not None and not memory.runs:
-            self.supervisor.lifecycle(record, E.SUSPENDED, E.SUSPENDED_RESTORED)
+            self.supervisor.lifecycle(record, E.STARTED, origin.started)
+        if flags & D.START_PAUSED or (memory is not None and not memory.runs):
+            detail = E.SUSPENDED_PAUSED if flags & D.START_PAUSED and origin is RESTORED else origin.suspended
+            self.supervisor.lifecycle(record, E.SUSPENDED, detail)
 
     async def _call_hook(self, record: GuestRecord, guest: Guest, operation: str) -> None:
         """The scripts may take their time: what was destroyed meanwhile is not started any more."""
@@ -306,13 +330,15 @@ class Launcher:
             f"process exited while connecting to monitor: {words}", domain=From.QEMU, hint=hint_for(words)
         )
 
-    async def _run(self, record: GuestRecord, guest: Guest, flags: int, memory: MemorySource | None) -> None:
+    async def _run(
+        self, record: GuestRecord, guest: Guest, flags: int, memory: MemorySource | None, origin: Origin
+    ) -> None:
         """Put it on disk as running, then let the processors go."""
         monitor = guest.monitor
         assert monitor is not None
         paused = flags & D.START_PAUSED or (memory is not None and not memory.runs)
         if paused:
-            record.set_state(D.PAUSED, D.PAUSED_USER if memory is None else D.PAUSED_MIGRATION)
+            record.set_state(D.PAUSED, origin.paused)
         if record.live is not None and L.has_agent(record.live):
             state, reason = E.AGENT_LIFECYCLE_STATE_DISCONNECTED, E.AGENT_LIFECYCLE_REASON_DOMAIN_STARTED
             self.supervisor.publish(record, E.ID_AGENT_LIFECYCLE, state, reason)
@@ -321,10 +347,10 @@ class Launcher:
         self.context.save(record)
         if memory is not None:
             memory.loaded()
-            self.supervisor.lifecycle(record, E.STARTED, E.STARTED_RESTORED)
+            self.supervisor.lifecycle(record, E.STARTED, origin.started)
         if paused:
             return
-        guest.running_reason = D.RUNNING_BOOTED if memory is None else D.RUNNING_RESTORED
+        guest.running_reason = origin.running
         try:
             await monitor.execute("cont")
         except QmpClosed as error:

@@ -13,9 +13,14 @@ from roost.contract import flags as F
 from roost.contract.references import DomainIdentity, MomentIdentity, MomentRef
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.launch import Launcher
+from roost.drivers.qemu.snapshots.delete import Deleter
+from roost.drivers.qemu.snapshots.revert import Reverter
+from roost.drivers.qemu.snapshots.take import Taker
+from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.snapshots import RecordSnapshots, SnapshotStore
 from roost.engine.table import uuid_text
-from roost.errors import From, NoSupport, OperationInvalid
+from roost.errors import From, OperationInvalid
 from roost.model import snapshot as model
 from roost.model.domain import Domain
 from roost.model.snapshot import Snapshot
@@ -24,6 +29,7 @@ _CREATE_FLAGS = (
     S.CREATE_REDEFINE | S.CREATE_CURRENT | S.CREATE_NO_METADATA | S.CREATE_HALT | S.CREATE_DISK_ONLY
     | S.CREATE_REUSE_EXT | S.CREATE_QUIESCE | S.CREATE_ATOMIC | S.CREATE_LIVE | S.CREATE_VALIDATE
 )  # fmt: skip
+_REVERT_FLAGS = S.REVERT_RUNNING | S.REVERT_PAUSED | S.REVERT_FORCE | S.REVERT_RESET_NVRAM
 _DELETE_FLAGS = S.DELETE_CHILDREN | S.DELETE_METADATA_ONLY | S.DELETE_CHILDREN_ONLY
 
 _REDEFINE = (S.CREATE_REDEFINE, "VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE")
@@ -33,6 +39,8 @@ _HALT = (S.CREATE_HALT, "VIR_DOMAIN_SNAPSHOT_CREATE_HALT")
 _LIVE = (S.CREATE_LIVE, "VIR_DOMAIN_SNAPSHOT_CREATE_LIVE")
 _QUIESCE = (S.CREATE_QUIESCE, "VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE")
 _DISK_ONLY = (S.CREATE_DISK_ONLY, "VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY")
+_RUNNING = (S.REVERT_RUNNING, "VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING")
+_PAUSED = (S.REVERT_PAUSED, "VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED")
 _CHILDREN = (S.DELETE_CHILDREN, "VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN")
 _CHILDREN_ONLY = (S.DELETE_CHILDREN_ONLY, "VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY")
 
@@ -42,10 +50,19 @@ class QemuSnapshots(RecordSnapshots[Guest]):
 
     prefix = "qemu"
 
-    def __init__(self, context: Context, store: SnapshotStore, prepare: Callable[[Domain], Awaitable[Domain]]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        store: SnapshotStore,
+        prepare: Callable[[Domain], Awaitable[Domain]],
+        supervisor: Supervisor,
+        launcher: Launcher,
+    ) -> None:
         super().__init__(context.table, store)
-        self._context = context
         self._prepare = prepare
+        self._taker = Taker(context, supervisor, store)
+        self._reverter = Reverter(context, supervisor, launcher, store)
+        self._deleter = Deleter(context, store)
 
     async def create(self, domain: DomainIdentity, xml: str, flags: int) -> MomentRef:
         F.require(flags, _CURRENT, _REDEFINE, From.DOMAIN_SNAPSHOT)
@@ -58,9 +75,11 @@ class QemuSnapshots(RecordSnapshots[Guest]):
         if flags & S.CREATE_HALT and not record.is_persistent:
             raise OperationInvalid("cannot halt after transient domain snapshot", domain=From.QEMU)
         wanted = model.parse(xml, validate=bool(flags & S.CREATE_VALIDATE))
-        if not flags & S.CREATE_REDEFINE:
-            raise NoSupport
-        return await self._redefine(record, wanted, flags)
+        if flags & S.CREATE_REDEFINE:
+            return await self._redefine(record, wanted, flags)
+        async with record.job("snapshot"):
+            name = await self._taker.take(record, wanted, flags)
+            return MomentRef(name, record.ref)
 
     async def _redefine(self, record: GuestRecord, wanted: Snapshot, flags: int) -> MomentRef:
         for field in ("domain", "inactive_domain"):
@@ -80,21 +99,23 @@ class QemuSnapshots(RecordSnapshots[Guest]):
             await asyncio.to_thread(self.store.keep, record.name, snapshot, current=current)
         return MomentRef(snapshot.name or "", record.ref)
 
+    async def revert(self, snapshot: MomentIdentity, flags: int) -> None:
+        F.exclusive(flags, _RUNNING, _PAUSED, From.DOMAIN_SNAPSHOT)
+        F.check(flags, _REVERT_FLAGS, "qemuSnapshotRevert", From.QEMU)
+        record = self.table.get(snapshot.dom)
+        try:
+            async with record.job("snapshot revert"):
+                await self._reverter.revert(record, self.store.get(record.name, snapshot.name), flags)
+        finally:
+            if not record.is_active and not record.is_persistent:
+                self.table.remove(record)
+
     async def delete(self, snapshot: MomentIdentity, flags: int) -> None:
         F.exclusive(flags, _CHILDREN, _CHILDREN_ONLY, From.DOMAIN_SNAPSHOT)
         F.check(flags, _DELETE_FLAGS, "qemuSnapshotDelete", From.QEMU)
         record = self.table.get(snapshot.dom)
         async with record.job("snapshot delete"):
-            found = self.store.get(record.name, snapshot.name)
-            if not flags & S.DELETE_METADATA_ONLY:
-                raise NoSupport
-            going = []
-            if flags & (S.DELETE_CHILDREN | S.DELETE_CHILDREN_ONLY):
-                going = list(self.store.descendants(record.name, snapshot.name))[::-1]
-            if not flags & S.DELETE_CHILDREN_ONLY:
-                going.append(found)
-            for each in going:
-                await asyncio.to_thread(self.store.forget, record.name, each.name or "")
+            await self._deleter.delete(record, self.store.get(record.name, snapshot.name), flags)
 
 
 __all__ = ["QemuSnapshots"]

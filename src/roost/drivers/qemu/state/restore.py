@@ -12,7 +12,7 @@ from roost.constants import domain as D
 from roost.constants import jobs as J
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
-from roost.drivers.qemu.launch import Launcher
+from roost.drivers.qemu.launch import RESTORED, Launcher
 from roost.drivers.qemu.log import hint_for
 from roost.drivers.qemu.qmp import QmpClosed
 from roost.drivers.qemu.state.files import failed, reading
@@ -34,6 +34,8 @@ _IN_USE = ".restoring"
 
 class ImageSource:
     """An image as a launch.MemorySource. runs: whether the guest goes on running."""
+
+    incoming = True
 
     def __init__(self, image: Image, processes: Processes, *, runs: bool, bypass_cache: bool) -> None:
         self._image = image
@@ -134,7 +136,7 @@ class Restorer:
                 if record.is_active:
                     raise OperationInvalid(f"domain '{record.name}' is already active", domain=From.DOMAIN)
                 with restoring(record):
-                    await self._launcher.start(record, image.started_as, reset, source)
+                    await self._launcher.start(record, image.started_as, reset, source, RESTORED)
         finally:
             if not record.is_active and not record.is_persistent:
                 table.remove(record)
@@ -185,7 +187,7 @@ class Restorer:
         source = ManagedSource(image, self._context.host.processes, runs=runs, bypass_cache=bypass_cache)
         with restoring(record):
             try:
-                await self._launcher.start(record, image.started_as, flags, source)
+                await self._launcher.start(record, image.started_as, flags, source, RESTORED)
             except BaseException:
                 source.give_back()
                 raise

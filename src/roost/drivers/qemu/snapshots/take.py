@@ -1,0 +1,148 @@
+"""Taking a snapshot: what it is of, and the way it is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from msgspec.structs import replace
+
+from roost.constants import domain as D
+from roost.constants import domain_events as E
+from roost.constants import jobs as J
+from roost.constants import snapshot as S
+from roost.drivers.qemu.blockjobs import chain as C
+from roost.drivers.qemu.blockjobs.busy import require_no_job
+from roost.drivers.qemu.context import Context, require_guest, require_monitor
+from roost.drivers.qemu.guest import Ending, Guest, GuestRecord
+from roost.drivers.qemu.snapshots.jobs import run_job
+from roost.drivers.qemu.snapshots.offline import OfflineImages
+from roost.drivers.qemu.state.image import at_rest
+from roost.drivers.qemu.state.migration import announce, check_blockers
+from roost.drivers.qemu.state.save import halted
+from roost.drivers.qemu.supervisor import Supervisor
+from roost.engine.jobs import LongJob
+from roost.engine.snapshots import SnapshotStore
+from roost.errors import From, InternalError, OperationFailed, OperationUnsupported
+from roost.model import snapshot as model
+from roost.model.domain import Domain
+from roost.model.snapshot import Cookie, Snapshot, SnapshotState
+
+_ENDING = Ending(D.SHUTOFF_FROM_SNAPSHOT, E.STOPPED_FROM_SNAPSHOT, "from-snapshot")
+
+#: A domain's state, as snapshots call it.
+_STATES: dict[int, SnapshotState] = {
+    D.RUNNING: "running", D.BLOCKED: "blocked", D.PAUSED: "paused", D.SHUTDOWN: "shutdown", D.SHUTOFF: "shutoff",
+    D.CRASHED: "crashed", D.PMSUSPENDED: "pmsuspended",
+}  # fmt: skip
+
+
+class Taker:
+    """Takes snapshots."""
+
+    def __init__(self, context: Context, supervisor: Supervisor, store: SnapshotStore) -> None:
+        self._context = context
+        self._supervisor = supervisor
+        self._store = store
+        self._offline = OfflineImages(context)
+
+    async def take(self, record: GuestRecord, wanted: Snapshot, flags: int) -> str:
+        """Take one, and answer its name; inside the record's job. On failure nothing has changed."""
+        snapshot = self._completed(record, wanted, flags)
+        if not flags & S.CREATE_NO_METADATA and snapshot.name in self._store.of(record.name):
+            raise OperationFailed(
+                f"domain moment {snapshot.name} already exists",
+                domain=From.DOMAIN,
+                hint="choose another name, or delete it first",
+            )
+        if record.is_active:
+            for disk, part in zip(record.document.devices.disks, snapshot.disks, strict=True):
+                if part.snapshot != "no":
+                    require_no_job(record, disk)
+        if not record.is_active:
+            await self._take_offline(record, snapshot)
+        else:
+            snapshot = await self._take_internal(record, snapshot, flags)
+        if not flags & S.CREATE_NO_METADATA:
+            await asyncio.to_thread(self._store.keep, record.name, snapshot)
+        return snapshot.name or ""
+
+    def _completed(self, record: GuestRecord, wanted: Snapshot, flags: int) -> Snapshot:
+        """The whole document. Raises what refuses it."""
+        guest, state = record.runtime, _STATES[record.state]
+        if flags & S.CREATE_LIVE and (guest is None or wanted.memory is None or wanted.memory.file is None):
+            raise OperationUnsupported(
+                "live snapshot creation is supported only during full system snapshots",
+                domain=From.QEMU,
+                hint="name a file for the memory with --memspec",
+            )
+        document, inactive = record.document, None
+        if guest is not None:
+            document = at_rest(document, guest, None)
+            inactive = record.config if record.is_persistent else None
+        current = None if flags & S.CREATE_NO_METADATA else self._store.current(record.name)
+        return model.complete(
+            wanted,
+            document,
+            now=int(time.time()),
+            state=state,
+            disk_only=bool(flags & S.CREATE_DISK_ONLY),
+            inactive=inactive,
+            current=current.name if current is not None else None,
+            is_file=os.path.isfile,
+        )
+
+    # -- internal --------------------------------------------------------------------------
+
+    async def _take_offline(self, record: GuestRecord, snapshot: Snapshot) -> None:
+        images = await self._offline.images(snapshot, record.config, "internal")
+        await self._offline.take(images, snapshot.name or "")
+
+    async def _take_internal(self, record: GuestRecord, snapshot: Snapshot, flags: int) -> Snapshot:
+        """Memory and disks of a running guest, by QEMU itself, which does nothing else meanwhile."""
+        guest, monitor = require_guest(record), require_monitor(record)
+        await check_blockers(monitor)
+        await announce(monitor)
+        nodes = nodes_of(record.document, snapshot)
+        job = LongJob(J.OPERATION_SNAPSHOT, refusal="cannot abort an internal snapshot")
+        with record.job.watched(job):
+            async with halted(self._supervisor, record, D.PAUSED_SAVE, D.RUNNING_UNPAUSED, job):
+                await run_job(
+                    monitor,
+                    "snapshot-save",
+                    "snapshot-save",
+                    {"tag": snapshot.name, "vmstate": nodes[0], "devices": nodes},
+                    "Failed to take snapshot",
+                )
+                if record.runtime is not guest:
+                    raise InternalError("guest unexpectedly quit", domain=From.QEMU)
+                snapshot = with_cookie(snapshot, record.document)
+                if flags & S.CREATE_HALT:
+                    await end(self._supervisor, record, guest)
+        return snapshot
+
+
+async def end(supervisor: Supervisor, record: GuestRecord, guest: Guest) -> None:
+    """End a guest whose moment is kept: nothing it would still say of its end is of interest."""
+    if guest.monitor is not None:
+        guest.monitor.close()
+    await supervisor.stop(record, guest, _ENDING)
+
+
+def with_cookie(snapshot: Snapshot, live: Domain) -> Snapshot:
+    """The snapshot with the processor as its memory knows it."""
+    return replace(snapshot, cookie=Cookie(cpu=live.cpu))
+
+
+def nodes_of(live: Domain, snapshot: Snapshot) -> list[str]:
+    """The block nodes of the images that an internal snapshot is in. live: with the same disks."""
+    modes = {disk.name: disk.snapshot for disk in snapshot.disks}
+    return [
+        C.chain_of(disk).layers[0].format_node
+        for disk in live.devices.disks
+        if modes.get(disk.target.dev) == "internal"
+    ]
+
+
+__all__ = ["Taker", "end", "nodes_of", "with_cookie"]
