@@ -9,23 +9,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import shutil
 from pathlib import Path
 
 import msgspec
 
 import roost
+from roost.drivers.qemu.capabilities.emulators import Emulators
 from roost.drivers.qemu.capabilities.probe import EDITION, probe
 from roost.drivers.qemu.capabilities.record import Capabilities
 from roost.engine.files import write_atomically
 from roost.errors import ConfigUnsupported, From, InvalidArg, SystemCallError
 from roost.host.api import Account, Processes
-from roost.model.cpu.arches import ARCHES
-
-#: libvirt's architecture names whose QEMU is called otherwise.
-_BINARY_NAMES = {"i686": "i386", "armv7l": "arm", "armv6l": "arm"}
-#: Another binary that runs guests of an architecture.
-_SUBSTITUTES = {"ppc64le": "ppc64", "ppc64": "ppc64le"}
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -33,23 +27,6 @@ class _Entry(msgspec.Struct, frozen=True):
 
     key: str
     capabilities: Capabilities
-
-
-def find_emulator(arch: str) -> str | None:
-    """The path of the binary that emulates `arch` (libvirt's name)."""
-    own = os.uname().machine
-    names = [f"qemu-system-{_BINARY_NAMES.get(arch, arch)}"]
-    if own == "aarch64" and arch == "armv7l":
-        # Only that one can run them under KVM.
-        names.insert(0, "qemu-system-aarch64")
-    if arch == "i686":
-        names.append("qemu-system-x86_64")
-    if arch in _SUBSTITUTES:
-        names.append(f"qemu-system-{_SUBSTITUTES[arch]}")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None and (arch == own or (own, arch) == ("x86_64", "i686")):
-        found = shutil.which("/usr/libexec/qemu-kvm")
-    return found
 
 
 class CapabilitiesCache:
@@ -61,6 +38,7 @@ class CapabilitiesCache:
         self._account = account
         self._known: dict[str, _Entry] = {}
         self._probes: dict[str, asyncio.Lock] = {}
+        self.emulators = Emulators()
 
     def known(self, binary: str) -> Capabilities | None:
         """The capabilities when they are at hand and the binary is still the same. Raises as `get` does."""
@@ -86,7 +64,7 @@ class CapabilitiesCache:
     async def for_arch(self, arch: str | None) -> Capabilities:
         """The capabilities of the host's binary for `arch`; None is the host's own."""
         wanted = arch or os.uname().machine
-        binary = find_emulator(wanted)
+        binary = self.emulators.find(wanted)
         if binary is None:
             raise InvalidArg(
                 f"unable to find any emulator to serve '{wanted}' architecture",
@@ -94,11 +72,6 @@ class CapabilitiesCache:
                 hint="install the package with its qemu-system binary",
             )
         return await self.get(binary)
-
-    def architectures(self) -> dict[str, str]:
-        """libvirt's names of those there is an emulator for on this host, each with its path."""
-        found = ((arch, find_emulator(arch)) for arch in ARCHES)
-        return {arch: binary for arch, binary in found if binary is not None}
 
     def _key(self, binary: str) -> str:
         try:

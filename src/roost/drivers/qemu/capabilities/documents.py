@@ -17,6 +17,7 @@ from roost.drivers.qemu.capabilities.domain_document import (
     domain_capabilities,
     encrypted_guests,
 )
+from roost.drivers.qemu.capabilities.emulators import GLANCE, Programs
 from roost.drivers.qemu.capabilities.host_document import capabilities
 from roost.drivers.qemu.capabilities.processors import GuestProcessors, host_processor, make_of_host
 from roost.drivers.qemu.capabilities.record import Capabilities, MachineType
@@ -37,8 +38,6 @@ _FAMILIES = (
 _VFIO = "/dev/vfio/vfio"
 _SWTPM = ("swtpm", "swtpm_setup", "swtpm_ioctl")
 _TPM_VERSIONS = ("1.2", "2.0")
-#: Seconds for which what was seen of the surroundings holds. Looking costs as much as all the rest of an answer.
-_GLANCE = 1.0
 
 
 class Choice(NamedTuple):
@@ -53,7 +52,7 @@ class Choice(NamedTuple):
 class _Surroundings(NamedTuple):
     """What documents depend on besides the emulator: directories of programs, descriptors of firmware, the IOMMU."""
 
-    programs: tuple[tuple[str, int], ...]
+    programs: Programs
     firmware: tuple[tuple[str, int, int], ...]
     iommu: bool
 
@@ -74,7 +73,6 @@ class CapabilityDocuments:
         self._account = account
         self._firmware = firmware
         self._seen: tuple[float, _Surroundings] | None = None
-        self._emulators: tuple[Hashable, dict[str, str]] = (None, {})
         self._host_text: _Kept | None = None
         self._texts: dict[Hashable, _Kept] = {}
         self._processors: dict[tuple[str, str], tuple[Capabilities, GuestProcessors]] = {}
@@ -82,8 +80,8 @@ class CapabilityDocuments:
 
     def _look(self) -> _Surroundings:
         now = time.monotonic()
-        if self._seen is None or now - self._seen[0] > _GLANCE:
-            programs = tuple(_modified(directory) for directory in os.get_exec_path())
+        if self._seen is None or now - self._seen[0] > GLANCE:
+            programs = self._cache.emulators.programs()
             self._seen = now, _Surroundings(programs, self._firmware.stamp(), self._host.hardware.has_iommu())
         return self._seen[1]
 
@@ -92,7 +90,7 @@ class CapabilityDocuments:
     async def host(self) -> str:
         """The host, and each emulator on it; emulators that cannot be asked are left out."""
         guests: list[tuple[str, Capabilities]] = []
-        emulators = self._find_emulators()
+        emulators = self._cache.emulators.all()
         answers = await self._ask(list(dict.fromkeys(emulators.values())))
         for arch, binary in emulators.items():
             if binary in answers:
@@ -103,13 +101,6 @@ class CapabilityDocuments:
             text = capabilities(self._host.node, hardware, guests, self._account)
             self._host_text = _Kept(made_of, text)
         return self._host_text.text
-
-    def _find_emulators(self) -> dict[str, str]:
-        """Looked for again when a directory of the path has changed."""
-        programs = self._look().programs
-        if self._emulators[0] != programs:
-            self._emulators = programs, self._cache.architectures()
-        return self._emulators[1]
 
     async def _ask(self, binaries: list[str]) -> dict[str, Capabilities]:
         found: dict[str, Capabilities] = {}
@@ -146,7 +137,7 @@ class CapabilityDocuments:
             hint = f"one of {', '.join(ARCHES)}"
             raise InvalidArg(f"unknown architecture: {arch}", domain=From.QEMU, hint=hint)
         wanted = arch or self._host.node.machine()
-        binary = emulator or self._find_emulators().get(wanted)
+        binary = emulator or self._cache.emulators.all().get(wanted)
         if binary is None:
             raise ConfigUnsupported(
                 f"unable to find any emulator to serve '{wanted}' architecture",
@@ -243,10 +234,3 @@ class CapabilityDocuments:
 
 def _serves(emulated: str, arch: str) -> bool:
     return emulated == arch or any(emulated in family and arch in family for family in _FAMILIES)
-
-
-def _modified(path: str) -> tuple[str, int]:
-    try:
-        return path, os.stat(path).st_mtime_ns
-    except OSError:
-        return path, 0
