@@ -46,26 +46,40 @@ def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o600) 
 
     sync: survive a power failure too: the file is synced before the rename and
         the directory after it. Without it the file survives a killed daemon.
+        A file that is new takes its name first: nothing is lost with it, and
+        the file's own sync makes the name last too, for half the time.
     Raises SystemCallError; then the old file is as it was.
     """
     temporary = path.with_name(path.name + _TEMPORARY)
+    replaces = sync and path.exists()
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
-            if sync:
+            if replaces:
                 os.fsync(descriptor)
+            os.rename(temporary, path)
+            if sync and not replaces:
+                _sync_new(descriptor, path)
         finally:
             os.close(descriptor)
-        os.rename(temporary, path)
-        if sync:
+        if replaces:
             sync_directory(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise failed("cannot write file", path, error) from error
+
+
+def _sync_new(descriptor: int, path: Path) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        # It was not there before.
+        os.unlink(path)
+        raise
 
 
 def sync_directory(path: Path) -> None:

@@ -39,6 +39,25 @@ def test_a_full_disk_leaves_the_old_file_and_no_leftover(tmp_path: Path, monkeyp
     assert [entry.name for entry in tmp_path.iterdir()] == ["guest.xml"]
 
 
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_what_cannot_be_synced_leaves_all_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes | None
+) -> None:
+    path = tmp_path / "guest.xml"
+    if before is not None:
+        path.write_bytes(before)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SystemCallError, match="Disk quota exceeded"):
+        write_atomically(path, b"new", sync=True)
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == (
+        {} if before is None else {"guest.xml": before}
+    )
+
+
 def test_a_slow_disk_is_waited_for_in_a_thread() -> None:
     times = iter((0.0, 0.001, 1.0, 1.5, 2.0, 2.0001, 3.0, 3.001))
     threads: list[bool] = []
