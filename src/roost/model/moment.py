@@ -16,6 +16,7 @@ from roost.model.domain.devices.disksource import (
     VhostUserSource,
     VhostVdpaSource,
 )
+from roost.xml import tag_of
 
 
 def check_lineage(name: str, parent: str | None, parents: Mapping[str, str | None]) -> None:
@@ -56,6 +57,11 @@ def source_path(source: AnyDiskSource) -> str | None:
     return None
 
 
+def source_type(source: AnyDiskSource) -> str:
+    """What kind of source it is, as documents call it."""
+    return tag_of(source)
+
+
 def is_empty(source: AnyDiskSource) -> bool:
     """Whether a drive with this source has nothing in it."""
     if isinstance(source, NetworkSource):
@@ -88,4 +94,4 @@ def numbered_disks(domain: Domain, names: Iterable[str], origin: int) -> Iterato
         yield number, domain.devices.disks[number]
 
 
-__all__ = ["check_lineage", "disk_number", "is_empty", "numbered_disks", "source_path"]
+__all__ = ["check_lineage", "disk_number", "is_empty", "numbered_disks", "source_path", "source_type"]

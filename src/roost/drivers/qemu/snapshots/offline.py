@@ -17,9 +17,8 @@ from roost.errors import From, InternalError, OperationFailed, RoostError
 from roost.host.api import Command
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import AnyDiskSource, BlockSource, FileSource, NetworkSource, VolumeSource
-from roost.model.moment import source_path
+from roost.model.moment import source_path, source_type
 from roost.model.snapshot import Snapshot
-from roost.xml import tag_of
 
 
 class OfflineImage(NamedTuple):
@@ -71,7 +70,7 @@ class OfflineImages:
             source = await self._context.lookups.volumes.source(source.pool, source.volume, source.mode)
         if isinstance(source, FileSource | BlockSource):
             return source_path(source) or ""
-        text = f"{kind} inactive snapshots are not supported on '{tag_of(source)}' disks"
+        text = f"{kind} inactive snapshots are not supported on '{source_type(source)}' disks"
         if isinstance(source, NetworkSource):
             text += f" using '{source.protocol}' protocol"
         raise InternalError(text, domain=From.QEMU, hint="start the domain, --paused will do")
