@@ -149,8 +149,7 @@ def _throttles() -> tuple[Option, ...]:
     for burst, of in (("", ""), ("-max", ", in bursts")):
         for what, unit in (("bytes", "bytes"), ("iops", "operations")):
             for whose in _WHOSE:
-                kind = TEXT if what == "bytes" else NUMBER
-                found += _spellings(f"{whose}-{what}-sec{burst}", kind, f"{whose} {unit} a second{of}")
+                found += _spellings(f"{whose}-{what}-sec{burst}", NUMBER, f"{whose} {unit} a second{of}")
     found += _spellings("size-iops-sec", NUMBER, "bytes that count as one operation")
     found += _spellings("group-name", TEXT, "share the limits with the disks of this group")
     for what in ("bytes", "iops"):
