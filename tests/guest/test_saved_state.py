@@ -413,6 +413,8 @@ def test_qemu_killed_while_it_is_saved(root: Path) -> None:
         with pytest.raises(OperationFailed, match="domain is not running"):
             await saving
         pipe.close()
+        # The monitor may tell of the end before the process does.
+        await world.seen(E.ID_LIFECYCLE, E.STOPPED, E.STOPPED_CRASHED)
         assert look.state(ref, 0)[0] == D.SHUTOFF
         ref = await world.get(Lifecycle).create(ref, 0)
         assert look.state(ref, 0) == (D.RUNNING, D.RUNNING_BOOTED)
