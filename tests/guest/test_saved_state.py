@@ -414,7 +414,7 @@ def test_qemu_killed_while_it_is_saved(root: Path) -> None:
             await saving
         pipe.close()
         # The monitor may tell of the end before the process does.
-        await world.seen(E.ID_LIFECYCLE, E.STOPPED, E.STOPPED_CRASHED)
+        await world.seen(E.ID_LIFECYCLE, E.STOPPED, E.STOPPED_FAILED)
         assert look.state(ref, 0)[0] == D.SHUTOFF
         ref = await world.get(Lifecycle).create(ref, 0)
         assert look.state(ref, 0) == (D.RUNNING, D.RUNNING_BOOTED)
