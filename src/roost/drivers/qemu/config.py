@@ -23,7 +23,7 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dynamic_ownership: lend disk images to that user while a guest runs.
     auto_start_delay: milliseconds between two guests that start by themselves.
     remote_display_port_min, _max: where displays with autoport are put.
-    save_image_format, dump_image_format: how memory is compressed: raw, or the
+    save_image_format, dump_image_format, snapshot_image_format: how memory is compressed: raw, or the
         name of a program. auto_dump_path: where dumps of crashed guests go, ""
         for the driver's own directory. *_bypass_cache: keep these files out of
         the host's cache.
@@ -43,6 +43,7 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     auto_start_delay: int = 0
     save_image_format: str = "raw"
     dump_image_format: str = "raw"
+    snapshot_image_format: str = "raw"
     auto_dump_path: str = ""
     auto_dump_bypass_cache: bool = False
     spice_tls: bool = False

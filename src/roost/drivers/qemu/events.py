@@ -348,6 +348,10 @@ def _memory_failure(s: Supervisor, record: GuestRecord, guest: Guest, data: Data
     s.publish(record, E.ID_MEMORY_FAILURE, recipient, _MEMORY_ACTION.get(str(data.get("action")), 0), bits)
 
 
+def _migration_pass(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    s.publish(record, E.ID_MIGRATION_ITERATION, int(data.get("pass", 0)))
+
+
 HANDLERS: Mapping[str, Handler] = {
     "SHUTDOWN": _shutdown,
     "STOP": _stop,
@@ -373,4 +377,5 @@ HANDLERS: Mapping[str, Handler] = {
     "BLOCK_WRITE_THRESHOLD": _block_threshold,
     "MEMORY_FAILURE": _memory_failure,
     "MEMORY_DEVICE_SIZE_CHANGE": _memory_size,
+    "MIGRATION_PASS": _migration_pass,
 }

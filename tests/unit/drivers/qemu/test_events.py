@@ -245,6 +245,10 @@ def test_memory_plugged_by_virtio(scene: Scene) -> None:
     assert scene.event("MEMORY_DEVICE_SIZE_CHANGE", id="gone", size=1) == []
 
 
+def test_rounds_through_the_memory(scene: Scene) -> None:
+    assert scene.event("MIGRATION_PASS", **{"pass": 2}) == [(E.ID_MIGRATION_ITERATION, 2)]
+
+
 def test_a_monitor_that_talks_nonsense_is_told_and_the_guest_goes_on(scene: Scene) -> None:
     scene.told.clear()
     scene.supervisor.on_monitor_closed(scene.record, scene.guest, QmpClosed("no QMP", broken=True))

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -152,16 +151,4 @@ def _snapshots(path: str) -> dict[str, bool]:
         raise OperationFailed(f"cannot read the snapshots in '{path}': {error}", domain=From.QEMU) from error
 
 
-@contextlib.asynccontextmanager
-async def removed_on_failure(paths: list[str]) -> AsyncIterator[None]:
-    """Remove files that were made when what they were made for fails. paths: may grow meanwhile."""
-    try:
-        yield
-    except BaseException:
-        for path in paths:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-        raise
-
-
-__all__ = ["OfflineImage", "OfflineImages", "removed_on_failure"]
+__all__ = ["OfflineImage", "OfflineImages"]

@@ -15,9 +15,10 @@ from roost.constants import snapshot as S
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import BOOTED, Launcher, MemorySource, Origin
+from roost.drivers.qemu.snapshots.ending import end
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
 from roost.drivers.qemu.snapshots.offline import OfflineImages
-from roost.drivers.qemu.snapshots.take import end, nodes_of
+from roost.drivers.qemu.snapshots.take import nodes_of
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.definitions import redefine
 from roost.engine.jobs import LongJob

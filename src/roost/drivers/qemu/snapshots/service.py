@@ -11,10 +11,12 @@ from msgspec.structs import replace
 from roost.constants import snapshot as S
 from roost.contract import flags as F
 from roost.contract.references import DomainIdentity, MomentIdentity, MomentRef
+from roost.drivers.qemu.blockjobs.runner import BlockJobs
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.snapshots.delete import Deleter
+from roost.drivers.qemu.snapshots.overlays import Overlays
 from roost.drivers.qemu.snapshots.revert import Reverter
 from roost.drivers.qemu.snapshots.take import Taker
 from roost.drivers.qemu.supervisor import Supervisor
@@ -57,10 +59,12 @@ class QemuSnapshots(RecordSnapshots[Guest]):
         prepare: Callable[[Domain], Awaitable[Domain]],
         supervisor: Supervisor,
         launcher: Launcher,
+        jobs: BlockJobs,
     ) -> None:
         super().__init__(context.table, store)
         self._prepare = prepare
-        self._taker = Taker(context, supervisor, store)
+        overlays = Overlays(context, jobs)
+        self._taker = Taker(context, supervisor, store, overlays)
         self._reverter = Reverter(context, supervisor, launcher, store)
         self._deleter = Deleter(context, store)
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-
-from msgspec.structs import replace
+from contextlib import AsyncExitStack
 
 from roost.constants import domain as D
-from roost.constants import domain_events as E
 from roost.constants import jobs as J
 from roost.constants import snapshot as S
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs.busy import require_no_job
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
-from roost.drivers.qemu.guest import Ending, Guest, GuestRecord
+from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.snapshots.ending import end
+from roost.drivers.qemu.snapshots.external import ExternalTaker, with_cookie
 from roost.drivers.qemu.snapshots.jobs import run_job
 from roost.drivers.qemu.snapshots.offline import OfflineImages
+from roost.drivers.qemu.snapshots.overlays import Overlays
+from roost.drivers.qemu.snapshots.writeback import written_early
 from roost.drivers.qemu.state.image import at_rest
 from roost.drivers.qemu.state.migration import announce, check_blockers
 from roost.drivers.qemu.state.save import halted
@@ -27,9 +29,9 @@ from roost.engine.snapshots import SnapshotStore
 from roost.errors import From, InternalError, OperationFailed, OperationUnsupported
 from roost.model import snapshot as model
 from roost.model.domain import Domain
-from roost.model.snapshot import Cookie, Snapshot, SnapshotState
-
-_ENDING = Ending(D.SHUTOFF_FROM_SNAPSHOT, E.STOPPED_FROM_SNAPSHOT, "from-snapshot")
+from roost.model.domain.devices.disk import BlockSource, FileSource
+from roost.model.moment import source_path
+from roost.model.snapshot import Snapshot, SnapshotState
 
 #: A domain's state, as snapshots call it.
 _STATES: dict[int, SnapshotState] = {
@@ -41,11 +43,12 @@ _STATES: dict[int, SnapshotState] = {
 class Taker:
     """Takes snapshots."""
 
-    def __init__(self, context: Context, supervisor: Supervisor, store: SnapshotStore) -> None:
-        self._context = context
+    def __init__(self, context: Context, supervisor: Supervisor, store: SnapshotStore, overlays: Overlays) -> None:
         self._supervisor = supervisor
         self._store = store
+        self._overlays = overlays
         self._offline = OfflineImages(context)
+        self._external = ExternalTaker(context, supervisor, overlays)
 
     async def take(self, record: GuestRecord, wanted: Snapshot, flags: int) -> str:
         """Take one, and answer its name; inside the record's job. On failure nothing has changed."""
@@ -60,8 +63,11 @@ class Taker:
             for disk, part in zip(record.document.devices.disks, snapshot.disks, strict=True):
                 if part.snapshot != "no":
                     require_no_job(record, disk)
+        external = model.is_external(snapshot) or bool(flags & S.CREATE_DISK_ONLY)
         if not record.is_active:
-            await self._take_offline(record, snapshot)
+            await self._take_offline(record, snapshot, flags, external=external)
+        elif external:
+            snapshot = await self._external.take(record, snapshot, flags)
         else:
             snapshot = await self._take_internal(record, snapshot, flags)
         if not flags & S.CREATE_NO_METADATA:
@@ -95,9 +101,16 @@ class Taker:
 
     # -- internal --------------------------------------------------------------------------
 
-    async def _take_offline(self, record: GuestRecord, snapshot: Snapshot) -> None:
-        images = await self._offline.images(snapshot, record.config, "internal")
-        await self._offline.take(images, snapshot.name or "")
+    async def _take_offline(self, record: GuestRecord, snapshot: Snapshot, flags: int, *, external: bool) -> None:
+        if external:
+            async with AsyncExitStack() as stack:
+                reuse = bool(flags & S.CREATE_REUSE_EXT)
+                document = await self._overlays.make_offline(snapshot, record.config, stack, reuse=reuse)
+                await self._overlays.define(record, document)
+                stack.pop_all()
+        else:
+            images = await self._offline.images(snapshot, record.config, "internal")
+            await self._offline.take(images, snapshot.name or "")
 
     async def _take_internal(self, record: GuestRecord, snapshot: Snapshot, flags: int) -> Snapshot:
         """Memory and disks of a running guest, by QEMU itself, which does nothing else meanwhile."""
@@ -108,31 +121,15 @@ class Taker:
         job = LongJob(J.OPERATION_SNAPSHOT, refusal="cannot abort an internal snapshot")
         with record.job.watched(job):
             async with halted(self._supervisor, record, D.PAUSED_SAVE, D.RUNNING_UNPAUSED, job):
-                await run_job(
-                    monitor,
-                    "snapshot-save",
-                    "snapshot-save",
-                    {"tag": snapshot.name, "vmstate": nodes[0], "devices": nodes},
-                    "Failed to take snapshot",
-                )
+                arguments = {"tag": snapshot.name, "vmstate": nodes[0], "devices": nodes}
+                with written_early(_path_of(record.document, nodes[0])):
+                    await run_job(monitor, "snapshot-save", "snapshot-save", arguments, "Failed to take snapshot")
                 if record.runtime is not guest:
                     raise InternalError("guest unexpectedly quit", domain=From.QEMU)
                 snapshot = with_cookie(snapshot, record.document)
                 if flags & S.CREATE_HALT:
                     await end(self._supervisor, record, guest)
         return snapshot
-
-
-async def end(supervisor: Supervisor, record: GuestRecord, guest: Guest) -> None:
-    """End a guest whose moment is kept: nothing it would still say of its end is of interest."""
-    if guest.monitor is not None:
-        guest.monitor.close()
-    await supervisor.stop(record, guest, _ENDING)
-
-
-def with_cookie(snapshot: Snapshot, live: Domain) -> Snapshot:
-    """The snapshot with the processor as its memory knows it."""
-    return replace(snapshot, cookie=Cookie(cpu=live.cpu))
 
 
 def nodes_of(live: Domain, snapshot: Snapshot) -> list[str]:
@@ -145,4 +142,12 @@ def nodes_of(live: Domain, snapshot: Snapshot) -> list[str]:
     ]
 
 
-__all__ = ["Taker", "end", "nodes_of", "with_cookie"]
+def _path_of(live: Domain, node: str) -> str | None:
+    """The file on this host behind a disk's node; None where it is elsewhere."""
+    for disk in live.devices.disks:
+        if C.chain_of(disk).layers[0].format_node == node and isinstance(disk.source, FileSource | BlockSource):
+            return source_path(disk.source)
+    return None
+
+
+__all__ = ["Taker", "nodes_of"]
