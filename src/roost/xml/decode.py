@@ -19,8 +19,9 @@ from roost.xml.values import TEXT, Size, Value
 #: What a generated reader raises for a document that is wrong.
 WRONG = (KeyError, ValueError, TypeError)
 
-#: read(given, events, live): the record of the element with the attributes `given`, whose start event is past.
-Reader = Callable[[dict[str, str], Iterator[Event], bool], Any]
+#: read(given, events, live, known): the record of the element with the attributes `given`, whose start event is past.
+#: known, which may be left out: values of fields that the element does not show.
+Reader = Callable[..., Any]
 
 #: From this many attributes on, those that are there are looked up, not those that may be.
 _MANY_ATTRIBUTES = 9
@@ -59,8 +60,8 @@ def _reader(parts: list[_Part], undecided: _Undecided) -> Reader:
     field = undecided[0][1]
     members, tag_field, default_tag = _Members(parts, undecided), field.tag_field, field.at.default_tag
 
-    def read(given: dict[str, str], events: Iterator[Event], live: bool) -> Any:
-        return members[given.get(tag_field, default_tag)](given, events, live)
+    def read(given: dict[str, str], events: Iterator[Event], live: bool, known: dict[str, Any] | None = None) -> Any:
+        return members[given.get(tag_field, default_tag)](given, events, live, known)
 
     return read
 
@@ -141,7 +142,8 @@ class _Generator:
 
     def function(self) -> Reader:
         self.put(1, "seen = 0")
-        for number in range(len(self.parts)):
+        self.put(1, "v0 = {} if known is None else known")
+        for number in range(1, len(self.parts)):
             self.put(1, f"v{number} = {{}}")
         self.element([(number, part.shape.root) for number, part in enumerate(self.parts)], "given", "events", 1)
         for number in range(len(self.parts) - 1, -1, -1):
@@ -152,7 +154,7 @@ class _Generator:
                     self.put(1, f"if {field.name!r} in v{number}: {slot} = tuple({slot})")
             target = f"v{part.holder}[{part.field!r}] =" if number else "return"
             self.put(1, f"{target} {self.constant(part.shape.cls)}(**v{number})")
-        source = "\n".join(["def read(given, events, live):", *self.lines])
+        source = "\n".join(["def read(given, events, live, known=None):", *self.lines])
         exec(compile(source, f"<reader of {self.parts[0].shape.cls.__name__}>", "exec"), self.names)
         reader: Reader = self.names["read"]
         return reader

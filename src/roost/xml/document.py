@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
-from msgspec.structs import replace
-
 from roost.errors import ConfigUnsupported, From, RoostError, XmlDetail, XmlError, XmlInvalidSchema
 from roost.xml.decode import READERS, WRONG
 from roost.xml.encode import OPEN, WRITERS
@@ -123,29 +121,13 @@ def _read_in_parts(data: bytes, cls: type[R], tag: str, section: Section, live: 
         if parts is None:
             return None
         events = _events(parts.rest, cls, "", From.DOMAIN)
-        if events[0][0] != tag or not _is_below_root(section.tag, events):
+        if events[0][0] != tag:
             return None
-        record = _record(cls, _merge(cls, parts.rest, events), live)
+        record: R = _record(cls, _merge(cls, parts.rest, events), live, parts.root.values)
+        whole = put_together(parts, record, section, live)
     except (RoostError, *WRONG):
         return None
-    holder = put_together(parts, getattr(record, section.field), section, live)
-    if holder is None:
-        return None
-    whole: R = replace(record, **{section.field: holder})
     return whole
-
-
-def _is_below_root(tag: str, events: list[Event]) -> bool:
-    """Whether the first element of that name is the root's child."""
-    depth = 0
-    for event in events:
-        if event.__class__ is tuple:
-            if event[0] == tag:
-                return depth == 1
-            depth += 1
-        elif event.__class__ is str:
-            depth -= 1
-    return False
 
 
 def _wrong_value(inspector: Inspector, cls: type[Record], *, validate: bool) -> RoostError:
@@ -185,12 +167,12 @@ def _merge(cls: type[Record], data: bytes, events: list[Event]) -> list[Event]:
     return list(events_of(root))
 
 
-def _record(cls: type[Record], events: list[Event], live: bool) -> Any:
-    """The record of the element that the events are."""
+def _record(cls: type[Record], events: list[Event], live: bool, known: dict[str, Any] | None = None) -> Any:
+    """The record of the element that the events are. known: values of fields that these do not show."""
     stream = iter(events)
     start = next(stream)
     assert isinstance(start, tuple)
-    return READERS[cls](start[1], stream, live)
+    return READERS[cls](start[1], stream, live, known)
 
 
 def _inspector(data: bytes, cls: type[Record], name: str, *, wrapped: bool = False) -> Inspector:

@@ -2,7 +2,8 @@
 
 Records never change, so the record of an element stands for all elements of
 the same text. The class of a section whose elements are remembered says so in
-its class variable `remembered`; what holds a secret is not.
+its class variable `remembered`; beside it, the root's own sections are. What
+holds a secret is not.
 
 Only text that needs no second look is taken apart here, by where elements
 begin and end; `take_apart` answers None for all else, and for what is wrong.
@@ -11,67 +12,93 @@ begin and end; `take_apart` answers None for all else, and for what is wrong.
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from roost.xml.record import Record
-from roost.xml.shape import RECORDS, Field, records_below, shape_of
+from roost.xml.shape import RAW, RECORD, RECORDS, VALUES, Field, records_below, shape_of
+
+R = TypeVar("R", bound=Record)
 
 #: Bytes. Longer elements are rarely the same as others, longer documents rarely worth the search.
 _MAX_ELEMENT, _MAX_DOCUMENT = 1024, 64 * 1024
 #: Elements kept; when there are as many, all are forgotten.
 MAX_KEPT = 2048
 
-_SLASH = ord("/")
-#: The start of an element, with the blanks before it.
-_START = re.compile(rb"\s*+<([A-Za-z_][\w.-]*+)[^<>]*+>")
-#: An XML declaration without an encoding of its own.
-_DECLARATION = re.compile(rb"<\?xml version=['\"]1\.0['\"](?: encoding=['\"](?i:utf-8)['\"])?\s*\?>\s*")
+#: The start of a document up to its root's content. An XML declaration has no encoding of its own.
+_HEAD = re.compile(rb"(?:<\?xml version=['\"]1\.0['\"](?: encoding=['\"](?i:utf-8)['\"])?\s*\?>)?\s*<[A-Za-z_][^<>]*>")
+#: An element with the blanks before it, and its name. With one of its name inside it is cut short, and what is left of
+#: it is no element. What is none comes as a whole, without a name, so that no text is looked at twice.
+_ELEMENT = re.compile(
+    rb"(\s*+<([A-Za-z_][\w.:-]*+)[^<>]*+>(?:(?<=/>)|[^<]*+(?:<(?!/\2[\s>])[^<]*+)*</\2\s*+>)|.+)", re.DOTALL
+)
+
+
+class _Level(NamedTuple):
+    """The elements that are remembered inside one element, by their names.
+
+    lists: the field that lists such elements. singles: the fields whose values stand in the one such element.
+    """
+
+    lists: dict[bytes, str]
+    singles: dict[bytes, tuple[str, ...]]
 
 
 class Section(NamedTuple):
-    """Where elements are remembered. holder: the class of the section's record.
+    """Where elements are remembered: in the root, and in its child element for `field`.
 
-    fields: of the holder, by the tags whose elements they list. secrets: names that show that an element may hold one.
+    secrets: names that show that an element may hold one.
     """
 
     field: str
-    tag: str
     opening: bytes
     closing: bytes
-    holder: type[Record]
-    fields: dict[bytes, str]
+    root: _Level
+    inside: _Level
     secrets: re.Pattern[bytes]
 
 
-#: An element of the section: its text, and the record, if it is known.
-_Element = tuple[bytes, Any]
+class _Taken(NamedTuple):
+    """Elements by what is known of them.
+
+    left: those to be read. values: of known ones that stand alone, by field. new: such ones that are not known, with
+    their fields. lists: the elements of each list and their records, where known.
+    """
+
+    left: list[bytes]
+    values: dict[str, Any]
+    new: list[tuple[bytes, tuple[str, ...]]]
+    lists: dict[str, list[tuple[bytes, Any]]]
 
 
 class Parts(NamedTuple):
-    """A document taken apart. rest: without the known elements. elements: those with records, by the holder's field."""
+    """A document taken apart. rest: without the known elements."""
 
     rest: bytes
-    elements: dict[str, list[_Element]]
+    root: _Taken
+    inside: _Taken
 
 
 class Memory:
-    """The records of elements, by their text; the texts that were written of those, by the record's id."""
+    """What elements say, by their text: a record, or the values of their fields where they stand alone.
+
+    ids: of the records in it. texts: what was written of those, by indentation and id.
+    """
 
     def __init__(self) -> None:
         #: For definitions and for what runs.
         self.records: tuple[dict[bytes, Any], dict[bytes, Any]] = ({}, {})
         self.ids: set[int] = set()
-        #: By indentation.
         self.texts: dict[str, dict[int, str]] = {}
 
-    def keep(self, text: bytes, live: bool, record: Any) -> None:
-        if len(self.ids) >= MAX_KEPT:
+    def keep(self, text: bytes, live: bool, said: Any) -> None:
+        if len(self.records[False]) + len(self.records[True]) >= MAX_KEPT:
             self.forget()
         # What one document says twice has two records: an id stands for a record only as long as that is held here.
-        if self.records[live].setdefault(text, record) is record:
-            self.ids.add(id(record))
+        if self.records[live].setdefault(text, said) is said:
+            self.ids.update(id(value) for value in (said if type(said) is tuple else (said,)))
 
     def forget(self) -> None:
         """All of it."""
@@ -96,7 +123,7 @@ def section_of(cls: type[Record]) -> Section | None:
     """The section of a class's documents whose elements are remembered."""
     if cls not in _sections:
         _sections[cls] = next(
-            (_section(f, f.record) for f in shape_of(cls).fields if f.record and is_section(f.record)), None
+            (_section(cls, f) for f in shape_of(cls).fields if f.record and is_section(f.record)), None
         )
     return _sections[cls]
 
@@ -106,90 +133,126 @@ def is_section(cls: type[Record]) -> bool:
     return bool(getattr(cls, "remembered", False))
 
 
-def _section(field: Field, holder: type[Record]) -> Section:
+def _section(cls: type[Record], field: Field) -> Section:
+    assert field.record is not None
     tag = field.path[-1]
-    lists = [inner for inner in shape_of(holder).fields if inner.kind == RECORDS and len(inner.path) == 1]
     secret = {
         (inner.attribute or inner.path[-1]).encode()
-        for record in records_below(holder)
+        for record in records_below(cls)
         for inner in shape_of(record).fields
         if inner.at.secret
     }
+    inside = _level(field.record)
+    root = _level(cls)
+    # One text has one meaning, wherever it stands.
+    singles = {name: fields for name, fields in root.singles.items() if name not in (*inside.lists, tag.encode())}
     return Section(
         field.name,
-        tag,
-        f"<{tag}".encode(),
+        f"<{tag}>".encode(),
         f"</{tag}>".encode(),
-        holder,
-        {each.encode(): inner.name for inner in lists if inner.at.live is not True for each in inner.names()},
+        _Level({}, singles),
+        inside,
         re.compile(b"|".join(sorted(map(re.escape, secret)))),
     )
 
 
+def _level(cls: type[Record]) -> _Level:
+    fields = [field for field in shape_of(cls).fields if field.path and field.at.live is not True]
+    listed = [field for field in fields if len(field.path) == 1 and field.kind in (RECORDS, VALUES)]
+    lists = {name.encode(): field.name for field in listed if field.kind == RECORDS for name in field.names()}
+    single: dict[str, list[Field]] = {}
+    for field in fields:
+        single.setdefault(field.path[0], []).append(field)
+    # Names with a prefix mean what the root says; values by themselves are read as quickly as they are found.
+    singles = {
+        name.encode(): tuple(field.name for field in held)
+        for name, held in single.items()
+        if name.isalnum() and any(field.kind in (RECORD, RECORDS, RAW) for field in held) and not {*held} & {*listed}
+    }
+    return _Level(lists, singles)
+
+
 def take_apart(data: bytes, section: Section, live: bool) -> Parts | None:
-    """The document without the section's known elements. live: as for reading."""
-    if len(data) > _MAX_DOCUMENT or data.count(section.opening) != 1:
+    """The document without the known elements. live: as for reading."""
+    head = _HEAD.match(data)
+    if head is None or len(data) > _MAX_DOCUMENT:
         return None
-    start = _DECLARATION.match(data)
-    begin, end = data.index(section.opening) + len(section.opening) + 1, data.rfind(section.closing)
-    if data[begin - 1 : begin] != b">" or end < begin:
+    start, begin, end, stop = head.end(), data.find(section.opening), data.rfind(section.closing), data.rfind(b"</")
+    if not start <= begin < end < stop:
         return None
-    # Comments may hide elements, and entities may be any.
-    if b"<!" in data or data.find(b"<?", start.end() if start else 0) >= 0:
+    known, find = memory.records[live], _ELEMENT.findall
+    content, after = begin + len(section.opening), end + len(section.closing)
+    root = _take(find(data, start, begin) + find(data, after, stop), section.root, known)
+    inside = _take(find(data, content, end), section.inside, known)
+    if root is None or inside is None:
         return None
-    match, fields, known = _START.match, section.fields, memory.records[live]
-    elements: dict[str, list[_Element]] = {}
+    rest = b"".join((data[:start], *root.left, section.opening, *inside.left, section.closing, data[stop:]))
+    # Comments may hide elements, entities may be any, and names may mean others.
+    if b"<!" in rest or rest.find(b"<?", 1) >= 0 or rest.count(section.opening[:-1]) != 1 or b"xmlns=" in head[0]:
+        return None
+    return Parts(rest, root, inside)
+
+
+def _take(elements: Iterable[tuple[bytes, bytes]], level: _Level, known: Mapping[bytes, Any]) -> _Taken | None:
+    """Elements with their names, sorted. None where some of it is no element, or what stands alone does not."""
+    lists, singles = level
+    left: list[bytes] = []
+    values: dict[str, Any] = {}
+    new: list[tuple[bytes, tuple[str, ...]]] = []
+    listed: dict[str, list[tuple[bytes, Any]]] = {}
     met: set[bytes] = set()
-    left = [data[:begin]]
-    place = begin
-    while (found := match(data, place, end)) is not None:
-        stop, tag = found.end(), found[1]
-        if data[stop - 2] != _SLASH:
-            # With one of its name inside it is cut short, and what is left of it is no element.
-            close = data.find(b"</%b>" % tag, stop, end)
-            if close < 0:
-                return None
-            stop = close + len(tag) + 3
-        text = data[place:stop]
-        place = stop
-        field = fields.get(tag)
-        record = None
-        if field is not None:
+    for text, name in elements:
+        if name in lists:
             # Two devices of one guest are never one record, or nobody would see that they claim the same place.
             record = None if text in met else known.get(text)
             met.add(text)
-            if field in elements:
-                elements[field].append((text, record))
+            if record is None:
+                left.append(text)
+            field = lists[name]
+            if field in listed:
+                listed[field].append((text, record))
             else:
-                elements[field] = [(text, record)]
-        if record is None:
+                listed[field] = [(text, record)]
+        elif name in singles:
+            if name in met:
+                return None
+            met.add(name)
+            said = known.get(text)
+            if said is None:
+                left.append(text)
+                new.append((text, singles[name]))
+            else:
+                values.update(zip(singles[name], said, strict=True))
+        elif name:
             left.append(text)
-    if data[place:end].strip():
-        return None
-    left.append(data[end:])
-    return Parts(b"".join(left), elements)
+        elif not text.isspace():
+            return None
+    return _Taken(left, values, new, listed)
 
 
-def put_together(parts: Parts, holder: Record, section: Section, live: bool) -> Record | None:
-    """The section's whole record. holder: that of what was left of it. None where the two do not go together."""
-    fields = {}
-    learned = []
-    for field, elements in parts.elements.items():
+def put_together(parts: Parts, record: R, section: Section, live: bool) -> R | None:
+    """The whole record. record: that of what was left of the document. None where the two do not go together."""
+    holder: Record = getattr(record, section.field)
+    fields = parts.inside.values
+    learned: list[tuple[bytes, Any]] = []
+    for field, elements in parts.inside.lists.items():
         found = iter(getattr(holder, field))
         records = []
         for text, known in elements:
-            record = known
+            each = known
             if known is None:
-                record = next(found, None)
-                learned.append((text, record))
-            records.append(record)
-        if next(found, None) is not None or any(record is None for record in records):
+                each = next(found, None)
+                learned.append((text, each))
+            records.append(each)
+        if next(found, None) is not None or None in records:
             return None
         fields[field] = tuple(records)
-    for text, record in learned:
+    for taken, held in ((parts.root, record), (parts.inside, holder)):
+        learned += [(text, tuple([getattr(held, name) for name in names])) for text, names in taken.new]
+    for text, said in learned:
         if len(text) <= _MAX_ELEMENT and section.secrets.search(text) is None:
-            memory.keep(text, live, record)
-    return replace(holder, **fields)
+            memory.keep(text, live, said)
+    return replace(record, **{section.field: replace(holder, **fields)})
 
 
 def texts_at(pad: str) -> dict[int, str]:
