@@ -14,6 +14,7 @@ from roost.contract.typed_params import TypedParam
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs import images, names
 from roost.drivers.qemu.blockjobs.busy import require_no_job
+from roost.drivers.qemu.blockjobs.commit import Committer
 from roost.drivers.qemu.blockjobs.copy import Copier, CopyRequest
 from roost.drivers.qemu.blockjobs.inspection import BlockInspection
 from roost.drivers.qemu.blockjobs.pivot import Pivoter
@@ -30,7 +31,6 @@ from roost.errors import (
     OperationFailed,
     OperationInvalid,
     OperationUnsupported,
-    RoostError,
 )
 from roost.model.domain.devices.disk import BlockSource, Disk, FileSource, VhostUserSource
 from roost.model.domain.devices.disksource import Mirror
@@ -76,6 +76,7 @@ class QemuBlocks(BlockInspection):
     def __init__(self, context: Context, jobs: BlockJobs) -> None:
         super().__init__(context)
         self._jobs = jobs
+        self._committer = Committer(jobs)
         self._copier = Copier(jobs)
         self._pivoter = Pivoter(jobs)
 
@@ -146,42 +147,15 @@ class QemuBlocks(BlockInspection):
             require_monitor(record)
             require_free(record, disk)
             _check_commit(disk, chain, upper, lower, flags)
-            await self._commit(record, disk, chain, upper, lower, speed, flags)
-
-    async def _commit(
-        self, record: GuestRecord, disk: Disk, chain: C.Chain, upper: int, lower: int, speed: int, flags: int
-    ) -> None:
-        guest, dev = require_guest(record), disk.target.dev
-        top, base = chain.layers[upper], chain.layers[lower]
-        arguments: dict[str, Any] = {
-            "device": await self._jobs.disk_node(record, disk),
-            "top-node": top.format_node,
-            "base-node": base.format_node,
-        }
-        if speed:
-            arguments["speed"] = speed
-        if upper:
-            relative = bool(flags & B.COMMIT_RELATIVE)
-            arguments["backing-file"] = await names.backing_name(chain, upper, lower, relative=relative)
-        job = BlockJob(
-            f"commit-{dev}-{top.format_node}",
-            B.JOB_TYPE_COMMIT if upper else B.JOB_TYPE_ACTIVE_COMMIT,
-            dev,
-            base=base.number,
-            top=top.number,
-            parent=chain.layers[upper - 1].number if upper else 0,
-            delete=bool(flags & B.COMMIT_DELETE),
-        )
-        if not upper:
-            source = replace(base.source, index=base.number)
-            mirror = Mirror(job="active-commit", format=base.format, source=source)
-            self._jobs.put_disk(record, replace(disk, mirror=mirror))
-        try:
-            await self._jobs.start(record, guest, job, "block-commit", arguments)
-        except RoostError:
-            self._jobs.set_mirror(record, dev, None)
-            self._jobs.save(record)
-            raise
+            await self._committer.start(
+                record,
+                disk,
+                upper,
+                lower,
+                speed=speed,
+                relative=bool(flags & B.COMMIT_RELATIVE),
+                delete=bool(flags & B.COMMIT_DELETE),
+            )
 
     # -- copy ------------------------------------------------------------------------------
 

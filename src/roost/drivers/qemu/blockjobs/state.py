@@ -91,6 +91,7 @@ class BlockState:
         self.named_thresholds = set(status.named_thresholds)
         self.backup = status.backup
         self._ends: dict[str, list[asyncio.Future[BlockJob]]] = {}
+        self._readies: dict[str, list[asyncio.Future[BlockJob]]] = {}
 
     def status(self) -> BlockStatus:
         return BlockStatus(tuple(self.jobs.values()), self.last_number, tuple(self.named_thresholds), self.backup)
@@ -102,6 +103,8 @@ class BlockState:
     def put(self, job: BlockJob) -> BlockJob:
         """Remember a job, or what has become of it."""
         self.jobs[job.name] = job
+        if job.state == "ready":
+            _resolve(self._readies, job)
         return job
 
     def end_of(self, name: str) -> asyncio.Future[BlockJob]:
@@ -110,21 +113,36 @@ class BlockState:
         self._ends.setdefault(name, []).append(future)
         return future
 
+    def ready_of(self, name: str) -> asyncio.Future[BlockJob]:
+        """Resolves when source and target of a running job are alike, or as `end_of`."""
+        future: asyncio.Future[BlockJob] = asyncio.get_running_loop().create_future()
+        self._readies.setdefault(name, []).append(future)
+        job = self.jobs.get(name)
+        if job is not None and job.state == "ready":
+            _resolve(self._readies, job)
+        return future
+
     def drop(self, job: BlockJob) -> None:
         """Forget a job whose end is dealt with; who waits for it is told."""
         self.jobs.pop(job.name, None)
-        for future in self._ends.pop(job.name, ()):
-            if not future.done():
-                future.set_result(job)
+        _resolve(self._readies, job)
+        _resolve(self._ends, job)
 
     def abandon(self, error: Exception) -> None:
         """The guest has ended."""
-        ends, self._ends = self._ends, {}
+        waiting = [*self._ends.values(), *self._readies.values()]
+        self._ends, self._readies = {}, {}
         self.jobs.clear()
-        for futures in ends.values():
+        for futures in waiting:
             for future in futures:
                 if not future.done():
                     future.set_exception(error)
+
+
+def _resolve(waiting: dict[str, list[asyncio.Future[BlockJob]]], job: BlockJob) -> None:
+    for future in waiting.pop(job.name, ()):
+        if not future.done():
+            future.set_result(job)
 
 
 __all__ = ["ENDED", "KIND_NAMES", "OUTCOMES", "BackupStatus", "BlockJob", "BlockState", "BlockStatus", "State"]

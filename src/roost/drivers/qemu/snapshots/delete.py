@@ -3,43 +3,118 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from roost.constants import jobs as J
 from roost.constants import snapshot as S
 from roost.drivers.qemu.blockjobs import chain as C
-from roost.drivers.qemu.context import Context, require_monitor
-from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.blockjobs.state import BlockJob
+from roost.drivers.qemu.context import Context, require_guest, require_monitor
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.snapshots import lineage
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
+from roost.drivers.qemu.snapshots.merge import Merger, Plan, planned
 from roost.drivers.qemu.snapshots.offline import OfflineImages
+from roost.drivers.qemu.snapshots.overlays import remove_file
 from roost.engine.jobs import LongJob
 from roost.engine.snapshots import SnapshotStore
 from roost.errors import From, OperationUnsupported
+from roost.model import snapshot as model
 from roost.model.snapshot import KeptSnapshot, Snapshot
-
-log = logging.getLogger(__name__)
 
 
 class Deleter:
     """Deletes snapshots."""
 
-    def __init__(self, context: Context, store: SnapshotStore) -> None:
+    def __init__(self, context: Context, store: SnapshotStore, merger: Merger) -> None:
         self._store = store
+        self._merger = merger
         self._offline = OfflineImages(context)
 
-    async def delete(self, record: GuestRecord, snapshot: KeptSnapshot, flags: int) -> None:
-        """Inside the record's job. Of several, those that have nothing below them go first."""
-        going: list[KeptSnapshot] = []
+    async def delete(self, record: GuestRecord, name: str, flags: int) -> None:
+        """Not inside the record's job: it is taken in turns. Of several, those with nothing below them go first."""
+        self._store.get(record.name, name)
+        going = [name]
         if flags & (S.DELETE_CHILDREN | S.DELETE_CHILDREN_ONLY):
-            going = list(self._store.descendants(record.name, snapshot.name or ""))[::-1]
-        if not flags & S.DELETE_CHILDREN_ONLY:
-            going.append(snapshot)
-        metadata_only = bool(flags & S.DELETE_METADATA_ONLY)
-        with record.job.watched(LongJob(J.OPERATION_SNAPSHOT_DELETE, refusal="cannot abort deleting a snapshot")):
-            for each in going:
-                if not metadata_only:
-                    await self._delete_internal(record, each)
-                await asyncio.to_thread(self._store.forget, record.name, each.name or "")
+            below = [each.name or "" for each in self._store.descendants(record.name, name)][::-1]
+            going = below if flags & S.DELETE_CHILDREN_ONLY else [*below, name]
+        for each in going:
+            if flags & S.DELETE_METADATA_ONLY:
+                async with record.job("snapshot delete"):
+                    self._store.get(record.name, each)
+                    await self._forget(record, each)
+            else:
+                await self._delete(record, each)
+
+    async def _delete(self, record: GuestRecord, name: str) -> None:
+        async with record.job("snapshot delete") as turn:
+            snapshot = self._store.get(record.name, name)
+            with turn.watched(_job()):
+                if not model.is_external(snapshot):
+                    await self._delete_internal(record, snapshot)
+                    await self._forget(record, name)
+                    return
+                plan = await self._plan(record, snapshot)
+                if not record.is_active or not plan.merges:
+                    for merge in plan.merges:
+                        await self._merger.merge_offline(record, merge)
+                    await self._finish(record, snapshot, plan)
+                    return
+                guest = require_guest(record)
+                started = await self._begin(record, snapshot, plan)
+        await self._wait(record, guest, plan, started)
+        async with record.job("snapshot delete"):
+            await self._finish(record, self._store.get(record.name, name), plan)
+
+    async def _forget(self, record: GuestRecord, name: str) -> None:
+        await asyncio.to_thread(self._store.forget, record.name, name)
+
+    # -- external --------------------------------------------------------------------------
+
+    async def _plan(self, record: GuestRecord, snapshot: KeptSnapshot) -> Plan:
+        guest = record.runtime
+        is_new = not any(disk.delete_in_progress for disk in snapshot.disks)
+        if guest is not None and is_new and any(job.disk for job in guest.blocks.jobs.values()):
+            raise OperationUnsupported(
+                "cannot delete external snapshots when there is another active block job", domain=From.QEMU
+            )
+        others = [each for each in self._store.of(record.name).values() if each.name != snapshot.name]
+        return await planned(snapshot, others, record.document, self._store.current(record.name))
+
+    async def _begin(self, record: GuestRecord, snapshot: KeptSnapshot, plan: Plan) -> list[BlockJob]:
+        """Put on disk that it goes, then have QEMU begin: what an ended daemon leaves is gone on with."""
+        await asyncio.to_thread(self._store.put, record.name, _marked(snapshot, True))
+        try:
+            return [await self._merger.begin(record, merge) for merge in plan.merges]
+        except BaseException:
+            await asyncio.to_thread(self._store.put, record.name, _marked(snapshot, False))
+            raise
+
+    async def _wait(self, record: GuestRecord, guest: Guest, plan: Plan, started: Sequence[BlockJob]) -> None:
+        work = [self._merger.finish(record, guest, merge, job) for merge, job in zip(plan.merges, started, strict=True)]
+        for result in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _finish(self, record: GuestRecord, snapshot: KeptSnapshot, plan: Plan) -> None:
+        """The images are merged: nothing names what went any more, then the snapshot is forgotten."""
+        for other in tuple(self._store.of(record.name).values()):
+            changed = other
+            for gone in plan.gone:
+                changed = lineage.merged(changed, gone.target, gone.source, gone.base)
+            if changed != other and other.name != snapshot.name:
+                await asyncio.to_thread(self._store.put, record.name, changed)
+        kept = {layer.path for disk in record.document.devices.disks for layer in C.chain_of(disk).layers}
+        for path in plan.removed:
+            if path not in kept:
+                await asyncio.to_thread(remove_file, path)
+        await self._forget(record, snapshot.name or "")
+        if snapshot.memory is not None and snapshot.memory.file is not None:
+            await asyncio.to_thread(remove_file, snapshot.memory.file)
+
+    # -- internal --------------------------------------------------------------------------
 
     async def _delete_internal(self, record: GuestRecord, snapshot: Snapshot) -> None:
         if not record.is_active:
@@ -55,17 +130,25 @@ class Deleter:
             await run_job(monitor, "snapshot-delete", "snapshot-delete", arguments, "Failed to delete snapshot")
 
 
+def _job() -> LongJob:
+    return LongJob(J.OPERATION_SNAPSHOT_DELETE, refusal="cannot abort deleting a snapshot")
+
+
+def _marked(snapshot: KeptSnapshot, value: bool) -> KeptSnapshot:
+    disks = tuple(
+        replace(disk, delete_in_progress=value) if disk.snapshot == "external" else disk for disk in snapshot.disks
+    )
+    return replace(snapshot, disks=disks)
+
+
 def _check_same_images(record: GuestRecord, snapshot: Snapshot) -> None:
     """What a running guest has below its images cannot be changed."""
-    if snapshot.domain is None:
-        return
-    then = {disk.target.dev: disk for disk in snapshot.domain.devices.disks}
-    now = {disk.target.dev: disk for disk in record.document.devices.disks}
     for part in snapshot.disks:
-        if part.snapshot != "internal":
+        before = lineage.find_disk(snapshot.domain, part.name)
+        after = lineage.find_disk(record.document, part.name)
+        if part.snapshot != "internal" or before is None:
             continue
-        before, after = then.get(part.name), now.get(part.name)
-        if before is None or after is None or not C.is_same_place(before.source, after.source):
+        if after is None or not C.is_same_place(before.source, after.source):
             raise OperationUnsupported(
                 f"disk image '{part.name}' for internal snapshot '{snapshot.name}' is not the same as disk image "
                 "currently used by VM",

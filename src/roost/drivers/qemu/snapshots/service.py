@@ -16,6 +16,7 @@ from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.snapshots.delete import Deleter
+from roost.drivers.qemu.snapshots.merge import Merger
 from roost.drivers.qemu.snapshots.overlays import Overlays
 from roost.drivers.qemu.snapshots.revert import Reverter
 from roost.drivers.qemu.snapshots.take import Taker
@@ -66,7 +67,7 @@ class QemuSnapshots(RecordSnapshots[Guest]):
         overlays = Overlays(context, jobs)
         self._taker = Taker(context, supervisor, store, overlays)
         self._reverter = Reverter(context, supervisor, launcher, store)
-        self._deleter = Deleter(context, store)
+        self._deleter = Deleter(context, store, Merger(context, jobs, overlays))
 
     async def create(self, domain: DomainIdentity, xml: str, flags: int) -> MomentRef:
         F.require(flags, _CURRENT, _REDEFINE, From.DOMAIN_SNAPSHOT)
@@ -118,8 +119,7 @@ class QemuSnapshots(RecordSnapshots[Guest]):
         F.exclusive(flags, _CHILDREN, _CHILDREN_ONLY, From.DOMAIN_SNAPSHOT)
         F.check(flags, _DELETE_FLAGS, "qemuSnapshotDelete", From.QEMU)
         record = self.table.get(snapshot.dom)
-        async with record.job("snapshot delete"):
-            await self._deleter.delete(record, self.store.get(record.name, snapshot.name), flags)
+        await self._deleter.delete(record, snapshot.name, flags)
 
 
 __all__ = ["QemuSnapshots"]
