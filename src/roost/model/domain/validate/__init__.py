@@ -7,7 +7,8 @@ rules, each with libvirt's code and words, and what would be right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from roost.errors import ConfigUnsupported, From, XmlError
@@ -30,6 +31,7 @@ from roost.model.domain.validate import (
     platform,
     resources,
 )
+from roost.model.domain.validate.accepted import accepted_on
 from roost.model.domain.validate.rules import Context, Rules
 from roost.model.domain.validate.written import check_written
 
@@ -55,12 +57,23 @@ _BY_DEVICE: tuple[tuple[str, str, Rules], ...] = (
     ("audios", "audio", connections.AUDIO_RULES),
 )
 
+_listed = attrgetter(*(field for field, _, _ in _BY_DEVICE))
+
 #: For rules that ask nothing of the emulator.
 _NO_EMULATOR = MachineFacts("", "", frozenset(), {}, "", frozenset())
 
 
 def rules_and_subjects(domain: Domain) -> Iterator[resources.Table]:
     """Every table of rules with what it applies to and where that stands, in libvirt's order."""
+    yield from _before_devices(domain)
+    for (_, element, rules), listed in zip(_BY_DEVICE, _listed(domain.devices), strict=True):
+        for device in listed:
+            for table, subjects in _tables_of(device, rules):
+                yield table, subjects, f"/domain/devices/{element}"
+    yield from _after_devices(domain)
+
+
+def _before_devices(domain: Domain) -> Iterator[resources.Table]:
     listed = domain.devices
     yield from _securities(domain)
     yield platform.DOMAIN_IOMMU_RULES, (domain,), "/domain"
@@ -71,28 +84,28 @@ def rules_and_subjects(domain: Domain) -> Iterator[resources.Table]:
     yield platform.PANIC_RULES, listed.panics, "/domain/devices/panic"
     yield platform.DOMAIN_TPM_RULES, (domain,), "/domain/devices/tpm"
     yield devices.CONSOLE_RULES, listed.consoles, "/domain/devices/console"
-    for field, element, rules in _BY_DEVICE:
-        found = getattr(listed, field)
-        if not found:
-            continue
-        path = f"/domain/devices/{element}"
-        if field == "disks":
-            for disk in listed.disks:
-                chain = tuple(images.images(disk))
-                yield images.RULES, chain, path
-                yield disks.RULES_BY_BUS[disk.target.bus or "ide"], (disk,), path
-                yield images.LABEL_RULES, chain, path
-                yield images.QEMU_RULES, chain, path
-                yield disks.LAST_RULES, (disk,), path
-        elif field == "controllers":
-            for controller in listed.controllers:
-                yield controllers.RULES_BY_TYPE[controller.type], (controller,), path
-        else:
-            yield rules, found, path
-    yield from _single_devices(listed)
+
+
+def _after_devices(domain: Domain) -> Iterator[resources.Table]:
+    yield from _single_devices(domain.devices)
     yield from resources.of_document(domain)
     if domain.qemu_commandline is not None:
         yield machine.ENVIRONMENT_RULES, domain.qemu_commandline.env, "/domain/qemu:commandline/qemu:env"
+
+
+def _tables_of(device: Any, rules: Rules) -> Iterator[tuple[Rules, tuple[Any, ...]]]:
+    """The tables for a device with what each applies to. rules: those of its class."""
+    if isinstance(device, Disk):
+        chain = tuple(images.images(device))
+        yield images.RULES, chain
+        yield disks.RULES_BY_BUS[device.target.bus or "ide"], (device,)
+        yield images.LABEL_RULES, chain
+        yield images.QEMU_RULES, chain
+        yield disks.LAST_RULES, (device,)
+    elif isinstance(device, Controller):
+        yield controllers.RULES_BY_TYPE[device.type], (device,)
+    else:
+        yield rules, (device,)
 
 
 def _securities(domain: Domain) -> Iterator[resources.Table]:
@@ -119,13 +132,35 @@ def _single_devices(devices: Devices) -> Iterator[resources.Table]:
 def check(domain: Domain, facts: MachineFacts) -> None:
     """Raises for the first rule that a completed document breaks."""
     context = Context(domain, facts, facts.machine(domain.os.machine))
-    for rules, subjects, path in rules_and_subjects(domain):
+    _apply(_before_devices(domain), context)
+    _check_devices(domain.devices, context)
+    _apply(_after_devices(domain), context)
+    resources.check_resources(domain)
+    _check_unique(domain)
+
+
+def _apply(tables: Iterable[resources.Table], context: Context) -> None:
+    for rules, subjects, path in tables:
         for subject in subjects:
             rule = rules.broken_by(subject, context)
             if rule is not None:
                 raise rule.refusal(subject, context, path + _which(subject, subjects))
-    resources.check_resources(domain)
-    _check_unique(domain)
+
+
+def _check_devices(devices: Devices, context: Context) -> None:
+    accepted = accepted_on(context)
+    for (_, element, rules), listed in zip(_BY_DEVICE, _listed(devices), strict=True):
+        for device in listed:
+            if id(device) in accepted:
+                continue
+            context.asked = False
+            for table, subjects in _tables_of(device, rules):
+                for subject in subjects:
+                    rule = table.broken_by(subject, context)
+                    if rule is not None:
+                        raise rule.refusal(subject, context, f"/domain/devices/{element}{_which(subject, listed)}")
+            if not context.asked:
+                accepted.add(device)
 
 
 def check_actions(domain: Domain) -> None:

@@ -65,7 +65,7 @@ def _secret_type(i: Image) -> str | None:
 
 def _relabels_against_domain(i: Image, c: Context) -> bool:
     models = {label.model for label in getattr(i.source, "seclabels", ())}
-    return any(label.relabel is False and label.model in models for label in c.domain.seclabels)
+    return bool(models) and any(label.relabel is False and label.model in models for label in c.domain.seclabels)
 
 
 #: What libvirt checks for every hypervisor, before anything else of the disk.

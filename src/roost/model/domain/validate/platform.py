@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from roost.errors import From, XmlError
-from roost.model.domain.boards import ARM_VIRT, PSERIES, board_of
+from roost.model.domain.boards import ARM_VIRT, PSERIES
 from roost.model.domain.device import IsaAddress, PciAddress, SpaprVioAddress
 from roost.model.domain.devices.tpm import EmulatorTpm, ExternalTpm, PassthroughTpm
 from roost.model.domain.validate.rules import Context, Rule, Rules
@@ -15,16 +15,12 @@ _S390 = frozenset(("s390", "s390x"))
 _INTEL_ATTRIBUTES = ("intremap", "caching_mode", "eim", "iotlb", "aw_bits")
 
 
-def _arch(c: Context) -> str:
-    return c.domain.os.arch or ""
-
-
 def _is_virt(c: Context) -> bool:
-    return board_of(_arch(c), c.domain.os.machine or "") is ARM_VIRT
+    return c.board is ARM_VIRT
 
 
 def _is_pseries(c: Context) -> bool:
-    return board_of(_arch(c), c.domain.os.machine or "") is PSERIES
+    return c.board is PSERIES
 
 
 # -- IOMMU -------------------------------------------------------------------------------------
@@ -133,7 +129,7 @@ _TPM_TYPES = {
 
 
 def _tpm_device(d: Any, c: Context) -> str:
-    if d.model == "tpm-tis" and _arch(c) in ("aarch64", "armv7l"):
+    if d.model == "tpm-tis" and c.arch in ("aarch64", "armv7l"):
         return "tpm-tis-device"
     return _TPM_TYPES[d.model]
 
@@ -203,7 +199,7 @@ TPM_RULES = Rules(
         "version='2.0'",
     ),
     Rule(
-        lambda d, c: _arch(c).startswith("ppc64") and not isinstance(d.backend, PassthroughTpm),
+        lambda d, c: c.arch.startswith("ppc64") and not isinstance(d.backend, PassthroughTpm),
         "TPM Proxy model {d.model} requires 'Passthrough' backend",
         "<backend type='passthrough'>",
         about="model=spapr-tpm-proxy",
@@ -291,7 +287,7 @@ WATCHDOG_RULES = Rules(
         about="model=diag288",
     ),
     Rule(
-        lambda d, c: _arch(c) not in _S390,
+        lambda d, c: c.arch not in _S390,
         "{d.model} model of watchdog is allowed for s390 and s390x only",
         "i6300esb on machines with PCI",
         about="model=diag288",
@@ -311,7 +307,7 @@ WATCHDOG_RULES = Rules(
 
 PANIC_RULES = Rules(
     Rule(
-        lambda d, c: _arch(c) not in _S390,
+        lambda d, c: c.arch not in _S390,
         "only S390 guests support panic device of model 's390'",
         about="model=s390",
     ),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
-
-import msgspec
 
 from roost.errors import ConfigUnsupported, From, RoostError
 from roost.model.domain.boards import Board, board_of, is_i440fx, is_q35, is_x86
@@ -14,29 +13,37 @@ from roost.model.domain.domain import Domain
 from roost.model.domain.facts import Machine, MachineFacts
 
 
-class Context(msgspec.Struct, frozen=True):
-    """What a rule may look at besides its own device."""
+class Context:
+    """What a rule may look at besides its own device. asked: whether one looked beyond machine and emulator."""
 
-    domain: Domain
-    facts: MachineFacts
-    machine: Machine | None
+    __slots__ = ("_domain", "arch", "asked", "facts", "machine", "machine_name")
+
+    def __init__(self, domain: Domain, facts: MachineFacts, machine: Machine | None) -> None:
+        self._domain, self.facts, self.machine = domain, facts, machine
+        self.arch, self.machine_name = domain.os.arch or "", domain.os.machine or ""
+        self.asked = False
+
+    @property
+    def domain(self) -> Domain:
+        self.asked = True
+        return self._domain
 
     @property
     def board(self) -> Board:
         """The family of the machine."""
-        return board_of(self.domain.os.arch or "", self.domain.os.machine or "")
+        return board_of(self.arch, self.machine_name)
 
     @property
     def is_i440fx(self) -> bool:
-        return is_i440fx(self.domain.os.machine or "")
+        return is_i440fx(self.machine_name)
 
     @property
     def is_q35(self) -> bool:
-        return is_q35(self.domain.os.machine or "")
+        return is_q35(self.machine_name)
 
     @property
     def is_x86(self) -> bool:
-        return is_x86(self.domain.os.arch or "")
+        return is_x86(self.arch)
 
     def has_iothread(self, number: int) -> bool:
         """Whether an iothread of that number exists: those counted, or those listed by id."""
@@ -96,8 +103,13 @@ def _check_of(rules: Rules) -> Callable[[Any, Context], Rule | None]:
         lines.append(f" {', '.join(f'v{number}' for number in range(len(fields)))} = get(d)")
     for number, rule in enumerate(rules):
         names[f"broken{number}"], names[f"rule{number}"] = rule.broken, rule
-        condition = _condition(rule.about, f"v{fields.index(_first(rule.about))}") if rule.about else ""
-        lines.append(f" if {condition}broken{number}(d, c): return rule{number}")
+    # Neighbours that are about the same ask for it once.
+    for field, neighbours in groupby(enumerate(rules), lambda pair: _first(pair[1].about)):
+        variable = f"v{fields.index(field)}" if field else ""
+        lines.append(f" if {variable} is not None:" if field else " if True:")
+        for about, alike in groupby(neighbours, lambda pair: pair[1].about):
+            lines.append(f"  if {_condition(about, variable)}:" if about else "  if True:")
+            lines += [f"   if broken{number}(d, c): return rule{number}" for number, _ in alike]
     exec("\n".join([*lines, " return None"]), names)
     check: Callable[[Any, Context], Rule | None] = names["check"]
     return check
@@ -109,14 +121,14 @@ def _first(about: str) -> str:
 
 
 def _condition(about: str, variable: str) -> str:
-    """Source that tells whether a rule concerns a device. variable: holds the device's field."""
+    """Source that tells whether a rule concerns a device. variable: holds the device's field, which is not None."""
     path, _, value = about.partition("=")
     _, _, inner = path.partition(".")
-    given = f"{variable} is not None and "
+    given = ""
     if inner:
-        given += f"(v := {variable}.{inner}) is not None and "
+        given = f"(v := {variable}.{inner}) is not None and "
         variable = "v"
-    return f"{given}{variable} == {value!r} and " if value else f"{given}{variable} is not nothing and "
+    return f"{given}{variable} == {value!r}" if value else f"{given}{variable} is not nothing"
 
 
 def given(device: Any, context: Context) -> bool:
