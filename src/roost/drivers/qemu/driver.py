@@ -125,7 +125,9 @@ class QemuDriver:
             DeviceLimits: QemuDeviceLimits(context),
             Blocks: QemuBlocks(context, block_jobs),
             Checkpoints: checkpoints,
-            Snapshots: QemuSnapshots(context, snapshot_store, domains.prepare, self._supervisor, launcher, block_jobs),
+            Snapshots: QemuSnapshots(
+                context, snapshot_store, domains.prepare, self._supervisor, launcher, block_jobs, images
+            ),
             Backups: QemuBackups(context, block_jobs, checkpoints, checkpoint_store),
         }
         uri = "qemu:///system" if privileged else "qemu:///session"

@@ -22,7 +22,7 @@ from roost.engine.jobs import LongJob
 from roost.engine.snapshots import SnapshotStore
 from roost.errors import From, OperationUnsupported
 from roost.model import snapshot as model
-from roost.model.snapshot import KeptSnapshot, Snapshot
+from roost.model.snapshot import KeptSnapshot, Snapshot, SnapshotDisk
 
 
 class Deleter:
@@ -85,11 +85,11 @@ class Deleter:
 
     async def _begin(self, record: GuestRecord, snapshot: KeptSnapshot, plan: Plan) -> list[BlockJob]:
         """Put on disk that it goes, then have QEMU begin: what an ended daemon leaves is gone on with."""
-        await asyncio.to_thread(self._store.put, record.name, _marked(snapshot, True))
+        await asyncio.to_thread(self._store.put, record.name, _marked(snapshot, plan))
         try:
             return [await self._merger.begin(record, merge) for merge in plan.merges]
         except BaseException:
-            await asyncio.to_thread(self._store.put, record.name, _marked(snapshot, False))
+            await asyncio.to_thread(self._store.put, record.name, snapshot)
             raise
 
     async def _wait(self, record: GuestRecord, guest: Guest, plan: Plan, started: Sequence[BlockJob]) -> None:
@@ -134,11 +134,15 @@ def _job() -> LongJob:
     return LongJob(J.OPERATION_SNAPSHOT_DELETE, refusal="cannot abort deleting a snapshot")
 
 
-def _marked(snapshot: KeptSnapshot, value: bool) -> KeptSnapshot:
-    disks = tuple(
-        replace(disk, delete_in_progress=value) if disk.snapshot == "external" else disk for disk in snapshot.disks
+def _marked(snapshot: KeptSnapshot, plan: Plan) -> KeptSnapshot:
+    """The snapshot, which says of the disks that are merged that they are, and which image goes."""
+    going = {merge.target for merge in plan.merges}
+    disks = tuple(replace(disk, delete_in_progress=disk.name in going) for disk in snapshot.disks)
+    images = tuple(
+        SnapshotDisk(name=merge.target, snapshot="external", source=replace(merge.source, index=None))
+        for merge in plan.merges
     )
-    return replace(snapshot, disks=disks)
+    return replace(snapshot, disks=disks, revert_disks=images)
 
 
 def _check_same_images(record: GuestRecord, snapshot: Snapshot) -> None:

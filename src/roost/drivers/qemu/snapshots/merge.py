@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from roost.drivers.qemu.blockjobs import chain as C
@@ -20,7 +20,7 @@ from roost.errors import From, InternalError, OperationFailed, OperationUnsuppor
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import AnyDiskSource, BlockSource, Disk, FileSource
 from roost.model.moment import source_path
-from roost.model.snapshot import KeptSnapshot, Snapshot
+from roost.model.snapshot import KeptSnapshot, Snapshot, SnapshotDisk
 
 
 class Merge(NamedTuple):
@@ -76,6 +76,7 @@ def plan_deletion(
             "delete the snapshots made from it first, or go back to another one",
         )
     parent = next((each for each in others if each.name == snapshot.parent), None)
+    is_active = current is not None and snapshot.name in _ancestry(current, others)
     merges: list[Merge] = []
     gone: list[Gone] = []
     removed: list[str] = []
@@ -83,7 +84,9 @@ def plan_deletion(
         if part.snapshot != "external" or part.source is None:
             continue
         then, disk = lineage.find_disk(snapshot.domain, part.name), lineage.find_disk(now, part.name)
-        place, disk = _find(snapshot, disk, part.name)
+        if disk is not None:
+            disk = lineage.whole(disk)
+        place = _find(snapshot, disk, part, then) if is_active else None
         if place is None or disk is None:
             if part.delete_in_progress and then is not None and disk is not None:
                 base_place = lineage.place_of(disk, then.source)
@@ -113,16 +116,27 @@ def plan_deletion(
     return Plan(tuple(merges), tuple(gone), tuple(path for path in removed if path))
 
 
-def _find(snapshot: Snapshot, disk: Disk | None, target: str) -> tuple[int | None, Disk | None]:
-    """Where one of its images stands in the disk's chain of now."""
+def _ancestry(current: Snapshot, others: Sequence[Snapshot]) -> Iterator[str | None]:
+    """The names of a snapshot and those that it was made from."""
+    parents = {each.name: each.parent for each in others}
+    name, seen = current.name, set[str | None]()
+    while name is not None and name not in seen:
+        yield name
+        seen.add(name)
+        name = current.parent if name == current.name else parents.get(name)
+
+
+def _find(snapshot: Snapshot, disk: Disk | None, part: SnapshotDisk, then: Disk | None) -> int | None:
+    """Where the image stands that was put on top of what the snapshot keeps, in the disk's chain of now."""
     if disk is None:
-        return None, None
-    disk = lineage.whole(disk)
-    for made in lineage.made_by(snapshot, target):
+        return None
+    for made in lineage.made_by(snapshot, part.name):
         place = lineage.place_of(disk, made.source) if made.source is not None else None
         if place is not None:
-            return place, disk
-    return None, disk
+            return place
+    base = lineage.place_of(disk, then.source) if then is not None else None
+    # What is above it may be another's by now when the deletion was begun before.
+    return base - 1 if base and not part.delete_in_progress else None
 
 
 def _merge(disk: Disk, place: int, base: C.Layer, others: Sequence[Snapshot]) -> Merge:

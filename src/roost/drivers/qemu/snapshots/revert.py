@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -12,16 +15,23 @@ from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.constants import jobs as J
 from roost.constants import snapshot as S
+from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import BOOTED, Launcher, MemorySource, Origin
+from roost.drivers.qemu.snapshots import lineage
 from roost.drivers.qemu.snapshots.ending import end
+from roost.drivers.qemu.snapshots.fresh import FreshOverlays
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
 from roost.drivers.qemu.snapshots.offline import OfflineImages
+from roost.drivers.qemu.snapshots.overlays import Overlays
 from roost.drivers.qemu.snapshots.take import nodes_of
+from roost.drivers.qemu.state.image import Image, Images
+from roost.drivers.qemu.state.restore import ImageSource
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.definitions import redefine
 from roost.engine.jobs import LongJob
+from roost.engine.record import Definition
 from roost.engine.snapshots import SnapshotStore
 from roost.errors import (
     From,
@@ -31,8 +41,11 @@ from roost.errors import (
     OperationUnsupported,
     SnapshotRevertRisky,
 )
+from roost.model import domain as domains
+from roost.model import snapshot as model
 from roost.model.domain import Domain
 from roost.model.domain.savecookie import SaveCookie, format_cookie
+from roost.model.moment import source_path
 from roost.model.snapshot import KeptSnapshot, Snapshot
 
 log = logging.getLogger(__name__)
@@ -84,12 +97,22 @@ class InternalMemory:
 class Reverter:
     """Goes back to snapshots."""
 
-    def __init__(self, context: Context, supervisor: Supervisor, launcher: Launcher, store: SnapshotStore) -> None:
+    def __init__(
+        self,
+        context: Context,
+        supervisor: Supervisor,
+        launcher: Launcher,
+        store: SnapshotStore,
+        overlays: Overlays,
+        images: Images,
+    ) -> None:
         self._context = context
         self._supervisor = supervisor
         self._launcher = launcher
         self._store = store
+        self._images = images
         self._offline = OfflineImages(context)
+        self._fresh = FreshOverlays(overlays, store)
 
     async def revert(self, record: GuestRecord, snapshot: KeptSnapshot, flags: int) -> None:
         """Inside the record's job. Raises before anything has changed what can be known to be in the way."""
@@ -99,24 +122,84 @@ class Reverter:
         _validate(record, snapshot, flags)
         documents = _documents(record, snapshot)
         job = LongJob(J.OPERATION_SNAPSHOT_REVERT, refusal="cannot abort a revert to a snapshot")
-        with record.job.watched(job):
-            await self._revert_internal(record, snapshot, documents, flags)
-        await asyncio.to_thread(self._store.set_current, record.name, snapshot.name)
-        if record.is_persistent:
+        was_persistent = record.is_persistent
+        with record.job.watched(job), self._kept(record, documents.defined):
+            if model.is_external(snapshot):
+                await self._revert_external(record, snapshot, documents, flags)
+            else:
+                await self._revert_internal(record, snapshot, documents, flags)
+        if was_persistent:
             self._supervisor.lifecycle(record, E.DEFINED, E.DEFINED_FROM_SNAPSHOT)
+
+    @contextlib.contextmanager
+    def _kept(self, record: GuestRecord, document: Domain) -> Iterator[None]:
+        """A transient domain does not go, nor its snapshots, when its guest is ended to begin anew."""
+        if record.is_persistent:
+            yield
+            return
+        record.definition = Definition(domains.format(document, secure=True), document)
+        try:
+            yield
+        finally:
+            record.definition = None
+            if not record.is_active:
+                self._context.table.remove(record)
 
     async def _revert_internal(self, record: GuestRecord, snapshot: Snapshot, documents: Documents, flags: int) -> None:
         images = await self._offline.images(snapshot, snapshot.domain or documents.defined, "internal")
         name, has_memory = snapshot.name or "", documents.running is not None
         for image in images:
             await self._offline.require(image, name, memory=has_memory and len(images) == 1)
+        if not flags & S.REVERT_FORCE:
+            self._check_bases(record, snapshot)
         await self._end(record)
         if not has_memory:
             await self._offline.apply(images, name)
         await self._define(record, documents.defined)
-        runs = bool(flags & S.REVERT_RUNNING) or (snapshot.state == "running" and not flags & S.REVERT_PAUSED)
-        memory = InternalMemory(record, snapshot, runs=runs) if has_memory else None
+        await asyncio.to_thread(self._store.set_current, record.name, snapshot.name)
+        memory = InternalMemory(record, snapshot, runs=_runs(snapshot, flags)) if has_memory else None
         await self._start(record, snapshot, documents, memory, flags)
+
+    def _check_bases(self, record: GuestRecord, snapshot: Snapshot) -> None:
+        """What other snapshots' images stand on must not change below them."""
+        for other in self._store.of(record.name).values():
+            for part in other.disks:
+                base = lineage.find_disk(other.domain, part.name)
+                own = lineage.find_disk(snapshot.domain, part.name)
+                if part.snapshot != "external" or base is None or own is None:
+                    continue
+                if C.is_same_place(base.source, own.source):
+                    raise SnapshotRevertRisky(
+                        f"snapshot '{other.name}' needs image '{source_path(own.source)}' of disk '{part.name}'",
+                        domain=From.QEMU,
+                        hint=f"delete '{other.name}' first; --force goes back and leaves it without its base",
+                    )
+
+    async def _revert_external(
+        self, record: GuestRecord, snapshot: KeptSnapshot, documents: Documents, flags: int
+    ) -> None:
+        """New images on top of those that the snapshot keeps; what was written since goes unless others need it."""
+        image = await self._memory_of(snapshot)
+        before = await asyncio.to_thread(self._fresh.tops, record)
+        async with AsyncExitStack() as stack:
+            made, defined = await self._fresh.make(snapshot, documents.defined, stack)
+            running = None
+            if documents.running is not None:
+                running = self._fresh.above(made, documents.running)
+            documents = Documents(running, defined)
+            await self._end(record)
+            await self._define(record, documents.defined)
+            stack.pop_all()
+        await asyncio.to_thread(self._fresh.keep, record, snapshot, made, before)
+        memory = None
+        if image is not None:
+            memory = ImageSource(image, self._context.host.processes, runs=_runs(snapshot, flags), bypass_cache=False)
+        await self._start(record, snapshot, documents, memory, flags)
+
+    async def _memory_of(self, snapshot: Snapshot) -> Image | None:
+        """The file with the memory. Raises what is wrong with it."""
+        file = snapshot.memory.file if snapshot.memory is not None else None
+        return await self._images.open(file) if file is not None and snapshot.state in _WITH_MEMORY else None
 
     async def _end(self, record: GuestRecord) -> None:
         guest = record.runtime
@@ -124,8 +207,9 @@ class Reverter:
             await end(self._supervisor, record, guest)
 
     async def _define(self, record: GuestRecord, document: Domain) -> None:
-        if record.is_persistent:
-            async with self._context.store.lock:
+        """Replace the definition; of a transient domain it is not put on disk."""
+        async with self._context.store.lock:
+            if (self._context.store.path(record.name)).exists():
                 await redefine(self._context.store, record, document)
 
     async def _start(
@@ -144,6 +228,11 @@ class Reverter:
         elif flags & (S.REVERT_RUNNING | S.REVERT_PAUSED):
             paused = D.START_PAUSED if flags & S.REVERT_PAUSED else 0
             await self._launcher.start(record, documents.defined, reset | paused, None, _BOOTS)
+
+
+def _runs(snapshot: Snapshot, flags: int) -> bool:
+    """Whether a guest with memory goes on running."""
+    return bool(flags & S.REVERT_RUNNING) or (snapshot.state == "running" and not flags & S.REVERT_PAUSED)
 
 
 def _validate(record: GuestRecord, snapshot: Snapshot, flags: int) -> None:

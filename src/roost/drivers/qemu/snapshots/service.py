@@ -20,6 +20,7 @@ from roost.drivers.qemu.snapshots.merge import Merger
 from roost.drivers.qemu.snapshots.overlays import Overlays
 from roost.drivers.qemu.snapshots.revert import Reverter
 from roost.drivers.qemu.snapshots.take import Taker
+from roost.drivers.qemu.state.image import Images
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.snapshots import RecordSnapshots, SnapshotStore
 from roost.engine.table import uuid_text
@@ -61,12 +62,13 @@ class QemuSnapshots(RecordSnapshots[Guest]):
         supervisor: Supervisor,
         launcher: Launcher,
         jobs: BlockJobs,
+        images: Images,
     ) -> None:
         super().__init__(context.table, store)
         self._prepare = prepare
         overlays = Overlays(context, jobs)
         self._taker = Taker(context, supervisor, store, overlays)
-        self._reverter = Reverter(context, supervisor, launcher, store)
+        self._reverter = Reverter(context, supervisor, launcher, store, overlays, images)
         self._deleter = Deleter(context, store, Merger(context, jobs, overlays))
 
     async def create(self, domain: DomainIdentity, xml: str, flags: int) -> MomentRef:
@@ -108,12 +110,8 @@ class QemuSnapshots(RecordSnapshots[Guest]):
         F.exclusive(flags, _RUNNING, _PAUSED, From.DOMAIN_SNAPSHOT)
         F.check(flags, _REVERT_FLAGS, "qemuSnapshotRevert", From.QEMU)
         record = self.table.get(snapshot.dom)
-        try:
-            async with record.job("snapshot revert"):
-                await self._reverter.revert(record, self.store.get(record.name, snapshot.name), flags)
-        finally:
-            if not record.is_active and not record.is_persistent:
-                self.table.remove(record)
+        async with record.job("snapshot revert"):
+            await self._reverter.revert(record, self.store.get(record.name, snapshot.name), flags)
 
     async def delete(self, snapshot: MomentIdentity, flags: int) -> None:
         F.exclusive(flags, _CHILDREN, _CHILDREN_ONLY, From.DOMAIN_SNAPSHOT)
