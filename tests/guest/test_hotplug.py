@@ -17,7 +17,7 @@ from roost.constants import domain_events as E
 from roost.contract.devices import Devices
 from roost.contract.domains import Domains, Lifecycle
 from roost.contract.references import DomainRef
-from roost.drivers.qemu.qmp import QmpClient
+from roost.drivers.qemu.qmp import Event, QmpClient
 from roost.errors import (
     ConfigUnsupported,
     DeviceMissing,
@@ -292,6 +292,24 @@ def test_a_guest_that_is_not_there_to_let_go(root: Path, monkeypatch: pytest.Mon
         with pytest.raises(OperationTimeout, match=r"the guest has not released device 'rng0' within 0.2 seconds"):
             await devices.detach(ref, rng, LIVE | CONFIG)
         assert documents(world, ref) == before
+        # A guest that says no is believed at once; what it says of memory comes by ACPI's way.
+        cases: tuple[tuple[str, dict[str, Any], str], ...] = (
+            ("DEVICE_UNPLUG_GUEST_ERROR", {"device": "rng0", "path": "/machine/x"}, "it still uses 'rng0'"),
+            (
+                "ACPI_DEVICE_OST",
+                {"info": {"device": "rng0", "source": 0x103, "status": 0x81, "slot": "0", "slot-type": "DIMM"}},
+                r"the device is busy \(ACPI status 0x81\)",
+            ),
+        )
+        for event, details, why in cases:
+            world.events.clear()
+            detached = asyncio.ensure_future(devices.detach(ref, rng, LIVE))
+            await asyncio.sleep(0.02)
+            told = Event(event, details, 0, 0, b"")
+            world.driver._supervisor.on_event(record(world, ref), record(world, ref).runtime, told)
+            with pytest.raises(OperationFailed, match=rf"unplug of device was rejected by the guest; .*{why}"):
+                await detached
+            assert world.events == [(E.ID_DEVICE_REMOVAL_FAILED, "rng0")]
         # At a reset QEMU takes out what it was asked for, and nobody waits any more.
         world.events.clear()
         await world.get(Lifecycle).reset(ref, 0)

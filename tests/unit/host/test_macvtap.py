@@ -72,7 +72,7 @@ def test_macvtap(below: str, mode: str) -> None:
 
 @pytest.mark.root
 def test_nothing_below() -> None:
-    with pytest.raises(SystemCallError, match="Cannot get interface index on 'roost-none'"):
+    with pytest.raises(SystemCallError, match="Unable to get index for interface roost-none"):
         LinuxNetwork().macvtap("rmx", mac=MAC, link="roost-none", mode="vepa")
     with pytest.raises(SystemCallError, match="Cannot get interface MAC on 'roost-none'"):
         LinuxNetwork().address("roost-none")

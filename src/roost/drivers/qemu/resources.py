@@ -343,7 +343,10 @@ class Resources:
         helpers = {str(Path(self.held.directory) / f"{name}.pid") for name in _helper_names(needs)}
         return Held(
             owners=tuple(owner for owner in self.held.owners if owner.path in left),
-            sockets=tuple(listener.path for listener in needs.listeners),
+            sockets=(
+                *(listener.path for listener in needs.listeners),
+                *(path for path in self.held.sockets if os.path.realpath(path) in left),
+            ),
             links=tuple(link for link in self.held.links if link.name in gone),
             helpers=tuple(path for path in self.held.helpers if path in helpers and not others.reservations),
         )

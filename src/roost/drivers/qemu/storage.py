@@ -119,7 +119,11 @@ def _virtual_size(path: str, format: str, target: str) -> int:
     read = _read(path)
     size = imageformats.virtual_size(read[1], format) if read is not None else None
     if format == "raw":
-        size = os.stat(path).st_size
+        try:
+            size = os.stat(path).st_size
+        except OSError as error:
+            text = f"Cannot access storage file '{path}': {error.strerror}"
+            raise SystemCallError(text, domain=From.QEMU, int1=error.errno or 0, str2=text) from error
     if size is None:
         raise ConfigUnsupported(
             f"transient disk '{target}' has an image of a format without a known size",

@@ -53,7 +53,7 @@ def create(name: str, *, mac: str, link: str, mode: str, mtu: int | None, queues
         below = socket.if_nametoindex(link)
     except OSError as error:
         raise system_error(
-            f"Cannot get interface index on '{link}'",
+            f"Unable to get index for interface {link}",
             OSError(errno.ENODEV, os.strerror(errno.ENODEV)),
             hint="<source dev=…> names an interface of this host",
         ) from error

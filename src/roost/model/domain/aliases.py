@@ -138,7 +138,10 @@ def next_alias(domain: Domain, field: str, device: Any) -> str:
     else:
         word = dict((*_NUMBERED, *_COUNTED))[field]
     listed = (*devices.interfaces, *devices.hostdevs) if word == "hostdev" else getattr(devices, field)
-    numbers = [alias.removeprefix(word) for each in listed if (alias := each.alias or "").startswith(word)]
+    aliases = [each.alias or "" for each in listed]
+    # The first console may be a serial port, and has its name then.
+    words = ("console", "serial") if word == "console" else (word,)
+    numbers = [alias.removeprefix(each) for alias in aliases for each in words if alias.startswith(each)]
     return f"{word}{max((int(number) for number in numbers if number.isdecimal()), default=-1) + 1}"
 
 

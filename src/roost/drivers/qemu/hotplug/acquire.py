@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
@@ -47,9 +48,12 @@ async def acquire(
     caps = await context.capabilities.get(live.devices.emulator or "")
     found = await storage.prepare(documents.alone(live, devices), context.lookups, context.account)
     if found.overlays:
-        raise OperationUnsupported(
-            "hotplug of transient disks is not supported", domain=From.QEMU, hint="attach it without <transient/>"
-        )
+        overlays = Held(sockets=tuple(overlay.path for overlay in found.overlays))
+        resources.hold_files(overlays.sockets)
+        stack.callback(_give_back, context, record, guest, overlays)
+        context.save(record)
+        for overlay in found.overlays:
+            await asyncio.to_thread(overlay.write)
     alone = connections.with_usb_devices(await connections.with_networks(found.document, context.lookups))
     devices = _again(devices, L.with_channel_sockets(alone, directory))
     disks, last = live.devices.disks, guest.blocks.last_number

@@ -156,11 +156,13 @@ def check_graphics(old: Any, new: Any) -> None:
         raise InternalError(f"unable to change config on '{kind}' graphics type", domain=From.QEMU)
     if new.listens and len(new.listens) != len(old.listens):
         raise Unsupported(f"cannot change the number of listen addresses on '{kind}' graphics", domain=From.QEMU)
+    if kind == "vnc" and not new.listens and new.socket is not None and not any(map(_is_socket, old.listens)):
+        raise Unsupported(f"cannot change the type of listen address on '{kind}' graphics", domain=From.QEMU)
     for before, after in zip(old.listens, new.listens, strict=False):
         if type(before) is not type(after):
             raise Unsupported(f"cannot change the type of listen address on '{kind}' graphics", domain=From.QEMU)
         if not documents.agrees(before, after):
-            what = "socket" if kind_of(after) == "socket" else "address"
+            what = "socket" if _is_socket(after) else "address"
             raise Unsupported(f"cannot change listen {what} setting on '{kind}' graphics", domain=From.QEMU)
     ports = ("port", "tls_port") if kind == "spice" else ("port",)
     automatic = new.autoport is True or all(getattr(new, name) in (None, -1, 0) for name in ports)
@@ -168,6 +170,10 @@ def check_graphics(old: Any, new: Any) -> None:
         raise Unsupported(f"cannot change port settings on {kind} graphics", domain=From.QEMU)
     if new.keymap != old.keymap:
         raise Unsupported(f"cannot change keymap setting on {kind} graphics", domain=From.QEMU)
+
+
+def _is_socket(listen: Any) -> bool:
+    return kind_of(listen) == "socket"
 
 
 #: Fields of memory, and libvirt's words for a change.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from roost.drivers.qemu.plan.context import kind_of
-from roost.errors import DeviceMissing, From, OperationFailed, OperationInvalid, RoostError
+from roost.errors import DeviceMissing, From, InvalidArg, OperationFailed, OperationInvalid, RoostError
 from roost.model.domain.devices import DEVICE_CLASSES
 from roost.model.domain.devices.memory import MemoryDevice
 
@@ -48,7 +48,7 @@ CONFIGURABLE = frozenset((
     "shmem", "watchdog", "input", "vsock",
 ))  # fmt: skip
 #: What can be added to a running guest, and taken from it.
-PLUGGABLE = CONFIGURABLE - {"sound", "lease"}
+PLUGGABLE = CONFIGURABLE - {"sound"}
 #: What can be changed in a definition, and in a running guest.
 CHANGEABLE = frozenset(("disk", "graphics", "interface", "memory"))
 
@@ -98,6 +98,7 @@ MISSING_LIVE: Mapping[str, Words] = {
     "input": lambda d: DeviceMissing("matching input device not found", domain=From.QEMU),
     "vsock": lambda d: DeviceMissing("matching vsock device not found", domain=From.QEMU),
     "filesystem": lambda d: DeviceMissing("matching filesystem not found", domain=From.QEMU),
+    "lease": lambda d: InvalidArg(f"Lease {d.key} in lockspace {d.lockspace} does not exist", domain=From.QEMU),
     "chr": lambda d: DeviceMissing(
         f"chr type '{_element(d)}' device not present in domain configuration", domain=From.QEMU
     ),

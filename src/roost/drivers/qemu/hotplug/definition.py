@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from roost.drivers.qemu.hotplug import documents
 from roost.drivers.qemu.hotplug.classes import CHANGEABLE, CONFIGURABLE, MISSING_CONFIG, PRESENT, class_of
+from roost.drivers.qemu.hotplug.rules import check_room, is_serial_console
 from roost.errors import ConfigUnsupported, From, InvalidArg, OperationInvalid, OperationUnsupported
 from roost.model.domain import Domain
-from roost.model.domain.devices.chardev import Console
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.memory import MemoryDevice, VirtioMem
 
@@ -40,10 +40,15 @@ def with_device(config: Domain, device: Any) -> Domain:
     """The definition with one more device, still to be completed. Raises for one that is there or cannot be added."""
     called = class_of(device).called
     _require(called, CONFIGURABLE, "attach")
+    if is_serial_console(device):
+        raise OperationUnsupported(
+            "attaching serial console is not supported", domain=From.QEMU, hint="attach a <serial>, or type='virtio'"
+        )
     is_present = _IS_PRESENT.get(called)
     if is_present is not None and is_present(config, device):
         raise PRESENT[called](device)
-    if isinstance(device, MemoryDevice):
+    if called == "memory":
+        check_room(config, device.size)
         slots = config.max_memory.slots if config.max_memory is not None else 0
         if len(config.devices.memories) == slots:
             raise ConfigUnsupported(
@@ -66,7 +71,7 @@ def without_device(config: Domain, device: Any) -> Domain:
     """The definition without the device that is meant. Raises DeviceMissing and the like."""
     called = class_of(device).called
     _require(called, CONFIGURABLE, "detach")
-    if isinstance(device, Console) and (device.target is None or device.target.type in (None, "serial")):
+    if is_serial_console(device):
         raise OperationInvalid("detaching serial console is not supported", domain=From.QEMU)
     found = documents.find(config, device)
     if found is None:

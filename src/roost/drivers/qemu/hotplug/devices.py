@@ -82,7 +82,9 @@ class QemuDevices(Devices):
                 found = documents.by_alias(record.config, alias)
                 changed = await self._configured(record, definition.without_device, found)
             if live and record.live is not None:
-                await self._unplugger.detach(record, documents.by_alias(record.live, alias), wait=False)
+                there = documents.by_alias(record.live, alias)
+                _require_pluggable(there)
+                await self._unplugger.detach(record, there, wait=False)
             await self._store(record, changed)
 
     async def update(self, domain: DomainIdentity, xml: str, flags: int) -> None:
@@ -119,11 +121,15 @@ def _settled(device: Any) -> Any:
 
 def _meant(live: Domain | None, device: Any) -> Any:
     """The device of the running guest that a document means."""
-    called = class_of(device).called
-    if called not in PLUGGABLE:
-        raise OperationUnsupported(f"live detach of device '{called}' is not supported", domain=From.QEMU)
+    _require_pluggable(device)
     assert live is not None
     found = documents.find(live, device)
     if found is None:
-        raise MISSING_LIVE[called](device)
+        raise MISSING_LIVE[class_of(device).called](device)
     return found
+
+
+def _require_pluggable(device: Any) -> None:
+    called = class_of(device).called
+    if called not in PLUGGABLE:
+        raise OperationUnsupported(f"live detach of device '{called}' is not supported", domain=From.QEMU)

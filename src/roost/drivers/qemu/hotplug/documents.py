@@ -221,6 +221,16 @@ def newcomers(before: Domain, completed: Domain, field: str) -> list[Any]:
     return [each for each in listed(completed, field) if each.alias not in known and each not in old]
 
 
+def scsi_controllers_alike(before: Domain, completed: Domain) -> list[Controller]:
+    """The SCSI controllers that completion added and that would be of another model than those there, made alike."""
+    there = [each for each in before.devices.controllers if each.type == "scsi"]
+    if not there:
+        return []
+    new = [each for each in newcomers(before, completed, "controllers") if each.type == "scsi"]
+    model = there[-1].model
+    return [Controller(type="scsi", index=each.index, model=model) for each in new if each.model != model]
+
+
 def implied(before: Domain, completed: Domain, device: Any) -> list[Device]:
     """Controllers and hubs that completion added for a device, in the order they must be made."""
     made: list[Device] = []
@@ -232,5 +242,5 @@ def implied(before: Domain, completed: Domain, device: Any) -> list[Device]:
 
 __all__ = [
     "added", "agrees", "all_devices", "alone", "by_alias", "exchanged", "find", "find_interface", "implied", "listed",
-    "newcomers", "removed", "with_console", "with_listed",
+    "newcomers", "removed", "scsi_controllers_alike", "with_console", "with_listed",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -17,7 +18,7 @@ from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.hotplug import documents
 from roost.drivers.qemu.hotplug.acquire import Joining, acquire
-from roost.drivers.qemu.hotplug.classes import PLUGGABLE, class_of
+from roost.drivers.qemu.hotplug.classes import CONFIGURABLE, PLUGGABLE, class_of
 from roost.drivers.qemu.hotplug.rules import check_attach, check_implied
 from roost.drivers.qemu.memory import with_memory_devices
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
@@ -25,6 +26,7 @@ from roost.errors import From, InternalError, OperationUnsupported
 from roost.model.domain import Domain
 from roost.model.domain.aliases import next_alias
 from roost.model.domain.alignment import align_memory
+from roost.model.domain.devices.lease import Lease
 from roost.model.domain.devices.memory import MemoryDevice
 
 log = logging.getLogger(__name__)
@@ -52,9 +54,14 @@ class Plugger:
             raise OperationUnsupported(
                 f"live attach of device '{called}' is not supported",
                 domain=From.QEMU,
-                hint="--config adds it for the next start",
+                hint="--config adds it for the next start" if called in CONFIGURABLE else "",
             )
         check_attach(record.live, device)
+        if isinstance(device, Lease):
+            # A word to a lock manager, and none of QEMU's business.
+            record.live = documents.added(record.live, device)
+            self._context.save(record)
+            return
         devices = await self._completed(record.live, device)
         async with AsyncExitStack() as stack:
             joining = await acquire(self._context, record, guest, devices, stack)
@@ -77,6 +84,10 @@ class Plugger:
     async def _completed(self, live: Domain, device: Any) -> tuple[Any, ...]:
         """The device with its place and name, after the controllers it needs that are missing."""
         completed = align_memory(await self._complete(documents.added(live, device)))
+        alike = documents.scsi_controllers_alike(live, completed)
+        if alike:
+            joined = functools.reduce(documents.added, (*alike, device), live)
+            completed = align_memory(await self._complete(joined))
         field = class_of(device).field
         found = documents.newcomers(live, completed, field)
         if len(found) != 1:

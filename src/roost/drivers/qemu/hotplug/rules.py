@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from roost.drivers.qemu.hotplug import documents
-from roost.drivers.qemu.hotplug.classes import class_of
+from roost.drivers.qemu.hotplug.classes import PRESENT, class_of
 from roost.errors import ConfigUnsupported, From, InternalError, OperationFailed, OperationInvalid
 from roost.errors import OperationUnsupported as Unsupported
 from roost.model.domain import Domain
@@ -15,7 +15,8 @@ from roost.model.domain.devices.chardev import Console
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.filesystem import Filesystem
-from roost.model.domain.devices.memory import Dimm, MemoryDevice
+from roost.model.domain.devices.lease import Lease
+from roost.model.domain.devices.memory import AnyMemory, Dimm
 from roost.model.domain.devices.shmem import Shmem
 from roost.model.domain.devices.small import Input, Watchdog
 
@@ -45,6 +46,10 @@ def _attach_disk(live: Domain, disk: Disk) -> None:
 
 
 def _attach_controller(live: Domain, controller: Controller) -> None:
+    if controller.type == "scsi" and controller.index is not None and documents.find(live, controller) is not None:
+        raise OperationFailed(
+            f"target scsi:{controller.index} already exists", domain=From.QEMU, hint="without index, it gets a free one"
+        )
     if controller.type not in ("scsi", "virtio-serial"):
         raise Unsupported(f"'{controller.type}' controller cannot be hot plugged.", domain=From.QEMU)
 
@@ -57,8 +62,11 @@ def _attach_watchdog(live: Domain, watchdog: Watchdog) -> None:
 
 
 def _attach_input(live: Domain, device: Input) -> None:
-    if device.bus is not None and device.bus not in _INPUT_BUSES:
-        raise Unsupported(f"input device on bus '{device.bus}' cannot be hot plugged.", domain=From.QEMU)
+    bus = "none" if device.type == "evdev" else device.bus
+    if bus is not None and bus not in _INPUT_BUSES:
+        raise Unsupported(
+            f"input device on bus '{bus}' cannot be hot plugged.", domain=From.QEMU, hint="usb and virtio can be"
+        )
 
 
 def _attach_shmem(live: Domain, shmem: Shmem) -> None:
@@ -76,7 +84,36 @@ def _attach_vsock(live: Domain, device: Any) -> None:
         raise Unsupported("the domain already has a vsock device", domain=From.QEMU)
 
 
-def _attach_memory(live: Domain, device: MemoryDevice) -> None:
+def _attach_chr(live: Domain, device: Any) -> None:
+    if is_serial_console(device):
+        raise ConfigUnsupported(
+            "unsupported console target type serial", domain=From.QEMU, hint="attach a <serial>, or type='virtio'"
+        )
+
+
+def is_serial_console(device: Any) -> bool:
+    """Whether it shows a serial port, and is no device of its own."""
+    return isinstance(device, Console) and (device.target is None or device.target.type in (None, "serial"))
+
+
+def _attach_lease(live: Domain, lease: Lease) -> None:
+    if documents.find(live, lease) is not None:
+        raise PRESENT["lease"](lease)
+
+
+def check_room(domain: Domain, size: int) -> None:
+    """size: in KiB. Raises for memory that goes beyond what the domain can have at most."""
+    if domain.max_memory is not None and domain.memory + size > domain.max_memory.size:
+        raise ConfigUnsupported(
+            f"Attaching memory device with size '{size}' would exceed domain's maxMemory config size "
+            f"'{domain.max_memory.size}'",
+            domain=From.DOMAIN,
+            hint=f"it has {domain.memory} KiB",
+        )
+
+
+def _attach_memory(live: Domain, device: AnyMemory) -> None:
+    check_room(live, device.size)
     if live.max_memory is None or not live.max_memory.slots:
         if isinstance(device, Dimm):
             raise ConfigUnsupported(
@@ -101,6 +138,8 @@ _ATTACH: Mapping[str, Callable[[Domain, Any], None]] = {
     "filesystem": _attach_filesystem,
     "vsock": _attach_vsock,
     "memory": _attach_memory,
+    "chr": _attach_chr,
+    "lease": _attach_lease,
 }
 
 
@@ -174,7 +213,7 @@ def _detach_filesystem(live: Domain, filesystem: Filesystem) -> None:
 
 
 def _detach_chr(live: Domain, device: Any) -> None:
-    if isinstance(device, Console) and (device.target is None or device.target.type in (None, "serial")):
+    if is_serial_console(device):
         raise OperationInvalid(
             "detaching serial console is not supported", domain=From.QEMU, hint="detach the <serial> it shows"
         )
@@ -197,7 +236,7 @@ def check_detach(live: Domain, device: Any) -> None:
     rule = _DETACH.get(called)
     if rule is not None:
         rule(live, device)
-    address = device.address
+    address = getattr(device, "address", None)
     if not isinstance(address, PciAddress):
         return
     where = f"{address.domain or 0:04x}:{address.bus or 0:02x}:{address.slot or 0:02x}.{address.function or 0:x}"
@@ -222,4 +261,4 @@ def _shares_slot(live: Domain, device: Any, address: PciAddress) -> bool:
     )
 
 
-__all__ = ["check_attach", "check_detach", "check_implied"]
+__all__ = ["check_attach", "check_detach", "check_implied", "check_room", "is_serial_console"]

@@ -29,12 +29,21 @@ from roost.model.domain import Domain
 from roost.model.domain.devices.chardev import Channel, GuestfwdChannel
 from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.interface import Interface
+from roost.model.domain.devices.lease import Lease
 from roost.model.domain.devices.memory import SgxEpc
 
 #: Seconds after which the guest is asked again, and after the last of which it is given up; 5 in all, like libvirt's.
 WAITS = (1.2, 1.9, 1.9)
 
-_GONE, _REFUSED = True, False
+#: Events of ACPI's _OST method that are about a request to let a device go, and how they say no.
+_EJECTION = (0x003, 0x103)
+_FAILURES = {
+    0x01: "a failure without a name",
+    0x80: "the device is in use by an application",
+    0x81: "the device is busy",
+    0x82: "something that depends on it is busy or cannot go",
+    0x83: "it is on its way out already",
+}
 #: Classes whose devices are objects of QEMU under their aliases as long as they are there.
 _TRACKED = frozenset(("disk", "interface", "rng", "memory", "redirdev", "shmem", "watchdog", "input", "vsock"))
 
@@ -46,10 +55,11 @@ class Unplugger:
         self._context = context
         #: What clears up after things that are no devices of a document, by how their names begin.
         self._others: dict[str, Callable[[GuestRecord, Guest, Data], Awaitable[None]]] = {}
-        #: Answers that are waited for, by the guest and the alias of the device.
-        self._waiting: dict[tuple[Guest, str], asyncio.Future[bool]] = {}
+        #: Answers that are waited for, by the guest and the alias of the device: None when it is gone, else why not.
+        self._waiting: dict[tuple[Guest, str], asyncio.Future[str | None]] = {}
         supervisor.listen("DEVICE_DELETED", self._on_deleted)
         supervisor.listen("DEVICE_UNPLUG_GUEST_ERROR", self._on_refused)
+        supervisor.listen("ACPI_DEVICE_OST", self._on_status)
 
     def when_gone(self, prefix: str, clear_up: Callable[[GuestRecord, Guest, Data], Awaitable[None]]) -> None:
         """Have something that is no device of a document cleared up after when it goes unexpectedly, in a job."""
@@ -59,16 +69,27 @@ class Unplugger:
 
     def _on_deleted(self, supervisor: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
         alias = str(data.get("device", ""))
-        if not self._answer(guest, alias, _GONE) and alias:
+        if not self._answer(guest, alias, None) and alias:
             supervisor.run(self._clear_up_late(record, guest, data), f"removing {alias} of {record.name}")
 
     def _on_refused(self, supervisor: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
         alias = str(data.get("device", ""))
         if alias:
-            self._answer(guest, alias, _REFUSED)
-            supervisor.publish(record, E.ID_DEVICE_REMOVAL_FAILED, alias)
+            self._refuse(supervisor, record, guest, alias, f"it still uses '{alias}'")
 
-    def _answer(self, guest: Guest, alias: str, answer: bool) -> bool:
+    def _on_status(self, supervisor: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+        """What ACPI of the guest has made of a request: it refuses to let go of memory this way."""
+        info = data.get("info", {})
+        alias, status = str(info.get("device") or ""), int(info.get("status", 0))
+        if alias and info.get("slot-type") == "DIMM" and info.get("source") in _EJECTION and status in _FAILURES:
+            why = f"it says of '{alias}': {_FAILURES[status]} (ACPI status {status:#x})"
+            self._refuse(supervisor, record, guest, alias, why)
+
+    def _refuse(self, supervisor: Supervisor, record: GuestRecord, guest: Guest, alias: str, why: str) -> None:
+        self._answer(guest, alias, why)
+        supervisor.publish(record, E.ID_DEVICE_REMOVAL_FAILED, alias)
+
+    def _answer(self, guest: Guest, alias: str, answer: str | None) -> bool:
         """Whether somebody waited for it."""
         waiting = self._waiting.get((guest, alias))
         if waiting is None or waiting.done():
@@ -110,6 +131,10 @@ class Unplugger:
         check_detach(record.live, device)
         if isinstance(device, Disk):
             require_no_job(record, device)
+        if isinstance(device, Lease):
+            record.live = documents.removed(record.live, device)
+            self._context.save(record)
+            return
         if device.alias is None:
             raise InternalError(f"Cannot detach {class_of(device).called} device with no alias", domain=From.QEMU)
         if isinstance(device, Channel) and isinstance(device.target, GuestfwdChannel):
@@ -125,7 +150,7 @@ class Unplugger:
     async def leaves(self, record: GuestRecord, alias: str) -> bool:
         """Ask for a device to leave and wait until it has. Raises OperationFailed and OperationTimeout."""
         guest, monitor = require_guest(record), require_monitor(record)
-        waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._waiting[guest, alias] = waiting
         try:
             if not await _ask(monitor, alias):
@@ -145,10 +170,9 @@ class Unplugger:
                 hint="it may not have booted yet, or lacks ACPI or PCI hotplug; if it lets go later, the device is "
                 "removed then and subscribers are told; ask again, or detach it with --config",
             )
-        if waiting.result() is _REFUSED:
-            raise OperationFailed(
-                "unplug of device was rejected by the guest", domain=From.QEMU, hint=f"it still uses '{alias}'"
-            )
+        why = waiting.result()
+        if why is not None:
+            raise OperationFailed("unplug of device was rejected by the guest", domain=From.QEMU, hint=why)
         return True
 
     # -- afterwards ------------------------------------------------------------------------

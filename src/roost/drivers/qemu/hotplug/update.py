@@ -22,7 +22,7 @@ from roost.drivers.qemu.plan.blocks import backend_id
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
 from roost.drivers.qemu.tuning.bandwidth import rates
-from roost.errors import ConfigUnsupported, DeviceMissing, From, InternalError
+from roost.errors import ConfigUnsupported, DeviceMissing, From, InternalError, OperationUnsupported
 from roost.host.api import Rate
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import BlockSource, Disk, FileSource, VolumeSource
@@ -158,6 +158,12 @@ class Updater:
         check_interface(old, device)
         name = old.target.dev if old.target is not None else None
         bandwidth = complete_bandwidth(device.bandwidth)
+        if bandwidth is not None and not name:
+            raise OperationUnsupported(
+                "Unable to set bandwidth for interface because device name is unknown",
+                domain=From.QEMU,
+                hint=f"an interface of type '{old.type}' is none of the host's",
+            )
         if name and bandwidth != old.bandwidth:
             sent, received = rates(old, device.bandwidth)
             await asyncio.to_thread(self._shape, live, old, name, sent, received)
@@ -189,6 +195,7 @@ class Updater:
         assert isinstance(device, VncGraphics | SpiceGraphics)
         secret = {"passwd": device.passwd, "passwd_valid_to": device.passwd_valid_to, "connected": device.connected}
         new = replace(old, **secret)
+        await self._complete(documents.exchanged(live, old, new))
         if new == old and new.passwd_valid_to is None and new.connected != "disconnect":
             return
         caps = await self._context.capabilities.get(live.devices.emulator or "")

@@ -26,6 +26,8 @@ from roost.model.domain import Domain
 from roost.model.domain.cpuset import parse_cpus
 
 _IMPACT = D.AFFECT_LIVE | D.AFFECT_CONFIG
+_CONFIG = (D.AFFECT_CONFIG, "VIR_DOMAIN_AFFECT_CONFIG")
+_MAXIMUM = (D.VCPU_MAXIMUM, "VIR_DOMAIN_VCPU_MAXIMUM")
 
 
 class QemuVcpus(Vcpus):
@@ -42,6 +44,7 @@ class QemuVcpus(Vcpus):
         F.check(flags, _IMPACT | D.VCPU_MAXIMUM | D.VCPU_HOTPLUGGABLE, "qemuDomainSetVcpusFlags", From.QEMU)
         if not count:
             raise InvalidArg("nvcpus in qemuDomainSetVcpusFlags must not be zero", domain=From.QEMU, verbatim=True)
+        F.require(flags, _MAXIMUM, _CONFIG)
         record = self._context.table.get(domain)
         async with record.job("set vcpus"):
             live, config = affected(record, flags)
