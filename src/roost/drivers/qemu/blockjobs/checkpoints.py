@@ -28,6 +28,7 @@ from roost.errors import (
     InternalError,
     InvalidArg,
     NoDomainCheckpoint,
+    OperationFailed,
     OperationUnsupported,
 )
 from roost.model import checkpoint as model
@@ -84,8 +85,10 @@ class QemuCheckpoints(Checkpoints):
         current = self._store.current(record.name)
         checkpoint = model.complete(wanted, live, now=int(time.time()), current=current)
         if checkpoint.name in self._store.of(record.name):
-            raise InternalError(
-                f"unexpected domain checkpoint {checkpoint.name} already exists", domain=From.DOMAIN_CHECKPOINT
+            raise OperationFailed(
+                f"domain moment {checkpoint.name} already exists",
+                domain=From.DOMAIN,
+                hint="choose another name, or delete it first",
             )
         actions = []
         for disk in checkpoint.disks:

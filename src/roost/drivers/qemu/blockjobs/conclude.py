@@ -42,7 +42,7 @@ class ChainJobs:
             return
         chain = C.chain_of(disk)
         base = _place(chain, job.base) if job.base else len(chain.layers)
-        if base is None:
+        if base is None or len(chain.layers) == 1:
             return
         removed = chain.layers[1:base]
         await self._merge(record, chain, chain.layers[0].format_node, last=base)

@@ -105,6 +105,7 @@ class Copier:
                     target = C.with_chain(target, C.Chain((C.chain_of(target).layers[0], *chain.layers[1:]), chain.end))
                 commands = await self._images.add_new(record, target, size, below)
             stack.push_async_callback(undo_all, require_monitor(record), commands)
+            await self._check_size(record, dev, number, size)
             self._jobs.put_disk(record, replace(disk, mirror=mirror))
             stack.callback(self._jobs.set_mirror, record, dev, None)
             job = BlockJob(
@@ -128,6 +129,16 @@ class Copier:
                 arguments["copy-mode"] = "write-blocking"
             await self._jobs.start(record, guest, job, "blockdev-mirror", arguments)
             stack.pop_all()
+
+    async def _check_size(self, record: GuestRecord, dev: str, number: int, size: int) -> None:
+        """Raises InvalidArg for a target that QEMU would refuse later, when nobody hears why."""
+        found = await images.virtual_size(require_monitor(record), f"libvirt-{number}-format")
+        if found != size:
+            raise InvalidArg(
+                "Source and target image have different sizes",
+                domain=From.QEMU,
+                hint=f"disk {dev} has {size} bytes, the destination {found}",
+            )
 
     def _numbered(self, record: GuestRecord, store: BackingStore) -> BackingStore:
         """The images below a reused copy, with numbers for the pivot, which opens them."""

@@ -83,7 +83,8 @@ def check_absolute(mirror: Mirror) -> None:
 def check_target(source: AnyDiskSource, dev: str, *, reuse: bool) -> bool:
     """Whether an image is there already and is to be written over as it is; looks at the file.
 
-    reuse: the client says so. Raises SystemCallError, ConfigUnsupported, InvalidArg for what cannot be written to.
+    reuse: the client says so; a device is there, what it holds is not looked at.
+    Raises SystemCallError, ConfigUnsupported, InvalidArg for what cannot be written to.
     """
     if not isinstance(source, FileSource | BlockSource):
         return reuse
@@ -97,7 +98,13 @@ def check_target(source: AnyDiskSource, dev: str, *, reuse: bool) -> bool:
             raise _failed(f"missing destination file for disk {dev}: {path}", error) from error
         return False
     if stat.S_ISBLK(status.st_mode):
-        return True
+        if isinstance(source, FileSource):
+            raise ConfigUnsupported(
+                f"destination of disk {dev} is a block device, not a file: {path}",
+                domain=From.QEMU,
+                hint="--blockdev, or <disk type='block'>",
+            )
+        return reuse
     if status.st_size and not reuse:
         raise ConfigUnsupported(
             f"external destination file for disk {dev} already exists and is not a block device: {path}",

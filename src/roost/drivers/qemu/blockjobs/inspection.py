@@ -31,7 +31,7 @@ from roost.errors import (
     OperationUnsupported,
     SystemCallError,
 )
-from roost.model.domain.devices.disk import BlockSource, Disk, FileSource, VhostUserSource
+from roost.model.domain.devices.disk import BlockSource, Disk, FileSource, NetworkSource, VhostUserSource
 from roost.model.moment import is_empty, source_path
 
 _MAX_KIB = (2**64 - 1) // 1024
@@ -246,9 +246,17 @@ def _length(path: str) -> int:
 
 def _sizes_of_image(disk: Disk) -> tuple[int, int, int]:
     """(allocation, capacity, physical) of an image that nobody uses, from the file and its header."""
-    path = source_path(disk.source)
-    if not isinstance(disk.source, FileSource | BlockSource) or path is None:
-        raise InternalError(f"disk '{disk.target.dev}' is not on this host", domain=From.QEMU)
+    source = disk.source
+    path = source_path(source)
+    if not isinstance(source, FileSource | BlockSource) or path is None:
+        kind = (
+            f"network files using {source.protocol} protocol"
+            if isinstance(source, NetworkSource)
+            else (f"'{source.__struct_config__.tag}' storage")
+        )
+        raise InternalError(
+            f"missing storage backend for {kind}", domain=From.STORAGE, hint="QEMU knows the size while the guest runs"
+        )
     try:
         found = size_of(path, C.chain_of(disk).layers[0].format)
     except OSError as error:

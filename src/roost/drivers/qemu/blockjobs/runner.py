@@ -20,7 +20,7 @@ from roost.constants import blocks as B
 from roost.constants import domain_events as E
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.blockjobs import chain as C
-from roost.drivers.qemu.blockjobs.state import ENDED, OUTCOMES, BlockJob, State
+from roost.drivers.qemu.blockjobs.state import ENDED, KIND_NAMES, OUTCOMES, BlockJob, State
 from roost.drivers.qemu.context import Context, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.plan.imagenumbers import next_number
@@ -155,6 +155,11 @@ class BlockJobs:
             outcome: State = "canceled" if job.state == "aborting" else "failed" if error else "completed"
             job = guest.blocks.put(replace(job, state=outcome, error=error, done=done, total=total))
             self.save(record)
+            if error and outcome == "failed":
+                # The events of libvirt's protocol have no room for a reason.
+                log.warning(
+                    "the block %s of disk %s of %s failed: %s", KIND_NAMES[job.kind], job.disk, record.name, error
+                )
         await monitor.batch([("job-dismiss", {"id": job.name})])
         await self._do_what_follows(record, guest, job)
 

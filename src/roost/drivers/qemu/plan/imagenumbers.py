@@ -19,16 +19,19 @@ from roost.model.domain.devices.disk import (
 def number_images(disks: Sequence[Disk]) -> Iterator[tuple[Disk, tuple[int, ...]]]:
     """Each disk with the numbers of its images from the top down, an image's data store after it.
 
-    A number that the document has is kept; others count up from the last disk,
-    one for each image, and for an empty drive too.
+    A number that the document has is kept. Others count up from the last disk:
+    first the disks' own images and empty drives, then what lies below them.
     """
-    following = 1
-    for disk in reversed(disks):
-        numbers: list[int] = []
-        for known in _known(disk):
-            numbers.append(known or max(following, *(number + 1 for number in numbers), 1))
-        following = max(following, *(number + 1 for number in numbers), 1)
-        yield disk, tuple(numbers)
+    known = [(disk, list(_known(disk))) for disk in reversed(disks)]
+    following = 1 + max((number or 0 for _, numbers in known for number in numbers), default=0)
+    for part in (slice(0, 1), slice(1, None)):
+        for _, numbers in known:
+            for place in range(len(numbers))[part]:
+                if not numbers[place]:
+                    numbers[place] = following
+                    following += 1
+    for disk, numbers in known:
+        yield disk, tuple(number or 0 for number in numbers)
 
 
 def _known(disk: Disk) -> Iterator[int | None]:

@@ -15,7 +15,7 @@ from roost.drivers.qemu.guest import Ending, Guest, GuestRecord
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.state.files import writing
 from roost.drivers.qemu.state.migration import DUMP_FORMATS, MemoryDumper, MemoryWriter, dump_formats, gone
-from roost.drivers.qemu.state.save import compressor, explained, finished, go_on, halted
+from roost.drivers.qemu.state.save import check_movable, compressor, explained, finished, go_on, halted
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.jobs import Job, LongJob
 from roost.errors import From, InvalidArg, OperationFailed, OperationUnsupported
@@ -38,6 +38,8 @@ class Dumper:
             guest, monitor = require_guest(record), require_monitor(record)
             was_running = record.state == D.RUNNING
             await check_format(monitor, format, flags)
+            if not flags & D.DUMP_MEMORY_ONLY:
+                await check_movable(record)
             with _watched(job, monitor, flags) as (long, worker):
                 halting = not flags & D.DUMP_LIVE
                 async with (

@@ -16,7 +16,7 @@ from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.state.files import Target, find_program, replace_header, writing
 from roost.drivers.qemu.state.header import FORMATS, Preface
 from roost.drivers.qemu.state.image import Images, at_rest, chosen, preface_of
-from roost.drivers.qemu.state.migration import MemoryWriter, gone
+from roost.drivers.qemu.state.migration import MemoryWriter, check_blockers, gone
 from roost.drivers.qemu.state.unfinished import Unfinished
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.jobs import Job, LongJob, Measure
@@ -28,9 +28,41 @@ log = logging.getLogger(__name__)
 SAVED = Ending(D.SHUTOFF_SAVED, E.STOPPED_SAVED, "saved")
 
 
+async def check_movable(record: GuestRecord) -> None:
+    """Raises OperationInvalid with QEMU's reasons, for disks that jobs work on, and for devices that cannot follow."""
+    guest = require_guest(record)
+    await check_blockers(require_monitor(record))
+    job = next((job for job in guest.blocks.jobs.values() if job.disk), None)
+    if job is not None:
+        end = (
+            "domjobabort ends the backup" if guest.blocks.backup is not None else f"blockjob {job.disk} --abort ends it"
+        )
+        raise OperationInvalid("domain has active block job", domain=From.QEMU, hint=f"on {job.disk}; {end}")
+    check_saveable(record.document)
+
+
 def check_saveable(document: Domain) -> None:
     """Raises OperationInvalid for a guest that could not be brought back although QEMU would let it go."""
-    if any(disk.transient for disk in document.devices.disks):
+    devices = document.devices
+    for shmem in devices.shmems:
+        if shmem.model == "ivshmem":
+            raise OperationInvalid(
+                "migration with legacy shmem device is not supported",
+                domain=From.QEMU,
+                hint="<model type='ivshmem-plain'/> with role='master' is",
+            )
+        if shmem.role != "master":
+            raise OperationInvalid(
+                f"shmem device '{shmem.name}' cannot be migrated, only shmem with role='master' can be migrated",
+                domain=From.QEMU,
+            )
+    if any(each.driver is not None and each.driver.type == "virtiofs" for each in devices.filesystems):
+        raise OperationInvalid(
+            "migration with virtiofs device is not supported",
+            domain=From.QEMU,
+            hint="what virtiofsd knows of open files is not in the guest; detach it first",
+        )
+    if any(disk.transient for disk in devices.disks):
         raise OperationInvalid(
             "migration with transient disk is not supported",
             domain=From.QEMU,
@@ -65,6 +97,7 @@ class Saver:
         program = compressor(format, "save")
         async with record.job("save") as job:
             guest, monitor = require_guest(record), require_monitor(record)
+            await check_movable(record)
             document = await self._document(record, guest, xml)
             writer = MemoryWriter(monitor, "domain save")
             with job.watched(writer.job(J.OPERATION_SAVE)) as long, self._unfinished.noted(record.name, path):
@@ -93,7 +126,6 @@ class Saver:
         live = record.live
         if live is None:
             raise gone()
-        check_saveable(live)
         document = at_rest(live, guest, record.config if record.is_persistent else None)
         return document if xml is None else await self._images.exchanged(document, live, xml)
 
