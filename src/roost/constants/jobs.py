@@ -48,6 +48,11 @@ OPERATION_MIGRATION_IN = 4
 OPERATION_MIGRATION_OUT = 5
 OPERATION_SNAPSHOT_REVERT = 7
 OPERATION_SNAPSHOT_DELETE = 10
+#: What they are called, by number.
+OPERATION_NAMES = (
+    "Unknown", "Start", "Save", "Restore", "Incoming migration", "Outgoing migration", "Snapshot", "Snapshot revert",
+    "Dump", "Backup", "Snapshot delete",
+)  # fmt: skip
 SETUP_TIME = "setup_time"
 STATS_COMPLETED = 1
 STATS_KEEP_COMPLETED = 2

@@ -119,7 +119,17 @@ class Job:
 
     @contextlib.contextmanager
     def watched(self, long: LongJob) -> Iterator[LongJob]:
-        """Let clients see and abort it, while the job is held."""
+        """Let clients see and abort it, while the job is held.
+
+        Raises OperationTimeout while another is watched: a backup, which holds the job only while it begins and ends.
+        """
+        if self.long is not None:
+            what = J.OPERATION_NAMES[self.long.operation].lower()
+            raise OperationTimeout(
+                f"cannot acquire state change lock (held by {what})",
+                domain=From.QEMU,
+                hint=f"'{self.holder}' cannot be done before the {what} is through; domjobabort ends it",
+            )
         self.long = long
         try:
             yield long

@@ -200,10 +200,11 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
     async def rename(self, domain: DomainIdentity, new_name: str | None, flags: int) -> None:
         """The new definition is on disk before the old one goes: of two with one UUID, one is ignored when loaded."""
         self.check_flags(flags, 0, "DomainRename")
+        name = _nonempty(new_name)
         record = self.table.get(domain)
         async with record.job("rename"), self.store.lock:
             self._check_may_be_renamed(record)
-            name = self._check_new_name(record, new_name)
+            self._check_new_name(record, name)
             document = msgspec.structs.replace(record.config, name=name)
             check_written(document)
             text = model.format(document, secure=True)
@@ -235,16 +236,11 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
                 hint="start it, or drop the image with managedsave-remove",
             )
 
-    def _check_new_name(self, record: Record[RuntimeT], name: str | None) -> str:
-        if not name:
-            fault = "must not be NULL" if name is None else "must not be empty"
-            subject = "new_name" if name is None else "string new_name"
-            raise InvalidArg(f"{subject} in virDomainRename {fault}", domain=From.DOMAIN, verbatim=True)
+    def _check_new_name(self, record: Record[RuntimeT], name: str) -> None:
         if name == record.name:
             raise OperationInvalid("Can't rename domain to itself", domain=From.DOMAIN)
         if any(other.name == name for other in self.table):
             raise OperationInvalid(f"domain with name '{name}' already exists", domain=From.DOMAIN)
-        return name
 
     def metadata(self, domain: DomainIdentity, kind: int, uri: str | None, flags: int) -> str:
         self.check_flags(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG, "DomainGetMetadata")
@@ -269,3 +265,12 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
     def publish(self, record: Record[RuntimeT], event: int, detail: int) -> None:
         """Tell subscribers of a lifecycle event."""
         self.bus.publish(DomainEvent(E.ID_LIFECYCLE, record.ref, (event, detail)))
+
+
+def _nonempty(name: str | None) -> str:
+    """A domain's new name. Raises InvalidArg for none."""
+    if not name:
+        fault = "must not be NULL" if name is None else "must not be empty"
+        subject = "new_name" if name is None else "string new_name"
+        raise InvalidArg(f"{subject} in virDomainRename {fault}", domain=From.DOMAIN, verbatim=True)
+    return name

@@ -118,3 +118,17 @@ def test_what_was_known_last_serves_when_nothing_answers() -> None:
             assert (await world.jobs.info(REF))[3:6] == (110, 45, 65)
 
     asyncio.run(scenario())
+
+
+def test_one_at_a_time() -> None:
+    """A backup goes on without the job: what would take its place in clients' eyes has to wait for its end."""
+    world = World()
+    job = world.record.job
+    job.long = backup = LongJob(J.OPERATION_BACKUP)
+    with (
+        pytest.raises(OperationTimeout, match=r"cannot acquire state change lock \(held by backup\)") as refused,
+        job.watched(LongJob(J.OPERATION_SAVE)),
+    ):
+        pass
+    assert "domjobabort" in (refused.value.hint or "")
+    assert job.long is backup

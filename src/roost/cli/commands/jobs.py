@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from roost.cli.shell import Shell
 
 _TYPES = ("None", "Bounded", "Unbounded", "Completed", "Failed", "Cancelled")
-_OPERATIONS = (
-    "Unknown", "Start", "Save", "Restore", "Incoming migration", "Outgoing migration", "Snapshot", "Snapshot revert",
-    "Dump", "Backup", "Snapshot delete",
-)  # fmt: skip
 
 
 def _speed(value: int) -> str:
@@ -90,7 +86,8 @@ def _domjobinfo(shell: Shell, arguments: Arguments) -> None:
         return
     values = {parameter.field: parameter.value[1] for parameter in parameters}
     operation = values.get(jobs.OPERATION, jobs.OPERATION_UNKNOWN)
-    _line(shell, "Operation:", f"{_OPERATIONS[operation] if operation < len(_OPERATIONS) else 'unknown':<12}")
+    names = jobs.OPERATION_NAMES
+    _line(shell, "Operation:", f"{names[operation] if operation < len(names) else 'unknown':<12}")
     running = kind in (jobs.BOUNDED, jobs.UNBOUNDED)
     if arguments.has("anystats") or running or (flags and kind == jobs.COMPLETED):
         _statistics(shell, kind, values)

@@ -79,7 +79,7 @@ def require_guest(record: GuestRecord) -> Guest:
     """The guest of a running domain. Raises OperationInvalid when it is not."""
     guest = record.runtime
     if guest is None or record.id == -1:
-        raise OperationInvalid("domain is not running", domain=From.QEMU)
+        raise OperationInvalid("domain is not running", domain=From.DOMAIN)
     return guest
 
 
@@ -87,5 +87,5 @@ def require_monitor(record: GuestRecord) -> QmpClient:
     """The monitor of a running domain; not before QEMU has been greeted."""
     guest = require_guest(record)
     if guest.monitor is None or record.state == D.SHUTOFF:
-        raise OperationInvalid("domain is not running", domain=From.QEMU)
+        raise OperationInvalid("domain is not running", domain=From.DOMAIN)
     return guest.monitor

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Container
 
 from roost.constants import domain as D
 from roost.contract import flags as F
 from roost.contract.domains import Lifecycle
 from roost.contract.references import DomainIdentity, DomainRef
 from roost.drivers.qemu import actions
-from roost.drivers.qemu.agent.turn import turn
+from roost.drivers.qemu.agent.turn import guest_of, turn
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import DESTROYED, GuestRecord
 from roost.drivers.qemu.state.restore import Restorer
@@ -48,18 +49,21 @@ class QemuLifecycle(Lifecycle):
         record = self._context.table.get(domain)
         live = record.live
         restart = live is not None and live.on_poweroff in ("restart", "rename-restart")
-        await self._end(record, flags, reboot=restart)
+        await self._end(record, flags, reboot=restart, states=(D.RUNNING,))
 
     async def reboot(self, domain: DomainIdentity, flags: int) -> None:
         F.check(flags, _ACPI | _AGENT, "qemuDomainReboot", From.QEMU)
         record = self._context.table.get(domain)
         live = record.live
         reboot = live is None or live.on_reboot not in ("destroy", "preserve")
-        await self._end(record, flags, reboot=reboot)
+        await self._end(record, flags, reboot=reboot, states=())
 
-    async def _end(self, record: GuestRecord, flags: int, *, reboot: bool) -> None:
-        """By the agent when it is asked for or there is one, by ACPI when that fails and need not be the agent's."""
-        guest = require_guest(record)
+    async def _end(self, record: GuestRecord, flags: int, *, reboot: bool, states: Container[int]) -> None:
+        """By the agent when it is asked for or there is one, by ACPI when that fails and need not be the agent's.
+
+        states: those that it may be in for ACPI, () for all.
+        """
+        guest = guest_of(record) if states or flags & _AGENT else require_guest(record)
         if flags & _AGENT or (not flags and guest.agent.is_connected):
             try:
                 await self._ask_agent(record, reboot=reboot)
@@ -70,7 +74,7 @@ class QemuLifecycle(Lifecycle):
                     return  # it has ended by itself meanwhile
             else:
                 return
-        await self._press_power_button(record, reboot=reboot)
+        await self._press_power_button(record, reboot=reboot, states=states)
 
     async def _ask_agent(self, record: GuestRecord, *, reboot: bool) -> None:
         """There is no answer when it succeeds: the guest goes."""
@@ -79,11 +83,10 @@ class QemuLifecycle(Lifecycle):
             mode, event = ("reboot", "RESET") if reboot else ("powerdown", "SHUTDOWN")
             await agent.send("guest-shutdown", {"mode": mode}, patience=_AGENT_SHUTDOWN, event=event)
 
-    async def _press_power_button(self, record: GuestRecord, *, reboot: bool) -> None:
+    async def _press_power_button(self, record: GuestRecord, *, reboot: bool, states: Container[int]) -> None:
         """ACPI shutdown; a reboot is one that the daemon turns into a reset when it is through."""
-        require_guest(record)
         async with record.job("shutdown"):
-            if record.state != D.RUNNING:
+            if states and record.state not in states:
                 raise OperationInvalid("domain is not running", domain=From.QEMU)
             guest, monitor = require_guest(record), require_monitor(record)
             self._supervisor.set_fake_reboot(record, guest, reboot)
@@ -121,8 +124,6 @@ class QemuLifecycle(Lifecycle):
                 raise OperationInvalid("domain is pmsuspended", domain=From.QEMU)
             if record.state == D.RUNNING:
                 raise OperationInvalid("domain is already running", domain=From.QEMU)
-            if record.state == D.CRASHED:
-                raise OperationInvalid("domain is crashed; reset it first", domain=From.QEMU)
             guest.running_reason = D.RUNNING_UNPAUSED
             try:
                 await monitor.execute("cont")

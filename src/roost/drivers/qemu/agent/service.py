@@ -18,8 +18,9 @@ from roost.drivers.qemu.agent import facts, vcpus
 from roost.drivers.qemu.agent.description import KNOWN, describe
 from roost.drivers.qemu.agent.disks import DiskPlaces
 from roost.drivers.qemu.agent.messages import Answer, check_timeout, encode_text
-from roost.drivers.qemu.agent.turn import Turn, turn
+from roost.drivers.qemu.agent.turn import Turn, guest_of, turn
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
+from roost.drivers.qemu.guest import GuestRecord
 from roost.engine.affect import choose
 from roost.engine.inspection import current_vcpus
 from roost.errors import (
@@ -56,21 +57,22 @@ class QemuGuestAgent(GuestAgent):
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._table = context.table
 
-    async def _query(self, domain: DomainIdentity, name: str, kind: type[T]) -> tuple[T, Domain]:
+    async def _query(self, record: GuestRecord, name: str, kind: type[T]) -> tuple[T, Domain]:
         """What one command without arguments tells, and the live document then."""
-        async with turn(self._context.table.get_active(domain), "query") as agent:
+        async with turn(record, "query") as agent:
             return await agent.ask(name, kind), agent.live
 
     async def _change(
-        self, domain: DomainIdentity, name: str, arguments: Mapping[str, Any] | None = None
+        self, record: GuestRecord, name: str, arguments: Mapping[str, Any] | None = None
     ) -> Answer | None:
-        async with turn(self._context.table.get_active(domain), "modify") as agent:
+        async with turn(record, "modify") as agent:
             return await agent.send(name, arguments)
 
     async def command(self, domain: DomainIdentity, command: str, patience: int, flags: int) -> str:
         F.check(flags, 0, "qemuDomainQemuAgentCommand", From.QEMU)
-        record = self._context.table.get_active(domain)
+        record = self._table.get_active(domain)
         async with turn(record, "modify") as agent:
             guest = agent.guest
             if "custom-ga-command" not in guest.taints:
@@ -93,7 +95,7 @@ class QemuGuestAgent(GuestAgent):
     def set_response_timeout(self, domain: DomainIdentity, timeout: int, flags: int) -> None:
         F.check(flags, 0, "qemuDomainAgentSetResponseTimeout", From.QEMU)
         check_timeout(timeout, D.AGENT_RESPONSE_TIMEOUT_BLOCK)
-        record = self._context.table.get(domain)
+        record = self._table.get(domain)
         guest = require_guest(record)
         guest.agent.timeout = timeout
         self._context.save(record)
@@ -102,7 +104,7 @@ class QemuGuestAgent(GuestAgent):
 
     async def freeze(self, domain: DomainIdentity, mountpoints: Sequence[str], flags: int) -> int:
         F.check(flags, 0, "qemuDomainFSFreeze", From.QEMU)
-        async with turn(self._context.table.get_active(domain), "modify") as agent:
+        async with turn(self._table.get_active(domain), "modify") as agent:
             if mountpoints:
                 arguments = {"mountpoints": list(mountpoints)}
                 return await agent.ask("guest-fsfreeze-freeze-list", A.Count, arguments)
@@ -112,7 +114,7 @@ class QemuGuestAgent(GuestAgent):
         F.check(flags, 0, "qemuDomainFSThaw", From.QEMU)
         if mountpoints:
             raise ArgumentUnsupported("specifying mountpoints is not supported", domain=From.QEMU, hint="thaw all")
-        async with turn(self._context.table.get_active(domain), "modify") as agent:
+        async with turn(self._table.get_active(domain), "modify") as agent:
             return await agent.ask("guest-fsfreeze-thaw", A.Count)
 
     async def trim(self, domain: DomainIdentity, mountpoint: str | None, minimum: int, flags: int) -> None:
@@ -120,11 +122,11 @@ class QemuGuestAgent(GuestAgent):
         if mountpoint is not None:
             text = "Specifying mount point is not supported for now"
             raise ArgumentUnsupported(text, domain=From.QEMU, hint="all file systems are trimmed without")
-        await self._change(domain, "guest-fstrim", {"minimum": minimum})
+        await self._change(self._table.get(domain), "guest-fstrim", {"minimum": minimum})
 
     async def file_systems(self, domain: DomainIdentity, flags: int) -> Sequence[FileSystemInfo]:
         F.check(flags, 0, "qemuDomainGetFSInfo", From.QEMU)
-        found, live = await self._query(domain, "guest-get-fsinfo", A.Many[A.FileSystem])
+        found, live = await self._query(self._table.get_active(domain), "guest-get-fsinfo", A.Many[A.FileSystem])
         places = DiskPlaces(live)
         return [
             FileSystemInfo(
@@ -138,7 +140,7 @@ class QemuGuestAgent(GuestAgent):
 
     async def time(self, domain: DomainIdentity, flags: int) -> tuple[int, int]:
         F.check(flags, 0, "qemuDomainGetTime", From.QEMU)
-        found, _ = await self._query(domain, "guest-get-time", A.Nanoseconds)
+        found, _ = await self._query(self._table.get_active(domain), "guest-get-time", A.Nanoseconds)
         return divmod(found, 10**9)
 
     async def set_time(self, domain: DomainIdentity, seconds: int, nanoseconds: int, flags: int) -> None:
@@ -148,8 +150,8 @@ class QemuGuestAgent(GuestAgent):
             if seconds > _MAX_SECONDS:
                 raise InvalidArg(f"Time '{seconds}' is too big for guest agent", domain=From.QEMU)
             arguments = {"time": seconds * 10**9 + nanoseconds}
-        await self._change(domain, "guest-set-time", arguments)
-        record = self._context.table.get_active(domain)
+        await self._change(self._table.get_active(domain), "guest-set-time", arguments)
+        record = self._table.get_active(domain)
         if record.document.os.arch in _X86:
             async with record.job("set-time"):
                 # Ticks that the guest has missed are in the time it was given.
@@ -162,7 +164,7 @@ class QemuGuestAgent(GuestAgent):
         if types & ~KNOWN:
             text = f"unsupported guest information types '0x{types & ~KNOWN:x}'"
             raise InvalidArg(text, domain=From.QEMU)
-        async with turn(self._context.table.get_active(domain), "query") as agent:
+        async with turn(self._table.get(domain), "query") as agent:
             return await describe(agent, types)
 
     async def hostname(self, domain: DomainIdentity, flags: int) -> str:
@@ -171,20 +173,22 @@ class QemuGuestAgent(GuestAgent):
             text = "Flags 'VIR_DOMAIN_GET_HOSTNAME_LEASE' and 'VIR_DOMAIN_GET_HOSTNAME_AGENT' are mutually exclusive"
             raise InvalidArg(text, domain=From.QEMU, verbatim=True)
         if flags & D.GET_HOSTNAME_LEASE:
-            record = self._context.table.get_active(domain)
+            record = self._table.get_active(domain)
             _refuse_leases(record.document)
             raise NoHostname(f"no hostname found for domain {record.name}", domain=From.QEMU)
-        found, _ = await self._query(domain, "guest-get-host-name", A.HostName)
+        found, _ = await self._query(self._table.get_active(domain), "guest-get-host-name", A.HostName)
         return found.host_name
 
     async def addresses(self, domain: DomainIdentity, source: int, flags: int) -> Sequence[InterfaceInfo]:
         F.check(flags, 0, "qemuDomainInterfaceAddresses", From.QEMU)
-        record = self._context.table.get_active(domain)
+        record = self._table.get_active(domain)
         if source == D.INTERFACE_ADDRESSES_SRC_LEASE:
             _refuse_leases(record.document)
             return []
         if source == D.INTERFACE_ADDRESSES_SRC_AGENT:
-            found, _ = await self._query(domain, "guest-network-get-interfaces", A.Many[A.NetworkInterface])
+            found, _ = await self._query(
+                self._table.get_active(domain), "guest-network-get-interfaces", A.Many[A.NetworkInterface]
+            )
             return facts.interfaces(found)
         if source == D.INTERFACE_ADDRESSES_SRC_ARP:
             return _neighbours(record.document, self._context.host.network.neighbours())
@@ -204,11 +208,11 @@ class QemuGuestAgent(GuestAgent):
             "username": user,
             "password": base64.b64encode(password.encode()).decode(),
         }
-        await self._change(domain, "guest-set-user-password", arguments)
+        await self._change(self._table.get_active(domain), "guest-set-user-password", arguments)
 
     async def ssh_keys(self, domain: DomainIdentity, user: str, flags: int) -> Sequence[str]:
         F.check(flags, 0, "qemuDomainAuthorizedSSHKeysGet", From.QEMU)
-        async with turn(self._context.table.get_active(domain), "query") as agent:
+        async with turn(self._table.get(domain), "query") as agent:
             return (await agent.ask("guest-ssh-get-authorized-keys", A.SshKeys, {"username": user})).keys
 
     async def set_ssh_keys(self, domain: DomainIdentity, user: str, keys: Sequence[str], flags: int) -> None:
@@ -216,16 +220,16 @@ class QemuGuestAgent(GuestAgent):
         F.check(flags, append | remove, "qemuDomainAuthorizedSSHKeysSet", From.QEMU)
         arguments: dict[str, Any] = {"username": user, "keys": list(keys)}
         if flags & remove:
-            await self._change(domain, "guest-ssh-remove-authorized-keys", arguments)
+            await self._change(self._table.get(domain), "guest-ssh-remove-authorized-keys", arguments)
         else:
             arguments["reset"] = not flags & append
-            await self._change(domain, "guest-ssh-add-authorized-keys", arguments)
+            await self._change(self._table.get(domain), "guest-ssh-add-authorized-keys", arguments)
 
     # -- processors ------------------------------------------------------------------------
 
     async def vcpus(self, domain: DomainIdentity, flags: int) -> Sequence[TypedParam]:
         F.check(flags, 0, "qemuDomainGetGuestVcpus", From.QEMU)
-        found, _ = await self._query(domain, "guest-get-vcpus", A.Many[A.Vcpu])
+        found, _ = await self._query(self._table.get(domain), "guest-get-vcpus", A.Many[A.Vcpu])
         return vcpus.params(found)
 
     async def set_vcpus(self, domain: DomainIdentity, cpumap: str, state: int, flags: int) -> None:
@@ -233,25 +237,25 @@ class QemuGuestAgent(GuestAgent):
         if state not in (0, 1):
             raise InvalidArg("unsupported state value in qemuDomainSetGuestVcpus", domain=From.QEMU)
         wanted = parse_cpus(cpumap)
-        async with turn(self._context.table.get_active(domain), "modify") as agent:
+        async with turn(self._table.get(domain), "modify") as agent:
             found = await agent.ask("guest-get-vcpus", A.Many[A.Vcpu])
             await _apply(agent, vcpus.switch(found, wanted, bool(state)))
 
     async def vcpu_count(self, domain: DomainIdentity, flags: int) -> int:
         known = D.VCPU_LIVE | D.VCPU_CONFIG | D.VCPU_MAXIMUM | D.VCPU_GUEST
         F.check(flags, known, "qemuDomainGetVcpusFlags", From.QEMU)
-        record = self._context.table.get(domain)
+        record = self._table.get(domain)
         choose(record, flags)
         if not record.is_active:
             text = "vCPU count provided by the guest agent can only be requested for live domains"
             raise InvalidArg(text, domain=From.QEMU)
-        found, _ = await self._query(domain, "guest-get-vcpus", A.Many[A.Vcpu])
+        found, _ = await self._query(self._table.get_active(domain), "guest-get-vcpus", A.Many[A.Vcpu])
         return len(found) if flags & D.VCPU_MAXIMUM else sum(vcpu.online for vcpu in found)
 
     async def set_vcpu_count(self, domain: DomainIdentity, count: int, flags: int) -> None:
         known = D.VCPU_LIVE | D.VCPU_CONFIG | D.VCPU_MAXIMUM | D.VCPU_GUEST | D.VCPU_HOTPLUGGABLE
         F.check(flags, known, "qemuDomainSetVcpusFlags", From.QEMU)
-        async with turn(self._context.table.get_active(domain), "modify") as agent:
+        async with turn(self._table.get(domain), "modify") as agent:
             enabled = current_vcpus(agent.live)
             if count > enabled:
                 text = "requested vcpu count is greater than the count of enabled vcpus in the domain"
@@ -267,8 +271,8 @@ class QemuGuestAgent(GuestAgent):
             raise ArgumentUnsupported("Duration not supported. Use 0 for now", domain=From.QEMU)
         if target not in _SUSPEND:
             raise InvalidArg(f"Unknown suspend target: {target}", domain=From.QEMU, hint="0 mem, 1 disk, 2 hybrid")
-        record = self._context.table.get_active(domain)
-        guest = require_guest(record)
+        record = self._table.get(domain)
+        guest = guest_of(record)
         guest.agent.require(Turn(record, guest).live)
         machine = await require_monitor(record).execute("query-current-machine")
         if not machine["wakeup-suspend-support"]:
@@ -283,7 +287,7 @@ class QemuGuestAgent(GuestAgent):
 
     async def wake_up(self, domain: DomainIdentity, flags: int) -> None:
         F.check(flags, 0, "qemuDomainPMWakeup", From.QEMU)
-        record = self._context.table.get_active(domain)
+        record = self._table.get_active(domain)
         async with record.job("wake up"):
             await require_monitor(record).execute("system_wakeup")
 

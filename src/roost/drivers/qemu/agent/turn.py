@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, TypeVar
 from roost.constants import domain as D
 from roost.drivers.qemu.agent import answers as A
 from roost.drivers.qemu.agent.messages import Answer, encode
-from roost.drivers.qemu.context import require_guest
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.errors import From, OperationInvalid
 from roost.model.domain import Domain
@@ -49,13 +48,20 @@ class Turn(NamedTuple):
         return A.read(answer, kind, name)
 
 
+def guest_of(record: GuestRecord) -> Guest:
+    """The guest of a running domain. Raises OperationInvalid when it is not, as libvirt looks for agents."""
+    if record.runtime is None:
+        raise OperationInvalid("domain is not running", domain=From.QEMU)
+    return record.runtime
+
+
 @contextlib.asynccontextmanager
 async def turn(record: GuestRecord, purpose: str) -> AsyncIterator[Turn]:
     """Wait for the turn with the agent. purpose: `query` or `modify`, for who waits next.
 
     Raises OperationTimeout, OperationInvalid.
     """
-    guest = require_guest(record)
+    guest = guest_of(record)
     async with guest.agent.job(f"agent={purpose}"):
         taken = Turn(record, guest)
         guest.agent.require(taken.live)

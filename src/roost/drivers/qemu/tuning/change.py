@@ -40,10 +40,12 @@ async def change(context: Context, domain: DomainIdentity, flags: int, plan: Cha
     record = context.table.get(domain)
     async with record.job("tune"):
         live, config = affected(record, flags)
+        running = require_live(record) if live else None
+        if running is not None:
+            plan.edit(running[1])
         definition = (plan.config or plan.edit)(record.config) if config else None
-        if live:
-            guest, document = require_live(record)
-            plan.edit(document)
+        if running is not None:
+            guest, document = running
             await asyncio.to_thread(plan.act, guest, document)
             if record.runtime is not guest or record.live is None:
                 raise OperationInvalid("domain is not running", domain=From.QEMU)
