@@ -481,3 +481,69 @@ def test_another_daemon_finds_them_and_they_follow_the_name(root: Path) -> None:
         assert not directory.exists()
 
     run(root, second)
+
+
+UEFI = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<features><acpi/></features><os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os>
+<devices><disk type='file'><driver name='qemu' type='qcow2'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>
+<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices></domain>"""
+
+
+def test_variables_of_firmware_and_state_of_tpm(root: Path) -> None:
+    if not os.path.exists("/usr/share/OVMF/OVMF_CODE.fd") or shutil.which("swtpm") is None:
+        pytest.skip("there is no UEFI firmware for guests, or no software TPM")
+    lib = root / "lib"
+    variables = lib / "qemu" / "nvram" / "n-uefi_VARS.fd"
+    kept = lib / "qemu" / "snapshot" / "n-uefi"
+
+    def mark(text: bytes) -> None:
+        """Both as if the guest had written to them; nothing of it runs."""
+        with variables.open("r+b") as file:
+            file.seek(4096)
+            file.write(text)
+        (state,) = lib.glob("swtpm/*/tpm2")
+        (state / "mark").write_bytes(text)
+
+    def marks() -> tuple[bytes, bytes]:
+        (state,) = lib.glob("swtpm/*/tpm2")
+        return variables.read_bytes()[4096:4100], (state / "mark").read_bytes()
+
+    async def scenario(world: World) -> None:
+        guest = Guest(world, "n-uefi")
+        xml = UEFI.format(name="n-uefi", disk=guest.images[0])
+        guest.ref = await world.get(Domains).define(xml, 0)
+        await guest.take("new")
+        await guest.start()
+        await guest.take("live")
+        assert {path.name for path in kept.iterdir()} >= {"live.xml", "live.nvram", "live.tpm", "new.nvram"}
+        await guest.stop()
+        mark(b"one!")
+        await guest.take("off")
+        await guest.take("disks", S.CREATE_DISK_ONLY)
+        mark(b"two!")
+        await guest.revert("off", S.REVERT_FORCE)
+        assert marks() == (b"one!", b"one!")
+        mark(b"two!")
+        await guest.revert("disks")
+        assert marks() == (b"one!", b"one!")
+        mark(b"two!")
+        (kept / "disks.nvram").unlink()
+        with pytest.raises(SnapshotRevertRisky, match="has no copy of the variables of its firmware"):
+            await guest.revert("disks")
+        assert marks() == (b"two!", b"two!")
+        await guest.revert("disks", S.REVERT_FORCE)
+        assert marks() == (b"two!", b"one!")
+        await world.get(Domains).rename(guest.ref, "n-name", 0)
+        guest.ref = world.get(Domains).lookup_by_name("n-name")
+        await guest.revert("live", S.REVERT_FORCE)
+        assert guest.state[0] == D.RUNNING
+        await guest.stop()
+        assert not variables.exists()
+        assert b"one!" not in (variables.parent / "n-name_VARS.fd").read_bytes()
+        await guest.revert("new", S.REVERT_FORCE)
+        assert list(variables.parent.iterdir()) == []
+        assert list(lib.glob("swtpm/*/tpm2")) == []
+        await guest.delete("live")
+        assert {path.name.partition(".")[0] for path in (kept.parent / "n-name").iterdir()} == {"new", "off", "disks"}
+
+    run(root, scenario)

@@ -64,11 +64,13 @@ class FileShelf(Shelf[MomentT]):
         *,
         encode: Callable[[str, MomentT], str],
         decode: Callable[[bytes], MomentT],
+        companions: Sequence[str] = (),
     ) -> None:
         self._directory = directory
         self._what = what
         self._encode = encode
         self._decode = decode
+        self._companions = companions
 
     def of(self, domain: str) -> Path:
         """Where a domain's are."""
@@ -106,6 +108,8 @@ class FileShelf(Shelf[MomentT]):
         try:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+            for suffix in self._companions:
+                _remove(path.with_name(name + suffix))
             sync_directory(path.parent)
         except OSError as error:
             raise failed(f"cannot remove {self._what}", path, error) from error
@@ -117,6 +121,13 @@ class FileShelf(Shelf[MomentT]):
         with contextlib.suppress(FileNotFoundError):
             os.rename(self.of(old), self.of(new))
             sync_directory(self._directory)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class Moments(Generic[MomentT]):

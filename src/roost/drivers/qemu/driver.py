@@ -93,7 +93,7 @@ class QemuDriver:
         self._recovery = Recovery(context, self._supervisor, launcher, block_jobs, unplugger)
         self._privileged = privileged
         checkpoint_store = CheckpointStore(paths.state / "checkpoint")
-        snapshot_store = open_store(paths.state / "snapshot")
+        snapshot_store = open_store(paths.snapshots)
         domains = QemuDomains(context, launcher, checkpoint_store, snapshot_store)
         images = Images(domains.prepare)
         self._restorer = Restorer(context, launcher, images)

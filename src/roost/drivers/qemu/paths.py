@@ -42,6 +42,11 @@ class QemuPaths(NamedTuple):
         """State of guests' software TPMs."""
         return self.state.parent / "swtpm"
 
+    @property
+    def snapshots(self) -> Path:
+        """What is kept of domains' snapshots, a directory for each domain."""
+        return self.state / "snapshot"
+
     def managed_save(self, name: str) -> Path:
         """The image that the domain's next start uses."""
         return self.saves / f"{name}.save"

@@ -35,12 +35,17 @@ _EXCERPT = 2048
 
 def state_directory(lib: Path, uuid: str, version: str) -> Path:
     """Where a guest's TPM keeps its state. lib: the directory of all guests' TPMs."""
-    return lib / uuid / ("tpm2" if version == "2.0" else "tpm1.2")
+    return tpm_directory(lib, uuid) / ("tpm2" if version == "2.0" else "tpm1.2")
+
+
+def tpm_directory(lib: Path, uuid: str) -> Path:
+    """What belongs to a guest's TPM. lib: the directory of all guests' TPMs."""
+    return lib / uuid
 
 
 def remove_state(lib: Path, uuid: str) -> None:
     """Forget what a guest's TPM has kept."""
-    shutil.rmtree(lib / uuid, ignore_errors=True)
+    shutil.rmtree(tpm_directory(lib, uuid), ignore_errors=True)
 
 
 def is_state_kept(document: Domain) -> bool:
@@ -231,4 +236,4 @@ def _environment(tpms: Path) -> dict[str, str]:
     }
 
 
-__all__ = ["SoftwareTpms", "is_state_kept", "remove_state", "state_directory"]
+__all__ = ["SoftwareTpms", "is_state_kept", "remove_state", "state_directory", "tpm_directory"]

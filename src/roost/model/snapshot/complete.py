@@ -39,6 +39,7 @@ def complete(
     inactive: Domain | None = None,
     current: str | None = None,
     is_file: Callable[[str], bool] = lambda _: True,
+    keeps_variables: bool = False,
 ) -> Snapshot:
     """The document of a snapshot that is about to be taken.
 
@@ -46,7 +47,7 @@ def complete(
     definition, where that differs. now: seconds since 1970. state: the
     domain's. current: the snapshot that becomes the parent. is_file: whether
     a path is a regular file, beside which a new image may be made.
-    Raises libvirt's errors, with what to do about them.
+    keeps_variables: as in `rules.check_selection`. Raises libvirt's errors, with what to do about them.
     """
     active = state != "shutoff"
     snapshot = replace(
@@ -76,7 +77,7 @@ def complete(
     snapshot = replace(snapshot, state="disk-snapshot" if disk_only and active else state)
     disks = _align(snapshot, domain, default, is_file)
     snapshot = replace(snapshot, disks=tuple(map(_with_format, disks)))
-    check_selection(snapshot, domain, active=active)
+    check_selection(snapshot, domain, active=active, keeps_variables=keeps_variables)
     return snapshot
 
 

@@ -109,8 +109,11 @@ def check_state(snapshot: Snapshot) -> None:
         raise InternalError(f"Invalid domain state {snapshot.state}", domain=From.QEMU)
 
 
-def check_selection(snapshot: Snapshot, domain: Domain, *, active: bool) -> None:
-    """The rules on which disks of the domain a completed snapshot is of, and how. active: the guest runs."""
+def check_selection(snapshot: Snapshot, domain: Domain, *, active: bool, keeps_variables: bool = False) -> None:
+    """The rules on which disks of the domain a completed snapshot is of, and how. active: the guest runs.
+
+    keeps_variables: those of the firmware are kept with the snapshot, which libvirt does not.
+    """
     internal = [disk for disk in snapshot.disks if disk.snapshot == "internal"]
     external = [disk for disk in snapshot.disks if disk.snapshot == "external"]
     for disk, own in zip(snapshot.disks, domain.devices.disks, strict=True):
@@ -142,7 +145,7 @@ def check_selection(snapshot: Snapshot, domain: Domain, *, active: bool) -> None
         problem = "mixing internal and external targets for a snapshot is not yet supported"
     if problem:
         raise ConfigUnsupported(problem, domain=From.QEMU)
-    if internal and domain.os.loader is not None and domain.os.loader.type == "pflash":
+    if internal and not keeps_variables and domain.os.loader is not None and domain.os.loader.type == "pflash":
         raise OperationUnsupported(
             "internal snapshots of a VM with pflash based firmware are not supported", domain=From.QEMU
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec.structs import replace
@@ -42,8 +42,13 @@ class ExternalTaker:
         self._overlays = overlays
         self._unfinished = Unfinished(context.paths.status)
 
-    async def take(self, record: GuestRecord, snapshot: Snapshot, flags: int) -> Snapshot:
-        """Inside the record's job. The snapshot as it became; on failure the guest goes on as before."""
+    async def take(
+        self, record: GuestRecord, snapshot: Snapshot, flags: int, keep: Callable[[], None] | None
+    ) -> Snapshot:
+        """Inside the record's job. The snapshot as it became; on failure the guest goes on as before.
+
+        keep: copies what belongs to it beside the disks, while the guest stands still.
+        """
         guest, monitor = require_guest(record), require_monitor(record)
         file = snapshot.memory.file if snapshot.memory is not None else None
         writer = None
@@ -59,7 +64,7 @@ class ExternalTaker:
                     await stack.enter_async_context(self._quiet(record, guest))
                 made = await stack.enter_async_context(AsyncExitStack())
                 overlays = await self._overlays.prepare(record, snapshot, made, reuse=bool(flags & S.CREATE_REUSE_EXT))
-                if writer is not None or manual:
+                if writer is not None or manual or keep is not None:
                     live = bool(flags & S.CREATE_LIVE)
                     await stack.enter_async_context(self._still(record, guest, job, live=live, resume=not manual))
                 known = await self._overlays.bitmaps(record)
@@ -67,6 +72,8 @@ class ExternalTaker:
                     snapshot = with_cookie(snapshot, record.document)
                     resumes = snapshot.state == "running" and not manual
                     await stack.enter_async_context(self._memory(record, snapshot, file, writer, job, resumes=resumes))
+                if keep is not None:
+                    await asyncio.to_thread(keep)
                 await self._overlays.switch(record, overlays, known, made)
                 if flags & S.CREATE_HALT:
                     await end(self._supervisor, record, guest)

@@ -20,6 +20,7 @@ from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import BOOTED, Launcher, MemorySource, Origin
 from roost.drivers.qemu.snapshots import lineage
+from roost.drivers.qemu.snapshots.companions import Companions
 from roost.drivers.qemu.snapshots.ending import end
 from roost.drivers.qemu.snapshots.fresh import FreshOverlays
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
@@ -44,6 +45,7 @@ from roost.errors import (
 from roost.model import domain as domains
 from roost.model import snapshot as model
 from roost.model.domain import Domain
+from roost.model.domain.os import nvram_path
 from roost.model.domain.savecookie import SaveCookie, format_cookie
 from roost.model.moment import source_path
 from roost.model.snapshot import KeptSnapshot, Snapshot
@@ -112,6 +114,7 @@ class Reverter:
         self._store = store
         self._images = images
         self._offline = OfflineImages(context)
+        self._companions = Companions(context.paths)
         self._fresh = FreshOverlays(overlays, store)
 
     async def revert(self, record: GuestRecord, snapshot: KeptSnapshot, flags: int) -> None:
@@ -120,7 +123,9 @@ class Reverter:
         if guest is not None and any(job.disk for job in guest.blocks.jobs.values()):
             raise OperationInvalid("domain has active block job", domain=From.QEMU)
         _validate(record, snapshot, flags)
-        documents = _documents(record, snapshot)
+        documents = _documents(record, snapshot, str(self._context.paths.nvram))
+        if not flags & S.REVERT_FORCE:
+            self._check_companions(record, snapshot, documents, flags)
         job = LongJob(J.OPERATION_SNAPSHOT_REVERT, refusal="cannot abort a revert to a snapshot")
         was_persistent = record.is_persistent
         with record.job.watched(job), self._kept(record, documents.defined):
@@ -130,6 +135,25 @@ class Reverter:
                 await self._revert_internal(record, snapshot, documents, flags)
         if was_persistent:
             self._supervisor.lifecycle(record, E.DEFINED, E.DEFINED_FROM_SNAPSHOT)
+
+    def _check_companions(self, record: GuestRecord, snapshot: Snapshot, documents: Documents, flags: int) -> None:
+        """A guest's memory has all of them in it; its disks alone do not."""
+        missing = self._companions.missing(documents.defined, record.name, snapshot.name or "")
+        if missing and documents.running is None and not flags & S.REVERT_RESET_NVRAM:
+            raise SnapshotRevertRisky(
+                f"snapshot '{snapshot.name}' has no copy of the {' and '.join(missing)}",
+                domain=From.QEMU,
+                hint="--force goes back with what there is now",
+            )
+
+    async def _put_back(self, record: GuestRecord, snapshot: Snapshot, documents: Documents, flags: int) -> None:
+        await asyncio.to_thread(
+            self._companions.put_back,
+            documents.running or documents.defined,
+            record.name,
+            snapshot.name or "",
+            variables=not flags & S.REVERT_RESET_NVRAM,
+        )
 
     @contextlib.contextmanager
     def _kept(self, record: GuestRecord, document: Domain) -> Iterator[None]:
@@ -153,6 +177,7 @@ class Reverter:
         if not flags & S.REVERT_FORCE:
             self._check_bases(record, snapshot)
         await self._end(record)
+        await self._put_back(record, snapshot, documents, flags)
         if not has_memory:
             await self._offline.apply(images, name)
         await self._define(record, documents.defined)
@@ -188,6 +213,7 @@ class Reverter:
                 running = self._fresh.above(made, documents.running)
             documents = Documents(running, defined)
             await self._end(record)
+            await self._put_back(record, snapshot, documents, flags)
             await self._define(record, documents.defined)
             stack.pop_all()
         await asyncio.to_thread(self._fresh.keep, record, snapshot, made, before)
@@ -263,13 +289,20 @@ def _validate(record: GuestRecord, snapshot: Snapshot, flags: int) -> None:
         )
 
 
-def _documents(record: GuestRecord, snapshot: Snapshot) -> Documents:
-    """The documents of that time, under the name that the domain has now."""
+def _documents(record: GuestRecord, snapshot: Snapshot, nvram: str) -> Documents:
+    """The documents of that time, under the name that the domain has now. nvram: the directory of all variables."""
     assert snapshot.domain is not None
-    then = replace(snapshot.domain, name=record.name)
-    if snapshot.state not in _WITH_MEMORY:
-        return Documents(None, replace(snapshot.inactive_domain or then, name=record.name))
-    return Documents(then, replace(snapshot.inactive_domain or then, name=record.name))
+    then = _renamed(snapshot.domain, record.name, nvram)
+    defined = _renamed(snapshot.inactive_domain or snapshot.domain, record.name, nvram)
+    return Documents(then if snapshot.state in _WITH_MEMORY else None, defined)
+
+
+def _renamed(document: Domain, name: str, nvram: str) -> Domain:
+    """The document with another name; variables of the firmware that go by the old one go by the new one."""
+    os = document.os
+    if os.nvram is not None and os.nvram.path == nvram_path(nvram, document.name):
+        document = replace(document, os=replace(os, nvram=replace(os.nvram, path=nvram_path(nvram, name))))
+    return replace(document, name=name)
 
 
 __all__ = ["Reverter"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from roost.drivers.qemu.snapshots.companions import SUFFIXES
 from roost.engine.files import file_header
 from roost.engine.moments import FileShelf
 from roost.engine.snapshots import SnapshotStore
@@ -18,7 +19,7 @@ def _encode(_: str, snapshot: KeptSnapshot) -> str:
 
 def open_store(directory: Path) -> SnapshotStore:
     """directory: of all domains' snapshots."""
-    shelf = FileShelf(directory, "snapshot", encode=_encode, decode=model.parse_kept)
+    shelf = FileShelf(directory, "snapshot", encode=_encode, decode=model.parse_kept, companions=SUFFIXES)
     return SnapshotStore(shelf, From.QEMU)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 from roost.constants import domain as D
 from roost.constants import jobs as J
@@ -14,6 +16,7 @@ from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs.busy import require_no_job
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.snapshots.companions import Companions
 from roost.drivers.qemu.snapshots.ending import end
 from roost.drivers.qemu.snapshots.external import ExternalTaker, with_cookie
 from roost.drivers.qemu.snapshots.jobs import run_job
@@ -47,6 +50,7 @@ class Taker:
         self._supervisor = supervisor
         self._store = store
         self._overlays = overlays
+        self._companions = Companions(context.paths)
         self._offline = OfflineImages(context)
         self._external = ExternalTaker(context, supervisor, overlays)
 
@@ -64,15 +68,32 @@ class Taker:
                 if part.snapshot != "no":
                     require_no_job(record, disk)
         external = model.is_external(snapshot) or bool(flags & S.CREATE_DISK_ONLY)
+        document, name = record.document, snapshot.name or ""
+        keep: Callable[[], None] | None = partial(self._companions.keep, document, record.name, name)
+        if flags & S.CREATE_NO_METADATA or not self._companions.of(document, record.name, name):
+            keep = None
+        try:
+            snapshot = await self._take(record, snapshot, flags, keep, external=external)
+            if not flags & S.CREATE_NO_METADATA:
+                await asyncio.to_thread(self._store.keep, record.name, snapshot)
+        except BaseException:
+            if keep is not None:
+                self._companions.forget(document, record.name, name)
+            raise
+        return name
+
+    async def _take(
+        self, record: GuestRecord, snapshot: Snapshot, flags: int, keep: Callable[[], None] | None, *, external: bool
+    ) -> Snapshot:
+        """The snapshot as it became. keep: copies what belongs to it beside the disks, while the guest stands still."""
         if not record.is_active:
+            if keep is not None:
+                await asyncio.to_thread(keep)
             await self._take_offline(record, snapshot, flags, external=external)
-        elif external:
-            snapshot = await self._external.take(record, snapshot, flags)
-        else:
-            snapshot = await self._take_internal(record, snapshot, flags)
-        if not flags & S.CREATE_NO_METADATA:
-            await asyncio.to_thread(self._store.keep, record.name, snapshot)
-        return snapshot.name or ""
+            return snapshot
+        if external:
+            return await self._external.take(record, snapshot, flags, keep)
+        return await self._take_internal(record, snapshot, flags, keep)
 
     def _completed(self, record: GuestRecord, wanted: Snapshot, flags: int) -> Snapshot:
         """The whole document. Raises what refuses it."""
@@ -97,6 +118,7 @@ class Taker:
             inactive=inactive,
             current=current.name if current is not None else None,
             is_file=os.path.isfile,
+            keeps_variables=not flags & S.CREATE_NO_METADATA,
         )
 
     # -- internal --------------------------------------------------------------------------
@@ -112,7 +134,9 @@ class Taker:
             images = await self._offline.images(snapshot, record.config, "internal")
             await self._offline.take(images, snapshot.name or "")
 
-    async def _take_internal(self, record: GuestRecord, snapshot: Snapshot, flags: int) -> Snapshot:
+    async def _take_internal(
+        self, record: GuestRecord, snapshot: Snapshot, flags: int, keep: Callable[[], None] | None
+    ) -> Snapshot:
         """Memory and disks of a running guest, by QEMU itself, which does nothing else meanwhile."""
         guest, monitor = require_guest(record), require_monitor(record)
         await check_blockers(monitor)
@@ -121,6 +145,8 @@ class Taker:
         job = LongJob(J.OPERATION_SNAPSHOT, refusal="cannot abort an internal snapshot")
         with record.job.watched(job):
             async with halted(self._supervisor, record, D.PAUSED_SAVE, D.RUNNING_UNPAUSED, job):
+                if keep is not None:
+                    await asyncio.to_thread(keep)
                 arguments = {"tag": snapshot.name, "vmstate": nodes[0], "devices": nodes}
                 with written_early(_path_of(record.document, nodes[0])):
                     await run_job(monitor, "snapshot-save", "snapshot-save", arguments, "Failed to take snapshot")
