@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,11 +35,19 @@ class Answer(subprocess.CompletedProcess[str]):
         return self.returncode == 0
 
 
-def run(command: Sequence[str], *, input: str | None = None, seconds: float = SECONDS) -> Answer:
+def run(
+    command: Sequence[str],
+    *,
+    input: str | None = None,
+    seconds: float = SECONDS,
+    environment: Mapping[str, str] | None = None,
+) -> Answer:
     """Run a client to its end, with messages in English; a client that hangs fails the test."""
-    environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": home()}
+    usual = {"LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": home()}
     stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
-    done = subprocess.run(list(command), capture_output=True, text=True, timeout=seconds, env=environment, **stdin)
+    done = subprocess.run(
+        list(command), capture_output=True, text=True, timeout=seconds, env=usual | {**(environment or {})}, **stdin
+    )
     return Answer(done.args, done.returncode, done.stdout, done.stderr)
 
 
@@ -51,10 +59,17 @@ def home() -> str:
     return path
 
 
-def virsh(uri: str, *words: str, input: str | None = None, readonly: bool = False, seconds: float = SECONDS) -> Answer:
-    """One virsh command against a daemon: `virsh(daemon.uri, "list", "--all")`."""
+def virsh(
+    uri: str,
+    *words: str,
+    input: str | None = None,
+    readonly: bool = False,
+    seconds: float = SECONDS,
+    environment: Mapping[str, str] | None = None,
+) -> Answer:
+    """One virsh command against a daemon: `virsh(daemon.uri, "list", "--all")`. environment: more than the usual."""
     options = ["-r"] if readonly else []
-    return run(["virsh", "-q", "-c", uri, *options, *words], input=input, seconds=seconds)
+    return run(["virsh", "-q", "-c", uri, *options, *words], input=input, seconds=seconds, environment=environment)
 
 
 def virsh_ok(uri: str, *words: str, input: str | None = None) -> str:
