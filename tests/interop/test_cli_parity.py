@@ -9,61 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from roost.cli import main, registry
+from roost.cli import registry
 from support.console import Console, ConsoleError
 from support.daemon import RoostDaemon
 from support.guests import domain_xml, guest_images
-from support.peer import Peer, run
+from support.peer import Peer
+from support.programs import Both, Outcome, Program, in_test_driver, lines
 
 pytestmark = [pytest.mark.peer, pytest.mark.root]
-
-
-class Outcome(NamedTuple):
-    """How a run of either program ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Pair(NamedTuple):
-    """The same words given to both programs."""
-
-    virsh: Outcome
-    roost: Outcome
-
-
-Both = Callable[..., Pair]
-
-
-@pytest.fixture
-def programs(capfd: pytest.CaptureFixture[str]) -> tuple[Callable[..., Outcome], Callable[..., Outcome]]:
-    def virsh(*words: str, input: str | None = None) -> Outcome:
-        answer = run(["virsh", *words], input=input)
-        return Outcome(answer.returncode, answer.stdout, answer.stderr)
-
-    def roost(*words: str) -> Outcome:
-        capfd.readouterr()
-        code = main(words)
-        return Outcome(code, *capfd.readouterr())
-
-    return virsh, roost
-
-
-@pytest.fixture
-def both(programs: tuple[Callable[..., Outcome], Callable[..., Outcome]]) -> Both:
-    virsh, roost = programs
-    return lambda *words: Pair(virsh(*words), roost(*words))
-
-
-def in_test_driver(peer: Peer) -> str:
-    return f"test+unix:///default?socket={peer.socket_path}"
 
 
 #: Words for the `test:///default` driver, whose one domain is called "test". None changes anything.
@@ -348,10 +306,6 @@ MOVING = (
 )
 
 
-def lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line]
-
-
 @pytest.mark.parametrize("words", lines(CASES))
 def test_the_same(peer: Peer, both: Both, words: str) -> None:
     pair = both("-c", in_test_driver(peer), *shlex.split(words))
@@ -453,7 +407,7 @@ def test_every_command_takes_what_virsh_takes(both: Both, name: str) -> None:
 
 def test_interactive_mode(
     peer: Peer,
-    programs: tuple[Callable[..., Outcome], Callable[..., Outcome]],
+    programs: tuple[Program, Program],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -469,7 +423,7 @@ def test_interactive_mode(
     assert (ours.code, ours.err) == (theirs.code, theirs.err)
 
 
-def play(program: Callable[..., Outcome], uri: str, scenes: list[str]) -> list[tuple[str, Outcome]]:
+def play(program: Program, uri: str, scenes: list[str]) -> list[tuple[str, Outcome]]:
     """What happens when the commands are given one after the other."""
     return [(scene, steady(program("-c", uri, *shlex.split(scene)))) for scene in scenes]
 
@@ -592,7 +546,7 @@ def guest_file(tmp_path: Path) -> tuple[str, Path]:
     return "cli-parity", path
 
 
-def compare_lives(programs: tuple[Callable[..., Outcome], ...], uri: str, guest_file: tuple[str, Path]) -> None:
+def compare_lives(programs: tuple[Program, ...], uri: str, guest_file: tuple[str, Path]) -> None:
     name, path = guest_file
     scenes = [line.format(name=name, xml=path) for line in lines(LIFE)]
     theirs, ours = (play(program, uri, scenes) for program in programs)
@@ -601,12 +555,12 @@ def compare_lives(programs: tuple[Callable[..., Outcome], ...], uri: str, guest_
 
 
 @pytest.mark.guest
-def test_a_guests_life(peer: Peer, programs: tuple[Callable[..., Outcome], ...], guest_file: tuple[str, Path]) -> None:
+def test_a_guests_life(peer: Peer, programs: tuple[Program, ...], guest_file: tuple[str, Path]) -> None:
     compare_lives(programs, peer.uri, guest_file)
 
 
 @pytest.mark.guest
-def test_a_guests_life_under_roostd(programs: tuple[Callable[..., Outcome], ...], guest_file: tuple[str, Path]) -> None:
+def test_a_guests_life_under_roostd(programs: tuple[Program, ...], guest_file: tuple[str, Path]) -> None:
     with RoostDaemon() as daemon:
         compare_lives(programs, daemon.uri, guest_file)
 
@@ -637,7 +591,7 @@ def listeners(peer: Peer) -> Iterator[list[tuple[subprocess.Popen[bytes], Consol
 
 
 def test_events(
-    peer: Peer, listeners: list[tuple[subprocess.Popen[bytes], Console]], programs: tuple[Callable[..., Outcome], ...]
+    peer: Peer, listeners: list[tuple[subprocess.Popen[bytes], Console]], programs: tuple[Program, ...]
 ) -> None:
     def change(*words: str) -> None:
         assert programs[0]("-c", in_test_driver(peer), *words).code == 0

@@ -97,11 +97,23 @@ def _domains(flags: int, *, uuids: bool = False) -> Completer:
 
 def _from_document(path: str, child: str, attribute: str) -> Completer:
     def complete(shell: Shell, before: Sequence[str]) -> Iterable[str]:
-        name = next(word for word in before if not word.startswith("--"))
-        document = parse(shell.xml(shell.find_domain(name)))
+        document = parse(shell.xml(shell.find_domain(_first_word(before))))
         return (value for device in document.all(path) if (value := device.attribute(child, attribute)))
 
     return complete
+
+
+def _moments(kind: str) -> Completer:
+    def complete(shell: Shell, before: Sequence[str]) -> Iterable[str]:
+        domain = shell.find_domain(_first_word(before))
+        return (each.name for each in shell.client.call(f"DOMAIN_LIST_ALL_{kind}", domain, 1, 0)[0])
+
+    return complete
+
+
+def _first_word(before: Sequence[str]) -> str:
+    """The domain, which is what most commands begin with."""
+    return next(word for word in before if not word.startswith("--"))
 
 
 def _words(*words: str) -> Completer:
@@ -128,12 +140,15 @@ COMPLETERS: dict[str, Completer] = {
     "active_domains": _domains(constants.LIST_DOMAINS_ACTIVE),
     "address_sources": _words("agent", "arp", "lease"),
     "architectures": _words("aarch64", "armv7l", "i686", "ppc64", "riscv64", "s390x", "x86_64"),
+    "checkpoints": _moments("CHECKPOINTS"),
     "commands": _commands,
     "directories": _directories,
     "disks": _from_document("devices/disk", "target", "dev"),
     "display_types": _words("dbus", "rdp", "spice", "vnc"),
     "domain_uuids": _domains(0, uuids=True),
     "domains": _domains(0),
+    "domains_with_checkpoint": _domains(constants.LIST_DOMAINS_HAS_CHECKPOINT),
+    "domains_with_snapshot": _domains(constants.LIST_DOMAINS_HAS_SNAPSHOT),
     "event_types": _event_types,
     "hostname_sources": _words("agent", "lease"),
     "inactive_domains": _domains(constants.LIST_DOMAINS_INACTIVE),
@@ -142,6 +157,7 @@ COMPLETERS: dict[str, Completer] = {
     "power_modes": _words("acpi", "agent", "initctl", "paravirt", "signal"),
     "running_domains": _domains(constants.LIST_DOMAINS_RUNNING),
     "shells": _words("bash", "fish", "zsh"),
+    "snapshots": _moments("SNAPSHOTS"),
     "suspend_targets": _words("disk", "hybrid", "mem"),
     "virtualization_types": _words("kvm", "qemu"),
 }

@@ -26,17 +26,20 @@ if TYPE_CHECKING:
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/_.:@")
 
 
-def edit(shell: Shell, *, read: Callable[[], str], write: Writer, can_relax: bool) -> str | None:
+def edit(
+    shell: Shell, *, read: Callable[[], str], write: Writer, can_relax: bool, unchanged_too: bool = False
+) -> str | None:
     """Read, edit and write until it is accepted or given up; None when nothing was changed.
 
     can_relax: offer to try again without validation.
+    unchanged_too: write also what was not changed.
     """
     original = read()
     with _TemporaryFile(original) as file:
         while True:
             file.run_editor()
             edited = file.text()
-            if edited == original:
+            if edited == original and not unchanged_too:
                 return None
             relaxed = False
             while True:

@@ -13,7 +13,7 @@ from roost.cli.table import ALIAS, DATA, FLAG, NUMBER, REST, Command, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: Marks the end of one command in a stream of words.
 END_OF_COMMAND = None
@@ -74,6 +74,10 @@ class Arguments:
         if seconds == 0 or seconds > _INT_MAX // 1000:
             raise CommandFailed(f"Numeric value '{seconds}' for <timeout> option is malformed or out of range")
         return seconds
+
+    def flags(self, table: Iterable[tuple[str, int] | tuple[str, int, str]]) -> int:
+        """The values of those options in `table` that were given, added up; a row may have a help text too."""
+        return sum(row[1] for row in table if self.has(row[0]))
 
     def exclude(self, *pairs: tuple[str, str]) -> None:
         """Raise CommandFailed when both options of a pair were given."""
@@ -142,6 +146,11 @@ def _word(line: str, at: int) -> tuple[str, int]:
     if quote == '"':
         raise CommandFailed('missing "')
     return "".join(word), at
+
+
+def split_list(text: str) -> list[str]:
+    """The parts of a comma-separated list, in which `,,` stands for a comma."""
+    return [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
 
 
 def parse(words: Iterator[str | None], find: Callable[[str], Command | None]) -> list[Arguments]:

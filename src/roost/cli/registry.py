@@ -85,6 +85,14 @@ GROUPS = (
             " checkpoint-info checkpoint-list checkpoint-parent",
         },
     ),
+    Group(
+        "Snapshot",
+        "snapshot",
+        {
+            "snapshots": "snapshot-create snapshot-create-as snapshot-current snapshot-delete snapshot-dumpxml"
+            " snapshot-edit snapshot-info snapshot-list snapshot-parent snapshot-revert",
+        },
+    ),
     Group("Backup", "backup", {"backups": "backup-begin backup-dumpxml"}),
     Group(
         "Roost itself",

@@ -92,6 +92,13 @@ def domain_argument(completes: str = "domains") -> Option:
     return Option("domain", DATA, "name, id or UUID of the domain", required=True, completes=completes)
 
 
+#: What is shown of a document: all of it, or parts.
+PARTS = (
+    Option("xpath", TEXT, "print only the nodes that this XPath expression selects", named_only=True),
+    flag("wrap", "put the selected nodes into one element"),
+)
+
+
 def config_live_current(subject: str = "") -> tuple[Option, Option, Option]:
     """The three flags that choose between the persistent and the running configuration."""
     verb = subject or "affect"

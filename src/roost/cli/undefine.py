@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roost.cli.failure import CommandFailed, failing
+from roost.cli.parser import split_list
 from roost.cli.xmltree import parse
 from roost.constants import domain as constants
 from roost.constants import snapshot, storage
@@ -87,13 +88,11 @@ def _absent(shell: Shell, domain: Domain, *, running: bool) -> int:
 
 def _volumes(shell: Shell, domain: Domain, names: str | None) -> list[_Volume]:
     """The volumes behind the domain's disks; with `names`, those among them."""
-    from roost.cli.commands.shell import split_list
-
     wanted = split_list(names) if names is not None else None
     volumes: list[_Volume] = []
     for disk in parse(shell.xml(domain)).all("devices/disk"):
         target = disk.attribute("target", "dev") or ""
-        source = disk.first("source", "file", "dir", "name", "dev", "volume")
+        source = disk.attribute("source", "file", "dir", "name", "dev", "volume")
         if source is None:
             continue
         if wanted is not None:

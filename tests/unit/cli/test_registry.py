@@ -77,4 +77,4 @@ def test_groups_by_title_and_keyword() -> None:
 
 
 def test_only_what_is_there_is_known() -> None:
-    assert registry.find("snapshot-create") is None
+    assert registry.find("snapshot-take") is None

@@ -26,5 +26,5 @@ def test_attributes() -> None:
     assert root.attribute("", "id") == "1"
     assert root.attribute("devices/disk/target", "dev") == "vda"
     assert root.attribute("devices/disk/source", "dev") is None
-    assert root.first("devices/disk/source", "dev", "file") == "/a"
-    assert root.first("devices/disk/source", "name") is None
+    assert root.attribute("devices/disk/source", "dev", "file") == "/a"
+    assert root.first("devices/disk/backingStore") is None

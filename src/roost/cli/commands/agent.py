@@ -104,7 +104,7 @@ def _domhostname(shell: Shell, arguments: Arguments) -> None:
 def _guestinfo(shell: Shell, arguments: Arguments) -> None:
     from roost.cli.params import show
 
-    types = sum(value for name, value, _ in _INFORMATION if arguments.has(name))
+    types = arguments.flags(_INFORMATION)
     for param in shell.client.call("DOMAIN_GET_GUEST_INFO", shell.domain(arguments), types, 0)[0]:
         shell.write(f"{param.field:<20}: {show(param)}\n")
 

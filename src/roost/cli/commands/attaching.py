@@ -8,9 +8,9 @@ import stat
 from roost.cli import impact
 from roost.cli.commands.hotplug import find_disk
 from roost.cli.failure import CommandFailed, failing
-from roost.cli.nodes import Node, escaped, parse
 from roost.cli.parser import parse_integer
 from roost.cli.table import ALIAS, DATA, TEXT, Command, Option, domain_argument, flag
+from roost.cli.xmltree import Element, escaped, parse, written
 from roost.constants import domain as constants
 
 TYPE_CHECKING = False
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 
     from roost.cli.parser import Arguments
     from roost.cli.shell import Shell
-
-
-def _element(name: str, attributes: dict[str, str | None], inside: str = "") -> str:
-    """An element with the attributes that are there; "" for one that would be empty."""
-    given = "".join(f" {key}='{escaped(value)}'" for key, value in attributes.items() if value is not None)
-    if inside:
-        indented = "".join(f"  {line}\n" for line in inside.splitlines())
-        return f"<{name}{given}>\n{indented}</{name}>\n"
-    return f"<{name}{given}/>\n" if given else ""
 
 
 # -- addresses ---------------------------------------------------------------------------------
@@ -62,7 +53,7 @@ def _address(text: str, *, multifunction: bool = False) -> str | None:
     attributes |= {name: form.format(n) for name, form, n in zip(names, formats, numbers, strict=False)}
     if multifunction and kind == "pci":
         attributes["multifunction"] = "on"
-    return _element("address", attributes)
+    return written("address", attributes)
 
 
 def _disk_address(arguments: Arguments, target: str) -> str:
@@ -94,15 +85,18 @@ def _attach_disk(shell: Shell, arguments: Arguments) -> None:
         if arguments.has(option) and not arguments.has(needed):
             raise CommandFailed(f"Option --{needed} is required by option --{option}")
     arguments.exclude(("source-host-name", "source-host-socket"))
-    xml = _disk(arguments)
+    _attach(shell, arguments, "disk", _disk(arguments))
+
+
+def _attach(shell: Shell, arguments: Arguments, what: str, xml: str) -> None:
     if arguments.has("print-xml"):
         shell.write(xml)
         return
     domain = shell.domain(arguments)
     flags = impact.flags_for(shell, arguments, domain)
-    with failing("Failed to attach disk"):
+    with failing(f"Failed to attach {what}"):
         impact.change(shell, arguments, domain, "DOMAIN_ATTACH_DEVICE", xml, flags)
-    shell.extra("Disk attached successfully\n")
+    shell.extra(f"{what.capitalize()} attached successfully\n")
 
 
 def _disk(arguments: Arguments) -> str:
@@ -112,7 +106,7 @@ def _disk(arguments: Arguments) -> str:
         raise CommandFailed(f"No support for {mode} in command 'attach-disk'")
     target = arguments.required("target")
     parts = [
-        _element(
+        written(
             "driver",
             {
                 "name": arguments.text("driver"),
@@ -123,19 +117,19 @@ def _disk(arguments: Arguments) -> str:
             },
         ),
         _source(arguments, kind),
-        _element("target", {"dev": target, "bus": arguments.text("targetbus")}),
+        written("target", {"dev": target, "bus": arguments.text("targetbus")}),
         f"<{mode}/>\n" if mode else "",
         *(
             f"<{name}>{escaped(value)}</{name}>\n"
             for name in ("serial",)
             if (value := arguments.text(name)) is not None
         ),
-        _element("alias", {"name": arguments.text("alias")}),
+        written("alias", {"name": arguments.text("alias")}),
         f"<wwn>{escaped(wwn)}</wwn>\n" if (wwn := _wwn(arguments)) is not None else "",
         _disk_address(arguments, target),
     ]
     rawio = "yes" if arguments.has("rawio") else None
-    return _element("disk", {"type": kind, "device": arguments.text("type"), "rawio": rawio}, "".join(parts))
+    return written("disk", {"type": kind, "device": arguments.text("type"), "rawio": rawio}, "".join(parts))
 
 
 def _source_type(arguments: Arguments) -> str:
@@ -161,7 +155,7 @@ def _is_block_device(path: str) -> bool:
 def _source(arguments: Arguments, kind: str) -> str:
     source = arguments.required("source")
     if kind != "network":
-        return _element("source", {"dev" if kind == "block" else "file": source or None})
+        return written("source", {"dev" if kind == "block" else "file": source or None})
     host: dict[str, str | None] = {
         "transport": arguments.text("source-host-transport"),
         "socket": arguments.text("source-host-socket"),
@@ -171,7 +165,7 @@ def _source(arguments: Arguments, kind: str) -> str:
         host["name"], colon, port = name.partition(":")
         host["port"] = port if colon else None
     protocol = arguments.text("source-protocol")
-    return _element("source", {"protocol": protocol, "name": source or None}, _element("host", host))
+    return written("source", {"protocol": protocol, "name": source or None}, written("host", host))
 
 
 def _wwn(arguments: Arguments) -> str | None:
@@ -189,7 +183,7 @@ def _detach_disk(shell: Shell, arguments: Arguments) -> None:
     inactive = impact.flags_of(arguments) == constants.AFFECT_CONFIG
     document = parse(shell.xml(domain, constants.XML_INACTIVE if inactive else 0))
     flags = impact.flags_for(shell, arguments, domain)
-    xml = find_disk(document, target).text()
+    xml = find_disk(document, target).xml()
     if arguments.has("print-xml"):
         shell.write(xml)
         return
@@ -207,15 +201,7 @@ _RATE = ("average", "peak", "burst", "floor")
 
 def _attach_interface(shell: Shell, arguments: Arguments) -> None:
     impact.check(arguments)
-    xml = _interface(arguments)
-    if arguments.has("print-xml"):
-        shell.write(xml)
-        return
-    domain = shell.domain(arguments)
-    flags = impact.flags_for(shell, arguments, domain)
-    with failing("Failed to attach interface"):
-        impact.change(shell, arguments, domain, "DOMAIN_ATTACH_DEVICE", xml, flags)
-    shell.extra("Interface attached successfully\n")
+    _attach(shell, arguments, "interface", _interface(arguments))
 
 
 def _interface(arguments: Arguments) -> str:
@@ -228,7 +214,7 @@ def _interface(arguments: Arguments) -> str:
     parts = [
         _interface_source(arguments, kind),
         *(
-            _element(name, {attribute: arguments.text(option)})
+            written(name, {attribute: arguments.text(option)})
             for option, name, attribute in (
                 ("target", "target", "dev"),
                 ("mac", "mac", "address"),
@@ -237,10 +223,10 @@ def _interface(arguments: Arguments) -> str:
                 ("alias", "alias", "name"),
             )
         ),
-        _element("bandwidth", {}, bandwidth) if bandwidth else "",
+        written("bandwidth", {}, bandwidth) if bandwidth else "",
     ]
     managed = "yes" if arguments.has("managed") else None
-    return _element("interface", {"type": kind, "managed": managed}, "".join(parts))
+    return written("interface", {"type": kind, "managed": managed}, "".join(parts))
 
 
 def _interface_source(arguments: Arguments, kind: str) -> str:
@@ -249,13 +235,13 @@ def _interface_source(arguments: Arguments, kind: str) -> str:
         address = _address(f"pci:{source}")
         if address is None:
             raise CommandFailed(f"cannot parse pci address '{source}' for network interface")
-        return _element("source", {}, address)
+        return written("source", {}, address)
     if kind == "vhostuser":
         mode = arguments.text("source-mode")
         if mode is None:
             raise CommandFailed("source-mode is mandatory")
-        return _element("source", {"type": "unix", "path": source, "mode": mode})
-    return _element("source", {_SOURCES[kind]: source})
+        return written("source", {"type": "unix", "path": source, "mode": mode})
+    return written("source", {_SOURCES[kind]: source})
 
 
 def _rates(arguments: Arguments) -> Iterator[str]:
@@ -278,7 +264,7 @@ def _rates(arguments: Arguments) -> Iterator[str]:
             raise CommandFailed("outbound average is mandatory")
         if direction == "outbound" and rate.get("floor"):
             raise CommandFailed("outbound floor is unsupported yet")
-        yield _element(direction, {field: str(value) if value else None for field, value in rate.items()})
+        yield written(direction, {field: str(value) if value else None for field, value in rate.items()})
 
 
 def _detach_interface(shell: Shell, arguments: Arguments) -> None:
@@ -295,7 +281,7 @@ def _detach_interface(shell: Shell, arguments: Arguments) -> None:
         with failing("Failed to detach interface"):
             document = parse(shell.xml(domain, inactive))
         try:
-            xml = _find_interface(arguments, document).text()
+            xml = _find_interface(arguments, document).xml()
         except CommandFailed as failure:
             if arguments.has("print-xml"):
                 raise
@@ -309,7 +295,7 @@ def _detach_interface(shell: Shell, arguments: Arguments) -> None:
         shell.extra("Interface detached successfully\n")
 
 
-def _find_interface(arguments: Arguments, document: Node) -> Node:
+def _find_interface(arguments: Arguments, document: Element) -> Element:
     kind, mac = arguments.required("type"), arguments.text("mac")
     found = [each for each in document.all("devices/interface") if each.attributes.get("type") == kind]
     if not found:
@@ -318,7 +304,7 @@ def _find_interface(arguments: Arguments, document: Node) -> Node:
         if len(found) > 1:
             raise CommandFailed(f"Domain has {len(found)} interfaces. Please specify which one to detach using --mac")
         return found[0]
-    matching = [each for each in found if (each.value("mac", "address") or "").lower() == mac.lower()]
+    matching = [each for each in found if (each.attribute("mac", "address") or "").lower() == mac.lower()]
     if not matching:
         raise CommandFailed(f"No interface with MAC address {mac} was found")
     if len(matching) > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.cli.table import TEXT, Command, Option, domain_argument, flag
+from roost.cli.table import PARTS, TEXT, Command, Option, domain_argument, flag
 from roost.constants import backup
 
 TYPE_CHECKING = False
@@ -49,7 +49,6 @@ COMMANDS = (
         "the backup that runs, as XML",
         "",
         _RUNNING,
-        Option("xpath", TEXT, "print only the nodes that this XPath expression selects", named_only=True),
-        flag("wrap", "put the selected nodes into one element"),
+        *PARTS,
     ),
 )

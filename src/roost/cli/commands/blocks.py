@@ -98,7 +98,7 @@ def _blockcommit(shell: Shell, arguments: Arguments) -> None:
     path, base, top = arguments.required("path"), arguments.text("base"), arguments.text("top")
     bandwidth = _bandwidth(arguments)
     active = any(arguments.has(name) for name in ("active", "pivot", "keep-overlay"))
-    flags = sum(value for name, value in _COMMIT_FLAGS if arguments.has(name))
+    flags = arguments.flags(_COMMIT_FLAGS)
     flags |= blocks.COMMIT_ACTIVE if active else 0
     waits = _waits(arguments, "pivot", "keep-overlay")
     domain = shell.domain(arguments)
@@ -123,7 +123,7 @@ def _blockcommit(shell: Shell, arguments: Arguments) -> None:
 
 def _destination(arguments: Arguments) -> str:
     """The <disk> document of the copy: the user's own, or made of what was said."""
-    from roost.cli.xmltree import quoted
+    from roost.cli.xmltree import written
 
     xml = arguments.text("xml")
     if xml is not None:
@@ -131,17 +131,15 @@ def _destination(arguments: Arguments) -> str:
 
         return read_document(xml)
     kind, attribute = ("block", "dev") if arguments.has("blockdev") else ("file", "file")
-    format = arguments.text("format")
-    driver = f"  <driver type={quoted(format)}/>\n" if format is not None else ""
-    source = quoted(arguments.text("dest") or "")
-    return f"<disk type='{kind}'>\n  <source {attribute}={source}/>\n{driver}</disk>\n"
+    source = written("source", {attribute: arguments.text("dest") or ""})
+    return written("disk", {"type": kind}, source + written("driver", {"type": arguments.text("format")}))
 
 
 def _blockcopy(shell: Shell, arguments: Arguments) -> None:
     path, dest, format = arguments.required("path"), arguments.text("dest"), arguments.text("format")
     bandwidth, granularity = _bandwidth(arguments), arguments.number("granularity", 0, 2**32 - 1) or 0
     buffer = arguments.number("buf-size", 0, _MAX) or 0
-    flags = sum(value for name, value in _COPY_FLAGS if arguments.has(name))
+    flags = arguments.flags(_COPY_FLAGS)
     arguments.exclude(("dest", "xml"), ("format", "xml"), ("blockdev", "xml"), ("pivot", "finish"))
     if dest is None and not arguments.has("xml"):
         raise CommandFailed("need either --dest or --xml")

@@ -54,7 +54,7 @@ def _domblklist(shell: Shell, arguments: Arguments) -> None:
 
 def _disk_source(disk: Element) -> str | None:
     if disk.attributes.get("type") != "nvme":
-        return disk.first("source", "file", "dev", "dir", "name", "volume", "path")
+        return disk.attribute("source", "file", "dev", "dir", "name", "volume", "path")
     namespace = disk.attribute("source", "namespace")
     address = next(disk.all("source/address"), None)
     try:
@@ -71,7 +71,7 @@ def _domiflist(shell: Shell, arguments: Arguments) -> None:
         [
             interface.attribute("target", "dev") or "-",
             interface.attributes.get("type", ""),
-            interface.first("source", "bridge", "dev", "network", "name", "path") or "-",
+            interface.attribute("source", "bridge", "dev", "network", "name", "path") or "-",
             interface.attribute("model", "type") or "-",
             interface.attribute("mac", "address") or "-",
         ]

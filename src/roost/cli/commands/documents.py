@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roost.cli.descriptions import describe
 from roost.cli.failure import CommandFailed, failing
-from roost.cli.table import DATA, REST, TEXT, Command, Option, config_live_current, domain_argument, flag
+from roost.cli.table import DATA, PARTS, REST, TEXT, Command, Option, config_live_current, domain_argument, flag
 from roost.constants import domain as constants
 from roost.errors import NoDomainMetadata
 
@@ -14,27 +14,26 @@ if TYPE_CHECKING:
     from roost.cli.shell import Shell
 
 
+_DUMP_FLAGS = (
+    ("inactive", constants.XML_INACTIVE),
+    ("security-info", constants.XML_SECURE),
+    ("update-cpu", constants.XML_UPDATE_CPU),
+    ("migratable", constants.XML_MIGRATABLE),
+)
+
+
 def _dumpxml(shell: Shell, arguments: Arguments) -> None:
-    flags = (
-        constants.XML_INACTIVE * arguments.has("inactive")
-        | constants.XML_SECURE * arguments.has("security-info")
-        | constants.XML_UPDATE_CPU * arguments.has("update-cpu")
-        | constants.XML_MIGRATABLE * arguments.has("migratable")
-    )
     domain = shell.domain(arguments)
     arguments.exclude(("json", "xpath"))
-    path = arguments.text("xpath")
-    text = shell.xml(domain, flags)
+    text = shell.xml(domain, arguments.flags(_DUMP_FLAGS))
     if arguments.has("json"):
         from roost.model.documents import document_type, json_of
 
         shell.write(json_of(text, document_type("domain")))
-    elif path is None:
-        shell.write(text)
     else:
-        from roost.cli.xpath import select
+        from roost.cli.xpath import show
 
-        shell.write(select(text, path, wrap=arguments.has("wrap")))
+        show(shell, arguments, text)
 
 
 def _edit(shell: Shell, arguments: Arguments) -> None:
@@ -131,6 +130,9 @@ def _metadata(shell: Shell, arguments: Arguments) -> None:
         shell.write(read() + "\n")
 
 
+_CONFIG, _LIVE, _CURRENT = config_live_current("use")
+_AFFECTED = (_LIVE, _CONFIG, _CURRENT)
+
 COMMANDS = (
     Command(
         "desc",
@@ -138,12 +140,7 @@ COMMANDS = (
         "the description or title of a domain",
         "Prints it, or with words or --edit changes it.",
         domain_argument(),
-        *(
-            option
-            for name in ("live", "config", "current")
-            for option in config_live_current("use")
-            if option.name == name
-        ),
+        *_AFFECTED,
         flag("title", "the title instead of the description"),
         flag("edit", "open an editor"),
         Option("new-desc", REST, "the new text"),
@@ -158,8 +155,7 @@ COMMANDS = (
         flag("security-info", "with passwords and keys"),
         flag("update-cpu", "with the processor model the host makes of it"),
         flag("migratable", "as another, perhaps older, host would take it"),
-        Option("xpath", TEXT, "print only the nodes that this XPath expression selects", named_only=True),
-        flag("wrap", "put the selected nodes into one element"),
+        *PARTS,
         flag("json", "as JSON, with the same fields; `define` takes it too"),
     ),
     Command(
@@ -177,12 +173,7 @@ COMMANDS = (
         "XML that programs keep with a domain, by the URI of its namespace.",
         domain_argument(),
         Option("uri", DATA, "the URI of the namespace", required=True),
-        *(
-            option
-            for name in ("live", "config", "current")
-            for option in config_live_current("use")
-            if option.name == name
-        ),
+        *_AFFECTED,
         flag("edit", "open an editor"),
         Option("key", TEXT, "the prefix of the namespace, when changing it"),
         Option("set", TEXT, "the new XML"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from roost.cli import impact
 from roost.cli.failure import CommandFailed, failing
-from roost.cli.nodes import Node, parse
 from roost.cli.scale import scaled
 from roost.cli.shell import read_document
 from roost.cli.table import ALIAS, DATA, NUMBER, TEXT, Command, Option, config_live_current, domain_argument, flag
+from roost.cli.xmltree import Element, parse
 from roost.constants import domain as constants
 
 TYPE_CHECKING = False
@@ -66,7 +66,7 @@ _NAMES = ("file", "dev", "dir", "name")
 _DONE = {"eject": "ejected", "insert": "inserted", "update": "updated"}
 
 
-def find_disk(document: Node, path: str, *, removable: bool = False) -> Node:
+def find_disk(document: Element, path: str, *, removable: bool = False) -> Element:
     """The disk with that target or source. Raises CommandFailed. removable: only drives are looked at."""
     disks = list(document.all("devices/disk"))
     if not disks:
@@ -76,7 +76,7 @@ def find_disk(document: Node, path: str, *, removable: bool = False) -> Node:
             continue
         source = disk.first("source")
         named = [source.attributes.get(name) for name in _NAMES] if source is not None else []
-        if path in (disk.value("target", "dev"), *named):
+        if path in (disk.attribute("target", "dev"), *named):
             disk.remove("backingStore")
             return disk
     raise CommandFailed(f"No disk found whose source path or target is {path}")
@@ -95,14 +95,14 @@ def _change_media(shell: Shell, arguments: Arguments) -> None:
     disk = find_disk(parse(shell.xml(domain, constants.XML_INACTIVE if config else 0)), path, removable=True)
     _put(disk, path, None if eject else source, action, block=arguments.has("block") and not eject)
     if arguments.has("print-xml"):
-        shell.write(disk.text())
+        shell.write(disk.xml())
         return
     with failing(f"Failed to complete action {action} on media"):
-        shell.client.call("DOMAIN_UPDATE_DEVICE_FLAGS", domain, disk.text(), flags)
+        shell.client.call("DOMAIN_UPDATE_DEVICE_FLAGS", domain, disk.xml(), flags)
     shell.write(f"Successfully {_DONE[action]} media.")
 
 
-def _put(disk: Node, path: str, source: str | None, action: str, *, block: bool) -> None:
+def _put(disk: Element, path: str, source: str | None, action: str, *, block: bool) -> None:
     """Change what the document has in a drive. Raises CommandFailed where that makes no sense."""
     before = disk.first("source")
     if action == "eject" and before is None:
@@ -117,10 +117,12 @@ def _put(disk: Node, path: str, source: str | None, action: str, *, block: bool)
         disk.remove("source")
     disk.attributes["type"] = "block" if block else "file"
     if source is not None:
-        made = Node("source", {"dev" if block else "file": source})
+        made = Element("source", {"dev" if block else "file": source})
         if policy is not None:
             made.attributes["startupPolicy"] = policy
-        place = next(n for n, child in enumerate(disk.children) if isinstance(child, Node) and child.name == "target")
+        place = next(
+            n for n, child in enumerate(disk.children) if isinstance(child, Element) and child.name == "target"
+        )
         space = [child for child in disk.children[:place] if isinstance(child, str)][-1:]
         disk.children[place:place] = [made, *space]
 
@@ -142,17 +144,17 @@ def _update_memory(shell: Shell, arguments: Arguments) -> None:
             raise CommandFailed("virtio-mem device is missing <requested/>")
         requested.children[:] = [str(-(-size // 1024))]
     if arguments.has("print-xml"):
-        shell.write(memory.text())
+        shell.write(memory.xml())
     else:
-        shell.client.call("DOMAIN_UPDATE_DEVICE_FLAGS", domain, memory.text(), flags)
+        shell.client.call("DOMAIN_UPDATE_DEVICE_FLAGS", domain, memory.xml(), flags)
 
 
-def _find_memory(arguments: Arguments, memories: list[Node]) -> Node:
+def _find_memory(arguments: Arguments, memories: list[Element]) -> Element:
     node, alias = arguments.number("node", 0, _UINT_MAX), arguments.text("alias")
     if node is not None:
         memories = [each for each in memories if (each.first("target/node") or each).children == [str(node)]]
     elif alias is not None:
-        memories = [each for each in memories if each.value("alias", "name") == alias]
+        memories = [each for each in memories if each.attribute("alias", "name") == alias]
     if not memories:
         raise CommandFailed("no memory device found")
     if len(memories) > 1:
@@ -177,21 +179,21 @@ def _setlink(shell: Shell, arguments: Arguments) -> None:
     if not interfaces:
         raise CommandFailed("Failed to extract interface information or no interfaces found")
     for interface in interfaces:
-        names = (interface.value("mac", "address"), interface.value("target", "dev"))
+        names = (interface.attribute("mac", "address"), interface.attribute("target", "dev"))
         if name.lower() in (each.lower() for each in names if each is not None):
             break
     else:
         raise CommandFailed(f"interface '{name}' not found")
     link = interface.first("link")
     if link is None:
-        link = Node("link", {})
+        link = Element("link", {})
         interface.children.append(link)
     link.attributes["state"] = state
     if arguments.has("print-xml"):
-        shell.write(interface.text())
+        shell.write(interface.xml())
         return
     with failing("Failed to update interface link state"):
-        shell.client.call("DOMAIN_UPDATE_DEVICE_FLAGS", domain, interface.text(), flags)
+        shell.client.call("DOMAIN_UPDATE_DEVICE_FLAGS", domain, interface.xml(), flags)
     shell.extra("Device updated successfully\n")
 
 

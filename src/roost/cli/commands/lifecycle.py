@@ -55,7 +55,7 @@ def _create(shell: Shell, arguments: Arguments) -> None:
     path = arguments.required("file")
     document = read_document(path)
     fds = _passed_fds(arguments)
-    flags = _flags(arguments)
+    flags = arguments.flags(_START_FLAGS)
     with failing(f"Failed to create domain from {path}"):
         if fds:
             domain = shell.client.call_with_fds("DOMAIN_CREATE_XML_WITH_FILES", fds, document, flags)[0]
@@ -73,7 +73,7 @@ def _start(shell: Shell, arguments: Arguments) -> None:
     if domain.id != -1:
         raise CommandFailed("Domain is already active")
     fds = _passed_fds(arguments)
-    flags = _flags(arguments)
+    flags = arguments.flags(_START_FLAGS)
     client = shell.client
     with failing(f"Failed to start domain '{domain.name}'"):
         if fds:
@@ -87,10 +87,6 @@ def _start(shell: Shell, arguments: Arguments) -> None:
         from roost.cli.console import attach
 
         attach(shell, domain)
-
-
-def _flags(arguments: Arguments) -> int:
-    return sum(value for name, value in _START_FLAGS if arguments.has(name))
 
 
 def _passed_fds(arguments: Arguments) -> list[int]:

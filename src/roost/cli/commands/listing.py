@@ -40,9 +40,7 @@ def _list(shell: Shell, arguments: Arguments) -> None:
         flags = constants.LIST_DOMAINS_INACTIVE
     if arguments.has("all"):
         flags = _BOTH
-    for name, value, _ in _FILTERS:
-        if arguments.has(name):
-            flags |= value
+    flags |= arguments.flags(_FILTERS)
     arguments.exclude(("table", "name"), ("table", "uuid"), ("table", "id"))
     domains = sorted(_collect(shell, flags), key=_order)
     if arguments.has("uuid") or arguments.has("name") or arguments.has("id"):

@@ -182,8 +182,8 @@ def _is_active(shell: Shell, domain: Domain) -> bool:
 def _domstats(shell: Shell, arguments: Arguments) -> None:
     from roost.cli.params import show
 
-    groups = sum(value for name, value, _ in _GROUPS if arguments.has(name))
-    flags = sum(value for name, value, _ in _SELECTIONS + _MODES if arguments.has(name))
+    groups = arguments.flags(_GROUPS)
+    flags = arguments.flags(_SELECTIONS + _MODES)
     domains = [shell.find_domain(name) for name in arguments.rest()]
     records = shell.client.call("CONNECT_GET_ALL_DOMAIN_STATS", domains, groups, flags)[0]
     blocks = [

@@ -6,6 +6,7 @@ import os
 
 from roost.cli import help, registry
 from roost.cli.failure import CommandFailed
+from roost.cli.parser import split_list
 from roost.cli.table import ALIAS, REST, TEXT, Command, Option, flag
 
 TYPE_CHECKING = False
@@ -57,7 +58,9 @@ def _echo(shell: Shell, arguments: Arguments) -> None:
     arguments.exclude(("shell", "xml"), ("shell", "split"), ("xml", "split"))
     words = arguments.rest()
     if arguments.has("xml"):
-        words = [_escape_xml(word) for word in words]
+        from roost.cli.xmltree import escaped
+
+        words = [escaped(word) for word in words]
     elif arguments.has("shell"):
         words = [_escape_shell(word) for word in words]
     elif arguments.has("split"):
@@ -70,21 +73,10 @@ def _echo(shell: Shell, arguments: Arguments) -> None:
             shell.write(text)
 
 
-def _escape_xml(text: str) -> str:
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&apos;")):
-        text = text.replace(character, entity)
-    return text
-
-
 def _escape_shell(text: str) -> str:
     if text and _SHELL_SPECIAL.isdisjoint(text):
         return text
     return "'" + text.replace("'", "'\\''") + "'"
-
-
-def split_list(text: str) -> list[str]:
-    """The parts of a comma-separated list, in which `,,` stands for a comma."""
-    return [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
 
 
 COMMANDS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roost.cli.failure import CommandFailed, failing
 from roost.cli.shell import read_document
-from roost.cli.table import DATA, TEXT, Command, Option, domain_argument, flag
+from roost.cli.table import DATA, PARTS, TEXT, Command, Option, domain_argument, flag
 from roost.constants import domain as constants
 
 TYPE_CHECKING = False
@@ -34,10 +34,6 @@ _FORMATS = {
 }
 
 
-def _flags(arguments: Arguments, table: tuple[tuple[str, int], ...] = _SAVE_FLAGS) -> int:
-    return sum(value for name, value in table if arguments.has(name))
-
-
 def _absolute(path: str) -> str:
     """The daemon has another working directory."""
     import os
@@ -54,7 +50,7 @@ def _save(shell: Shell, arguments: Arguments) -> None:
     from roost.cli.jobwatch import watch
 
     name, path = arguments.required("domain"), arguments.required("file")
-    domain, flags, document = shell.domain(arguments), _flags(arguments), _document(arguments)
+    domain, flags, document = shell.domain(arguments), arguments.flags(_SAVE_FLAGS), _document(arguments)
     client = shell.client
 
     def work() -> None:
@@ -70,7 +66,7 @@ def _save(shell: Shell, arguments: Arguments) -> None:
 
 def _restore(shell: Shell, arguments: Arguments) -> None:
     path = arguments.required("file")
-    flags, document = _flags(arguments), _document(arguments)
+    flags, document = arguments.flags(_SAVE_FLAGS), _document(arguments)
     with failing(f"Failed to restore domain from {path}"):
         if flags or document is not None:
             shell.client.call("DOMAIN_RESTORE_FLAGS", _absolute(path), document, flags)
@@ -82,7 +78,7 @@ def _restore(shell: Shell, arguments: Arguments) -> None:
 def _managedsave(shell: Shell, arguments: Arguments) -> None:
     from roost.cli.jobwatch import watch
 
-    name, domain, flags = arguments.required("domain"), shell.domain(arguments), _flags(arguments)
+    name, domain, flags = arguments.required("domain"), shell.domain(arguments), arguments.flags(_SAVE_FLAGS)
     client = shell.client
     with failing(f"Failed to save domain '{name}' state"):
         watch(
@@ -107,34 +103,28 @@ def _managedsave_remove(shell: Shell, arguments: Arguments) -> None:
     shell.extra(f"Removed managedsave image for domain '{name}'")
 
 
-def _show(shell: Shell, arguments: Arguments, text: str) -> None:
-    path = arguments.text("xpath")
-    if path is None:
-        shell.write(text)
-    else:
-        from roost.cli.xpath import select
-
-        shell.write(select(text, path, wrap=arguments.has("wrap")))
-
-
 def _secure(arguments: Arguments) -> int:
     return constants.SAVE_IMAGE_XML_SECURE * arguments.has("security-info")
 
 
 def _image_dumpxml(shell: Shell, arguments: Arguments) -> None:
+    from roost.cli.xpath import show
+
     path = _absolute(arguments.required("file"))
-    _show(shell, arguments, shell.client.call("DOMAIN_SAVE_IMAGE_GET_XML_DESC", path, _secure(arguments))[0])
+    show(shell, arguments, shell.client.call("DOMAIN_SAVE_IMAGE_GET_XML_DESC", path, _secure(arguments))[0])
 
 
 def _managedsave_dumpxml(shell: Shell, arguments: Arguments) -> None:
+    from roost.cli.xpath import show
+
     domain = shell.domain(arguments)
-    _show(shell, arguments, shell.client.call("DOMAIN_MANAGED_SAVE_GET_XML_DESC", domain, _secure(arguments))[0])
+    show(shell, arguments, shell.client.call("DOMAIN_MANAGED_SAVE_GET_XML_DESC", domain, _secure(arguments))[0])
 
 
 def _image_define(shell: Shell, arguments: Arguments) -> None:
     path, document = arguments.required("file"), read_document(arguments.required("xml"))
     with failing(f"Failed to update {path}"):
-        shell.client.call("DOMAIN_SAVE_IMAGE_DEFINE_XML", _absolute(path), document, _flags(arguments))
+        shell.client.call("DOMAIN_SAVE_IMAGE_DEFINE_XML", _absolute(path), document, arguments.flags(_SAVE_FLAGS))
     shell.extra(f"State file {path} updated.\n")
 
 
@@ -143,7 +133,7 @@ def _managedsave_define(shell: Shell, arguments: Arguments) -> None:
     document = read_document(arguments.required("xml"))
     domain = shell.domain(arguments)
     with failing(f"Failed to update {domain.name} XML configuration"):
-        shell.client.call("DOMAIN_MANAGED_SAVE_DEFINE_XML", domain, document, _flags(arguments))
+        shell.client.call("DOMAIN_MANAGED_SAVE_DEFINE_XML", domain, document, arguments.flags(_SAVE_FLAGS))
     shell.extra(f"Managed save state file of domain '{domain.name}' updated.\n")
 
 
@@ -169,7 +159,7 @@ def _edit(shell: Shell, arguments: Arguments, procedures: str, image: object) ->
     """Whether it was changed."""
     from roost.cli.editor import edit
 
-    client, flags = shell.client, _flags(arguments)
+    client, flags = shell.client, arguments.flags(_SAVE_FLAGS)
 
     def read() -> str:
         text: str = client.call(f"{procedures}_GET_XML_DESC", image, constants.SAVE_IMAGE_XML_SECURE)[0]
@@ -186,7 +176,7 @@ def _dump(shell: Shell, arguments: Arguments) -> None:
     from roost.cli.jobwatch import watch
 
     name, path = arguments.required("domain"), arguments.required("file")
-    domain, flags = shell.domain(arguments), _flags(arguments, _DUMP_FLAGS)
+    domain, flags = shell.domain(arguments), arguments.flags(_DUMP_FLAGS)
     client, format = shell.client, constants.CORE_DUMP_FORMAT_RAW
     word = arguments.text("format")
     if word is not None:
@@ -217,8 +207,6 @@ _VERBOSE = flag("verbose", "show the progress")
 _IMAGE = Option("file", DATA, "the file with the saved state", required=True, completes="files")
 _NEW_DOCUMENT = Option("xml", DATA, "the file with the new XML", required=True, completes="files")
 _SECURITY_INFO = flag("security-info", "with passwords and keys")
-_XPATH = Option("xpath", TEXT, "print only the nodes that this XPath expression selects", named_only=True)
-_WRAP = flag("wrap", "put the selected nodes into one element")
 
 COMMANDS = (
     Command(
@@ -264,8 +252,7 @@ COMMANDS = (
         "",
         domain_argument(),
         _SECURITY_INFO,
-        _XPATH,
-        _WRAP,
+        *PARTS,
     ),
     Command(
         "managedsave-edit",
@@ -312,8 +299,6 @@ COMMANDS = (
         _RUNNING,
         _PAUSED,
     ),
-    Command(
-        "save-image-dumpxml", _image_dumpxml, "the XML in a saved state", "", _IMAGE, _SECURITY_INFO, _XPATH, _WRAP
-    ),
+    Command("save-image-dumpxml", _image_dumpxml, "the XML in a saved state", "", _IMAGE, _SECURITY_INFO, *PARTS),
     Command("save-image-edit", _image_edit, "edit the XML in a saved state", "", _IMAGE, _RUNNING, _PAUSED),
 )
