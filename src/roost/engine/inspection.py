@@ -92,7 +92,11 @@ class RecordInspection(Inspection, Generic[RuntimeT]):
 
     def messages(self, domain: DomainIdentity, flags: int) -> Sequence[str]:
         self.check_flags(flags, D.MESSAGE_DEPRECATION | D.MESSAGE_TAINTING, "DomainGetMessages")
-        return self.table.get(domain).messages
+        return self.messages_of(self.table.get(domain), flags)
+
+    def messages_of(self, record: Record[RuntimeT], flags: int) -> Sequence[str]:
+        """flags: D.MESSAGE_*; 0 for all."""
+        return ()
 
     def has_managed_save(self, domain: DomainIdentity, flags: int) -> bool:
         self.check_flags(flags, 0, "DomainHasManagedSaveImage")

@@ -84,7 +84,7 @@ class Record(Generic[RuntimeT]):
 
     __slots__ = (
         "_live_texts", "_live_texts_of", "_ref", "autostart", "autostart_once", "definition", "id", "job", "live",
-        "managed_save", "messages", "name", "reason", "runtime", "state", "uuid",
+        "managed_save", "name", "reason", "runtime", "state", "uuid",
     )  # fmt: skip
 
     def __init__(self, name: str, uuid: bytes) -> None:
@@ -98,7 +98,6 @@ class Record(Generic[RuntimeT]):
         self.autostart = False
         self.autostart_once = False
         self.managed_save = False
-        self.messages: tuple[str, ...] = ()
         self.runtime: RuntimeT | None = None
         self.job = Job()
         self._ref = DomainRef(name, uuid, -1)
@@ -139,12 +138,16 @@ class Record(Generic[RuntimeT]):
         self.state, self.reason = state, reason
 
     def describe(self, *, inactive: bool, secure: bool) -> str:
-        """The XML text. inactive: the definition although the domain runs."""
+        """The XML text. inactive: the definition although the domain runs; of a transient one, what it would be."""
         if self.definition is not None and (inactive or self.live is None):
             return self.definition.text if secure else self.definition.public_text()
         if self.live is None:
             return model.format(self.config, secure=secure)
-        return self._live_text(self.live, secure)
+        text = self._live_text(self.live, secure)
+        if inactive:
+            # What only a running guest has is marked in the records: the reader leaves it out.
+            return model.format(model.parse(text), secure=secure)
+        return text
 
     def _live_text(self, live: Domain, secure: bool) -> str:
         if self._live_texts_of is not live:

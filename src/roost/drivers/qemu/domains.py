@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 
 import msgspec
 
@@ -19,6 +20,7 @@ from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import START_FLAGS
 from roost.drivers.qemu.live import without_sockets
 from roost.drivers.qemu.swtpm import is_state_kept, remove_state
+from roost.drivers.qemu.taints import messages
 from roost.engine.inspection import RecordInspection
 from roost.engine.registry import RegistryDomains
 from roost.engine.snapshots import SnapshotStore
@@ -191,6 +193,9 @@ class QemuInspection(RecordInspection[Guest]):
         process = record.runtime.process if record.runtime is not None else None
         usage = process.usage() if process is not None else None
         return usage.user + usage.system if usage is not None else 0
+
+    def messages_of(self, record: GuestRecord, flags: int) -> Sequence[str]:
+        return messages(record.runtime.taints, flags) if record.runtime is not None else ()
 
     def control_info(self, domain: DomainIdentity, flags: int) -> tuple[int, int, int]:
         info = super().control_info(domain, flags)

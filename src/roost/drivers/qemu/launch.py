@@ -39,6 +39,7 @@ from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.storagehelpers import StorageHelpers
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.swtpm import SoftwareTpms
+from roost.drivers.qemu.taints import taint, taints_of_start
 from roost.drivers.qemu.tuning import start as tuning
 from roost.errors import From, InternalError, OperationInvalid, RoostError
 from roost.host.api import Command
@@ -179,6 +180,7 @@ class Launcher:
             ]
             await self._call_hook(record, guest, "start")
             self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
+            taint(context, record, guest, *taints_of_start(context, live, caps, restored=memory is not None))
             await asyncio.to_thread(tuning.place_process, context.host, guest, live)
             await self._meet(record, guest, live, settings)
             await asyncio.to_thread(tuning.tune_threads, context.host, guest, record.live)
@@ -240,9 +242,6 @@ class Launcher:
         context = self.context
         env = environment(directory) | dict(launch.env)
         guest.log.header(launch.argv, env, version, context.host.node)
-        live = record.live
-        if live is not None and live.qemu_commandline is not None:
-            self._taint(record, guest, "custom-argv")
         # Connected before QEMU exists: the kernel queues us, nothing has to poll for its socket.
         guest.monitor = QmpClient.connect(
             Path(guest.monitor_path),
@@ -255,11 +254,6 @@ class Launcher:
         self.supervisor.watch(record, guest, process)
         guest.resources.close()
         context.paths.pid_file(record.name).write_text(f"{process.pid}\n")
-
-    def _taint(self, record: GuestRecord, guest: Guest, what: str) -> None:
-        if what not in guest.taints:
-            guest.taints = (*guest.taints, what)
-            guest.log.taint(record.id, what)
 
     async def _meet(self, record: GuestRecord, guest: Guest, live: Domain, settings: Sequence[Question]) -> None:
         """Wait for QEMU's greeting; ask it what the live document needs and set what no option sets, in one write."""

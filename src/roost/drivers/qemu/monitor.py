@@ -10,6 +10,7 @@ from roost.contract import flags as F
 from roost.contract.domains import Monitor
 from roost.contract.references import DomainIdentity
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
+from roost.drivers.qemu.taints import CUSTOM_MONITOR, taint
 from roost.errors import From, InternalError
 
 #: VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP: the human monitor's language.
@@ -32,10 +33,7 @@ class QemuMonitor(Monitor):
         F.check(flags, COMMAND_HMP, "qemuDomainQemuMonitorCommandWithFiles", From.QEMU)
         record = self._context.table.get_active(domain)
         guest, monitor = require_guest(record), require_monitor(record)
-        if "custom-monitor" not in guest.taints:
-            guest.taints = (*guest.taints, "custom-monitor")
-            guest.log.taint(record.id, "custom-monitor")
-            self._context.save(record)
+        taint(self._context, record, guest, CUSTOM_MONITOR)
         if flags & COMMAND_HMP:
             answer = await monitor.execute("human-monitor-command", {"command-line": command}, descriptors=files)
             return str(answer), ()

@@ -194,7 +194,6 @@ class Supervisor:
         if not record.is_persistent and record.live is not None and not is_state_kept(record.live):
             remove_state(self.context.paths.tpms, uuid_text(record.uuid))
         table.deactivate(record)
-        record.messages = ()
         record.set_state(D.SHUTOFF, ending.reason)
         if not guest.starting:
             self.lifecycle(record, E.STOPPED, ending.detail)
