@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import subprocess
 import sys
@@ -11,14 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import document, raw
+from bench import document, guests, raw
 from bench.sides import MeasureError, Side
 
-from support.guests import domain_xml, guest_images
+from support.guests import domain_xml
 
 BATCH = 100
 MANY_STARTS = 20
-START_MEMORY_MIB = 64
 RUNNING = 30
 
 
@@ -64,6 +64,11 @@ MEASURES = (
     Measure("start-raw", "start, against raw QEMU", "ms", most_ratio=2.5),
     Measure("start-20", f"{MANY_STARTS} starts at once", "ms"),
     Measure("destroy", "destroy", "ms", most_ratio=0.05),
+    Measure("read-20", f"a small read while {MANY_STARTS} guests start, p99", "ms", most_ratio=0.5),
+    Measure("attach-detach", "attach and detach a disk", "ms", most_ratio=0.6),
+    Measure("suspend-resume", "suspend and resume", "ms", most_ratio=0.6),
+    Measure("snapshot", f"internal snapshot of a {guests.SAVED_MEMORY} MiB guest", "ms", most_ratio=0.9),
+    Measure("save-restore", f"save and restore of a {guests.SAVED_MEMORY} MiB guest", "ms", most_ratio=0.9),
     Measure("daemon-start", "daemon start with all definitions", "ms", most_ratio=1.0),
     Measure("memory-idle", "resident memory, idle", "MB", most=60),
     Measure("memory-definition", "resident memory of a definition", "KB", most=20),
@@ -78,6 +83,13 @@ RUNNING_ROWS = {
     "block-stats": "block_statistics",
     "memory-stats": "memory_statistics",
     "interface-stats": "interface_statistics",
+}
+#: Rows about one guest that runs, and what changes it. Each leaves it as it was.
+CHANGING_ROWS = {
+    "attach-detach": "attach_and_detach",
+    "suspend-resume": "suspend_and_resume",
+    "snapshot": "snapshot",
+    "save-restore": "save_and_restore",
 }
 UNITS = {"µs": 1e6, "ms": 1e3, "MB": 1e-6, "KB": 1e-3}
 
@@ -132,8 +144,10 @@ class Bench:
             self._capabilities()
         if self._wants("start", "start-raw", "destroy"):
             yield from self._starts()
-        if self._wants("start-20"):
+        if self._wants("start-20", "read-20"):
             yield from self._starts_at_once()
+        if self._wants(*CHANGING_ROWS):
+            yield from self._changes_of_a_guest()
         if self._wants(*RUNNING_ROWS):
             yield from self._statistics_of_guests()
         if self._wants("cli"):
@@ -184,7 +198,7 @@ class Bench:
 
     def _starts(self) -> Iterator[str]:
         guest = "bench-start"
-        self._each("start", "define", [domain_xml(guest, memory_mib=START_MEMORY_MIB)], keep=False)
+        self._each("start", "define", [domain_xml(guest, memory_mib=guests.MEMORY)], keep=False)
         for number in range(self._plan.rounds + 1):
             yield f"start and destroy, round {number} of {self._plan.rounds}"
             for side in self._sides:
@@ -212,20 +226,43 @@ class Bench:
         self.samples.copy("start", "start-raw", side.name)
 
     def _starts_at_once(self) -> Iterator[str]:
-        names = [f"bench-many-{number}" for number in range(MANY_STARTS)]
-        documents = [domain_xml(name, memory_mib=START_MEMORY_MIB) for name in names]
+        idle, *names = (f"bench-many-{number}" for number in range(MANY_STARTS + 1))
+        documents = [domain_xml(name, memory_mib=guests.MEMORY) for name in (idle, *names)]
         self._each("start-20", "define", documents, keep=False)
         for number in range(max(2, self._plan.rounds // 3)):
             yield f"{MANY_STARTS} starts at once, round {number + 1}"
             for side in self._sides:
                 self._one("start-20", side, "start_many", names)
                 self._one("start-20", side, "destroy", names, keep=False)
-        self._each("start-20", "undefine", names, keep=False)
+                if self._wants("read-20"):
+                    self._one("read-20", side, "reads_during_starts", idle, names)
+                    self._one("start-20", side, "destroy", names, keep=False)
+        self._each("start-20", "undefine", [idle, *names], keep=False)
+
+    def _changes_of_a_guest(self) -> Iterator[str]:
+        """Of a guest that has booted and idles."""
+        with contextlib.ExitStack() as stack:
+            shops = {side: guests.Workshop("bench-changed") for side in self._sides}
+            for side, shop in shops.items():
+                stack.callback(shop.close)
+                yield f"booting a guest of {side.name}"
+                side.ask("define", [shop.document()])
+                side.ask("start", shop.name)
+                shop.wait_until_booted()
+            for number in range(self._plan.rounds + 1):
+                yield f"changes of a guest, round {number} of {self._plan.rounds}"
+                for row, operation in CHANGING_ROWS.items():
+                    for side, shop in shops.items():
+                        if self._wants(row):
+                            self._one(row, side, operation, shop.name, shop.argument(row), keep=number > 0)
+            for side, shop in shops.items():
+                side.ask("destroy", [shop.name])
+                side.ask("undefine", [shop.name])
 
     def _statistics_of_guests(self) -> Iterator[str]:
         """Of guests that were started paused: what they do themselves is not measured."""
         names = [f"bench-stats-{number}" for number in range(RUNNING)]
-        documents = [busy_domain(name) for name in names]
+        documents = [guests.busy(name) for name in names]
         yield f"starting {RUNNING} guests on either side"
         self._each("statistics-30", "define", documents, keep=False)
         self._each("statistics-30", "start_many", names, keep=False)
@@ -256,7 +293,7 @@ class Bench:
         reading = self._reading_rows(names[len(names) // 2], uuids[len(names) // 2])
         if not self._wants("define", "undefine", "daemon-start", "memory-definition", *reading):
             return
-        documents = [definition(name, uuid_) for name, uuid_ in zip(names, uuids, strict=True)]
+        documents = [guests.definition(name, uuid_) for name, uuid_ in zip(names, uuids, strict=True)]
         for begin in range(0, len(names), BATCH):
             yield f"define, {begin} of {len(names)}"
             self._each("define", "define", documents[begin : begin + BATCH])
@@ -292,20 +329,3 @@ class Bench:
             idle = self.samples.median("memory-idle", side.name) or 0.0
             figure = (side.resident_bytes() - idle) / self._plan.definitions
             self.samples.add("memory-definition", side.name, [figure])
-
-
-def definition(name: str, uuid_: str) -> str:
-    """A domain of usual size that is never started."""
-    disks = tuple(Path(f"/var/lib/roost-bench/{name}-{disk}.img") for disk in range(3))
-    interface = "<interface type='user'><model type='virtio'/></interface>"
-    return domain_xml(name, uuid_=uuid_, disks=disks, interfaces=interface * 2)
-
-
-def busy_domain(name: str) -> str:
-    """A domain that has something to count: a disk, which all of them may read, and an interface of the host's."""
-    interface = "<interface type='ethernet'><model type='virtio'/></interface>"
-    disk = (
-        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{guest_images().kernel}'/>"
-        "<target dev='vda' bus='virtio'/><readonly/></disk>"
-    )
-    return domain_xml(name, memory_mib=START_MEMORY_MIB, interfaces=interface, devices=disk, graphics="")
