@@ -217,6 +217,10 @@ class QemuBackups(Backups):
             )
             stack.push_async_callback(monitor.batch, [("object-del", {"id": _TLS})])
             arguments["tls-creds"] = _TLS
+        # QEMU removes its socket, unless it is killed.
+        resources, sockets = require_guest(record).resources, _sockets(server)
+        resources.hold_files(sockets)
+        stack.callback(resources.keep_files, sockets)
         await monitor.execute("nbd-server-start", arguments)
         stack.push_async_callback(monitor.batch, [("nbd-server-stop", None)])
 
@@ -329,7 +333,7 @@ class QemuBackups(Backups):
         ]  # fmt: skip
         if not status.reuse and (status.pull or not completed):
             await asyncio.to_thread(_unlink, *files)
-        guest.resources.keep_files(files)
+        guest.resources.keep_files([*files, *(_sockets(backup.server) if backup.server is not None else ())])
         guest.blocks.backup = None
         long = record.job.long or LongJob(J.OPERATION_BACKUP)
         record.job.long = None
@@ -373,6 +377,10 @@ def _address(server: BackupServer) -> dict[str, Any]:
     if server.transport == "unix":
         return {"type": "unix", "data": {"path": server.socket}}
     return {"type": "inet", "data": {"host": server.name, "port": str(server.port)}}
+
+
+def _sockets(server: BackupServer) -> list[str]:
+    return [server.socket] if server.transport == "unix" and server.socket else []
 
 
 def _amounts(done: int, total: int, *, pull: bool) -> Measure:

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 #: Seconds a command may take unless its caller knows better.
 COMMAND_TIMEOUT = 30.0
 _READ_SIZE = 65536
+_ENDED = "QEMU has ended; the log of the domain may say why"
 
 Command = tuple[str, Mapping[str, Any] | None]
 
@@ -292,10 +293,10 @@ class QmpClient:
         except BlockingIOError:
             return
         except OSError as error:
-            self._end(QmpClosed(f"Unable to read from monitor: {error.strerror}"))
+            self._end(QmpClosed(f"Unable to read from monitor: {error.strerror}", hint=_ENDED))
             return
         if not data:
-            self._end(QmpClosed())
+            self._end(QmpClosed(hint=_ENDED))
             return
         self.overdue = False
         try:
