@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import subprocess
 import tempfile
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.daemon import RoostDaemon
+from support.daemon import RoostDaemon, read_up_to
 from support.peer import virsh, virsh_ok
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
@@ -29,15 +28,6 @@ def daemon(tmp_path: Path) -> Iterator[RoostDaemon]:
         virsh_ok(running.uri, "define", str(tmp_path / "saved.xml"))
         virsh_ok(running.uri, "start", "saved")
         yield running
-
-
-def read_up_to(descriptor: int, size: int) -> bytes:
-    """So much of what a save writes, and no more: QEMU has to wait with the rest."""
-    data = b""
-    while len(data) < size:
-        assert select.select([descriptor], [], [], 60)[0], f"nothing after {len(data)} bytes"
-        data += os.read(descriptor, min(4096, size - len(data)))
-    return data
 
 
 @pytest.mark.parametrize(

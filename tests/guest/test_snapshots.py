@@ -485,7 +485,8 @@ def test_another_daemon_finds_them_and_they_follow_the_name(root: Path) -> None:
 
 UEFI = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
 <features><acpi/></features><os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os>
-<devices><disk type='file'><driver name='qemu' type='qcow2'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>
+<devices><disk type='file'><driver name='qemu' type='qcow2'/><source file='{disk}'/>
+<target dev='vda' bus='virtio'/></disk>
 <tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices></domain>"""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from support import groups
+from support import groups, heard
 from support.peer import accepts
 
 START_SECONDS = 30.0
@@ -91,7 +92,9 @@ class RoostDaemon:
 
     def start(self) -> None:
         """Start the process and return when it accepts clients."""
-        command = [*self._prefix, sys.executable, "-m", "roost.daemon", "--root", str(self.root), *self._options]
+        # In tests, the daemon notes what it did.
+        program = [heard.__file__] if heard.VARIABLE in os.environ else ["-m", "roost.daemon"]
+        command = [*self._prefix, sys.executable, *program, "--root", str(self.root), *self._options]
         with (self.root / "daemon.out").open("ab") as out:
             self._process = subprocess.Popen(
                 command,
@@ -182,3 +185,12 @@ class RoostDaemon:
         self.end_guests()
         if self._made_root:
             shutil.rmtree(self.root, ignore_errors=True)
+
+
+def read_up_to(descriptor: int, size: int) -> bytes:
+    """So much of what a save writes, and no more: QEMU has to wait with the rest."""
+    data = b""
+    while len(data) < size:
+        assert select.select([descriptor], [], [], 60)[0], f"nothing after {len(data)} bytes"
+        data += os.read(descriptor, min(4096, size - len(data)))
+    return data

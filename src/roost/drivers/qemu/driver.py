@@ -100,6 +100,10 @@ class QemuDriver:
         dumper = Dumper(context, self._supervisor)
         self._supervisor.dump = dumper.dump_crashed
         checkpoints = QemuCheckpoints(context, block_jobs, checkpoint_store, domains.prepare)
+        self._snapshots = QemuSnapshots(
+            context, snapshot_store, domains.prepare, self._supervisor, launcher, block_jobs, images
+        )
+        self._recovery.settle_snapshots = self._snapshots.settle
         interfaces = {
             Node: QemuNode(context),
             Processors: QemuProcessors(documents, host.node),
@@ -125,9 +129,7 @@ class QemuDriver:
             DeviceLimits: QemuDeviceLimits(context),
             Blocks: QemuBlocks(context, block_jobs),
             Checkpoints: checkpoints,
-            Snapshots: QemuSnapshots(
-                context, snapshot_store, domains.prepare, self._supervisor, launcher, block_jobs, images
-            ),
+            Snapshots: self._snapshots,
             Backups: QemuBackups(context, block_jobs, checkpoints, checkpoint_store),
         }
         uri = "qemu:///system" if privileged else "qemu:///session"
@@ -154,6 +156,7 @@ class QemuDriver:
         self._context.host.ownership.directory(self._context.paths.nvram)
         self._recovery.load_definitions()
         await self._recovery.reconnect()
+        await self._snapshots.settle_inactive()
         self._restorer.find_images()
         await self._recovery.autostart(self._restorer.start)
 

@@ -81,6 +81,8 @@ class Recovery:
         self._launcher = launcher
         self._block_jobs = block_jobs
         self._unplugger = unplugger
+        #: Sees to snapshots that were not finished; given by the driver.
+        self.settle_snapshots: Callable[[GuestRecord], Awaitable[None]]
 
     def load_definitions(self) -> None:
         """Put every definition on disk into the table; their documents are read when needed."""
@@ -182,6 +184,7 @@ class Recovery:
                 await self._supervisor.stop(record, guest, DESTROYED)
                 return
             self._refresh(record, guest, status["status"])
+            await self.settle_snapshots(record)
             await undo_save(self._context, self._supervisor, record, guest, monitor)
             self._context.save(record)
             await self._block_jobs.take_up(record, guest)

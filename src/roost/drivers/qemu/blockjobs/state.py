@@ -109,14 +109,11 @@ class BlockState:
 
     def end_of(self, name: str) -> asyncio.Future[BlockJob]:
         """Resolves when the job is through and what follows it is done; an exception when the guest ends before."""
-        future: asyncio.Future[BlockJob] = asyncio.get_running_loop().create_future()
-        self._ends.setdefault(name, []).append(future)
-        return future
+        return _waiting(self._ends, name)
 
     def ready_of(self, name: str) -> asyncio.Future[BlockJob]:
         """Resolves when source and target of a running job are alike, or as `end_of`."""
-        future: asyncio.Future[BlockJob] = asyncio.get_running_loop().create_future()
-        self._readies.setdefault(name, []).append(future)
+        future = _waiting(self._readies, name)
         job = self.jobs.get(name)
         if job is not None and job.state == "ready":
             _resolve(self._readies, job)
@@ -137,6 +134,14 @@ class BlockState:
             for future in futures:
                 if not future.done():
                     future.set_exception(error)
+
+
+def _waiting(futures: dict[str, list[asyncio.Future[BlockJob]]], name: str) -> asyncio.Future[BlockJob]:
+    future: asyncio.Future[BlockJob] = asyncio.get_running_loop().create_future()
+    # Who waits may have heard of the guest's end from elsewhere before.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    futures.setdefault(name, []).append(future)
+    return future
 
 
 def _resolve(waiting: dict[str, list[asyncio.Future[BlockJob]]], job: BlockJob) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -23,6 +24,8 @@ from roost.engine.snapshots import SnapshotStore
 from roost.errors import From, OperationUnsupported
 from roost.model import snapshot as model
 from roost.model.snapshot import KeptSnapshot, Snapshot, SnapshotDisk
+
+log = logging.getLogger(__name__)
 
 
 class Deleter:
@@ -58,6 +61,8 @@ class Deleter:
                     return
                 plan = await self._plan(record, snapshot)
                 if not record.is_active or not plan.merges:
+                    if plan.merges:
+                        await asyncio.to_thread(self._store.put, record.name, _marked(snapshot, plan))
                     for merge in plan.merges:
                         await self._merger.merge_offline(record, merge)
                     await self._finish(record, snapshot, plan)
@@ -67,6 +72,13 @@ class Deleter:
         await self._wait(record, guest, plan, started)
         async with record.job("snapshot delete"):
             await self._finish(record, self._store.get(record.name, name), plan)
+
+    async def go_on(self, record: GuestRecord) -> None:
+        """Finish what an earlier daemon has begun to delete."""
+        for each in tuple(self._store.of(record.name).values()):
+            if any(disk.delete_in_progress for disk in each.disks):
+                log.warning("going on deleting the snapshot %s of %s", each.name, record.name)
+                await self._delete(record, each.name or "")
 
     async def _forget(self, record: GuestRecord, name: str) -> None:
         await asyncio.to_thread(self._store.forget, record.name, name)

@@ -43,11 +43,17 @@ class ExternalTaker:
         self._unfinished = Unfinished(context.paths.status)
 
     async def take(
-        self, record: GuestRecord, snapshot: Snapshot, flags: int, keep: Callable[[], None] | None
+        self,
+        record: GuestRecord,
+        snapshot: Snapshot,
+        flags: int,
+        keep: Callable[[], None] | None,
+        note: Callable[[dict[str, int]], None],
     ) -> Snapshot:
         """Inside the record's job. The snapshot as it became; on failure the guest goes on as before.
 
-        keep: copies what belongs to it beside the disks, while the guest stands still.
+        keep: copies what belongs to it beside the disks, while the guest stands still. note: puts on disk which
+        images, by the disks' targets, the guest is about to write to.
         """
         guest, monitor = require_guest(record), require_monitor(record)
         file = snapshot.memory.file if snapshot.memory is not None else None
@@ -64,6 +70,7 @@ class ExternalTaker:
                     await stack.enter_async_context(self._quiet(record, guest))
                 made = await stack.enter_async_context(AsyncExitStack())
                 overlays = await self._overlays.prepare(record, snapshot, made, reuse=bool(flags & S.CREATE_REUSE_EXT))
+                note({overlay.disk.target.dev: overlay.layer.number for overlay in overlays})
                 if writer is not None or manual or keep is not None:
                     live = bool(flags & S.CREATE_LIVE)
                     await stack.enter_async_context(self._still(record, guest, job, live=live, resume=not manual))

@@ -125,6 +125,10 @@ class Overlays:
         except QmpCommandError:
             await undo.aclose()
             raise
+        await self.adopt(record, overlays)
+
+    async def adopt(self, record: GuestRecord, overlays: Sequence[Overlay]) -> None:
+        """The guest writes to them: have the documents say so."""
         for overlay in overlays:
             now = self._jobs.find_disk(record, overlay.disk.target.dev)
             if now is not None:

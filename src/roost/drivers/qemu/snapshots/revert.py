@@ -27,6 +27,7 @@ from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
 from roost.drivers.qemu.snapshots.offline import OfflineImages
 from roost.drivers.qemu.snapshots.overlays import Overlays
 from roost.drivers.qemu.snapshots.take import nodes_of
+from roost.drivers.qemu.snapshots.unfinished import Note, Notes
 from roost.drivers.qemu.state.image import Image, Images
 from roost.drivers.qemu.state.restore import ImageSource
 from roost.drivers.qemu.supervisor import Supervisor
@@ -114,6 +115,7 @@ class Reverter:
         self._store = store
         self._images = images
         self._offline = OfflineImages(context)
+        self._notes = Notes(context.paths.status)
         self._companions = Companions(context.paths)
         self._fresh = FreshOverlays(overlays, store)
 
@@ -128,9 +130,10 @@ class Reverter:
             self._check_companions(record, snapshot, documents, flags)
         job = LongJob(J.OPERATION_SNAPSHOT_REVERT, refusal="cannot abort a revert to a snapshot")
         was_persistent = record.is_persistent
-        with record.job.watched(job), self._kept(record, documents.defined):
+        note = Note("revert", model.format_kept(snapshot))
+        with record.job.watched(job), self._kept(record, documents.defined), self._notes.noted(record.name, note):
             if model.is_external(snapshot):
-                await self._revert_external(record, snapshot, documents, flags)
+                await self._revert_external(record, snapshot, documents, note, flags)
             else:
                 await self._revert_internal(record, snapshot, documents, flags)
         if was_persistent:
@@ -201,13 +204,15 @@ class Reverter:
                     )
 
     async def _revert_external(
-        self, record: GuestRecord, snapshot: KeptSnapshot, documents: Documents, flags: int
+        self, record: GuestRecord, snapshot: KeptSnapshot, documents: Documents, note: Note, flags: int
     ) -> None:
         """New images on top of those that the snapshot keeps; what was written since goes unless others need it."""
         image = await self._memory_of(snapshot)
         before = await asyncio.to_thread(self._fresh.tops, record)
         async with AsyncExitStack() as stack:
             made, defined = await self._fresh.make(snapshot, documents.defined, stack)
+            files = tuple(source_path(part.source) or "" for part in made.disks if part.source is not None)
+            self._notes.write(record.name, replace(note, files=files))
             running = None
             if documents.running is not None:
                 running = self._fresh.above(made, documents.running)

@@ -16,6 +16,7 @@ from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.snapshots.delete import Deleter
+from roost.drivers.qemu.snapshots.interrupted import Interrupted
 from roost.drivers.qemu.snapshots.merge import Merger
 from roost.drivers.qemu.snapshots.overlays import Overlays
 from roost.drivers.qemu.snapshots.revert import Reverter
@@ -66,10 +67,28 @@ class QemuSnapshots(RecordSnapshots[Guest]):
     ) -> None:
         super().__init__(context.table, store)
         self._prepare = prepare
+        self._supervisor = supervisor
         overlays = Overlays(context, jobs)
+        self._interrupted = Interrupted(context, store, overlays)
         self._taker = Taker(context, supervisor, store, overlays)
         self._reverter = Reverter(context, supervisor, launcher, store, overlays, images)
         self._deleter = Deleter(context, store, Merger(context, jobs, overlays))
+
+    # -- the daemon has come back ----------------------------------------------------------
+
+    async def settle(self, record: GuestRecord) -> None:
+        """See to what an earlier daemon has not finished; of a running guest inside its job."""
+        await self._interrupted.settle(record)
+        if any(disk.delete_in_progress for each in self.store.of(record.name).values() for disk in each.disks):
+            self._supervisor.run(self._deleter.go_on(record), f"deleting a snapshot of {record.name}")
+
+    async def settle_inactive(self) -> None:
+        """The same for all domains that do not run."""
+        for record in self.table:
+            if not record.is_active:
+                await self.settle(record)
+
+    # -- contract.Snapshots ----------------------------------------------------------------
 
     async def create(self, domain: DomainIdentity, xml: str, flags: int) -> MomentRef:
         F.require(flags, _CURRENT, _REDEFINE, From.DOMAIN_SNAPSHOT)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
+from msgspec.structs import replace
+
 from roost.constants import domain as D
 from roost.constants import jobs as J
 from roost.constants import snapshot as S
@@ -22,6 +24,7 @@ from roost.drivers.qemu.snapshots.external import ExternalTaker, with_cookie
 from roost.drivers.qemu.snapshots.jobs import run_job
 from roost.drivers.qemu.snapshots.offline import OfflineImages
 from roost.drivers.qemu.snapshots.overlays import Overlays
+from roost.drivers.qemu.snapshots.unfinished import Note, Notes
 from roost.drivers.qemu.snapshots.writeback import written_early
 from roost.drivers.qemu.state.image import at_rest
 from roost.drivers.qemu.state.migration import announce, check_blockers
@@ -50,6 +53,7 @@ class Taker:
         self._supervisor = supervisor
         self._store = store
         self._overlays = overlays
+        self._notes = Notes(context.paths.status)
         self._companions = Companions(context.paths)
         self._offline = OfflineImages(context)
         self._external = ExternalTaker(context, supervisor, overlays)
@@ -72,10 +76,12 @@ class Taker:
         keep: Callable[[], None] | None = partial(self._companions.keep, document, record.name, name)
         if flags & S.CREATE_NO_METADATA or not self._companions.of(document, record.name, name):
             keep = None
+        note = _note(snapshot, flags)
         try:
-            snapshot = await self._take(record, snapshot, flags, keep, external=external)
-            if not flags & S.CREATE_NO_METADATA:
-                await asyncio.to_thread(self._store.keep, record.name, snapshot)
+            with self._notes.noted(record.name, note):
+                snapshot = await self._take(record, snapshot, flags, keep, note, external=external)
+                if not flags & S.CREATE_NO_METADATA:
+                    await asyncio.to_thread(self._store.keep, record.name, snapshot)
         except BaseException:
             if keep is not None:
                 self._companions.forget(document, record.name, name)
@@ -83,7 +89,14 @@ class Taker:
         return name
 
     async def _take(
-        self, record: GuestRecord, snapshot: Snapshot, flags: int, keep: Callable[[], None] | None, *, external: bool
+        self,
+        record: GuestRecord,
+        snapshot: Snapshot,
+        flags: int,
+        keep: Callable[[], None] | None,
+        note: Note,
+        *,
+        external: bool,
     ) -> Snapshot:
         """The snapshot as it became. keep: copies what belongs to it beside the disks, while the guest stands still."""
         if not record.is_active:
@@ -92,7 +105,11 @@ class Taker:
             await self._take_offline(record, snapshot, flags, external=external)
             return snapshot
         if external:
-            return await self._external.take(record, snapshot, flags, keep)
+
+            def write(numbers: dict[str, int]) -> None:
+                self._notes.write(record.name, replace(note, numbers=numbers))
+
+            return await self._external.take(record, snapshot, flags, keep, write)
         return await self._take_internal(record, snapshot, flags, keep)
 
     def _completed(self, record: GuestRecord, wanted: Snapshot, flags: int) -> Snapshot:
@@ -156,6 +173,16 @@ class Taker:
                 if flags & S.CREATE_HALT:
                     await end(self._supervisor, record, guest)
         return snapshot
+
+
+def _note(snapshot: Snapshot, flags: int) -> Note:
+    """What is to be known of it if the daemon dies: the files that are there only because of it among that."""
+    memory = snapshot.memory.file if snapshot.memory is not None else None
+    images = [source_path(part.source) for part in snapshot.disks if isinstance(part.source, FileSource)]
+    wanted = [memory, *images]
+    files = tuple(path for path in wanted if path is not None and not os.path.lexists(path))
+    document = model.format_kept(model.kept(snapshot, active=True))
+    return Note("take", document, metadata=not flags & S.CREATE_NO_METADATA, files=files)
 
 
 def nodes_of(live: Domain, snapshot: Snapshot) -> list[str]:

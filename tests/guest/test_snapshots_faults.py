@@ -1,0 +1,218 @@
+"""Snapshots that the daemon, QEMU or the disk does not live through."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from support.daemon import RoostDaemon, read_up_to
+from support.peer import virsh, virsh_ok
+
+pytestmark = [pytest.mark.guest, pytest.mark.root]
+
+DOCUMENT = """<domain type='qemu'><name>cut</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
+<disk type='file'><driver name='qemu' type='qcow2'/><source file='{}/a.qcow2'/><target dev='vda' bus='virtio'/></disk>
+<disk type='file'><driver name='qemu' type='qcow2'/><source file='{}/b.qcow2'/><target dev='vdb' bus='virtio'/></disk>
+</devices></domain>"""
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[RoostDaemon]:
+    with RoostDaemon() as running:
+        made(running, running.root, tmp_path)
+        yield running
+
+
+def made(daemon: RoostDaemon, images: Path, scratch: Path) -> None:
+    """A running domain `cut` whose images are there."""
+    for name in "ab":
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", images / f"{name}.qcow2", "8M"], check=True)
+        (images / f"{name}.qcow2").chmod(0o666)
+    (scratch / "cut.xml").write_text(DOCUMENT.format(images, images))
+    virsh_ok(daemon.uri, "define", str(scratch / "cut.xml"))
+    virsh_ok(daemon.uri, "start", "cut")
+
+
+def listed(daemon: RoostDaemon, *options: str) -> list[str]:
+    return virsh_ok(daemon.uri, "snapshot-list", "cut", "--name", *options).split()
+
+
+def in_image(path: Path) -> list[str]:
+    """The internal snapshots that an image has."""
+    answer = subprocess.run(["qemu-img", "info", "-U", "--output=json", path], capture_output=True, check=True)
+    return [each["name"] for each in msgspec.json.decode(answer.stdout).get("snapshots", ())]
+
+
+def sources(daemon: RoostDaemon, *options: str) -> list[str]:
+    table = virsh_ok(daemon.uri, "domblklist", "cut", *options).splitlines()
+    return [line.split()[1] for line in table if line.strip()]
+
+
+def opened(daemon: RoostDaemon) -> list[str]:
+    """What QEMU writes to."""
+    answer = virsh_ok(daemon.uri, "qemu-monitor-command", "cut", '{"execute": "query-block"}')
+    entries = msgspec.json.decode(answer)["return"]
+    return sorted(entry["inserted"]["file"] for entry in entries if "inserted" in entry)
+
+
+def killed_after(daemon: RoostDaemon, seconds: float, *words: str) -> None:
+    """Kill the daemon so long after a command was sent, and start it again."""
+    client = threading.Thread(target=virsh, args=(daemon.uri, *words))
+    client.start()
+    client.join(seconds)
+    daemon.kill()
+    client.join()
+    daemon.start()
+    # What is left to do for the guest is done in its turn.
+    virsh_ok(daemon.uri, "domjobinfo", "cut")
+    virsh_ok(daemon.uri, "setmem", "cut", "32M", "--config")
+
+
+def check(daemon: RoostDaemon) -> None:
+    """Documents, images and QEMU agree; the guest runs."""
+    assert virsh_ok(daemon.uri, "domstate", "cut").strip() == "running"
+    assert opened(daemon) == sources(daemon) == sources(daemon, "--inactive")
+    internal = listed(daemon, "--internal")
+    assert [in_image(daemon.root / f"{name}.qcow2") for name in "ab"] == [internal, internal]
+    used = {Path(path).name for path in sources(daemon)}
+    below = {f"{disk}.{name}" for disk in "ab" for name in listed(daemon, "--external")}
+    there = {path.name for path in daemon.root.glob("?.*")}
+    assert there == {"a.qcow2", "b.qcow2", *used, *below}
+    assert not list((daemon.root / "run" / "qemu").glob("*.snapshot"))
+
+
+def test_a_daemon_killed_while_snapshots_are_taken_and_deleted(daemon: RoostDaemon) -> None:
+    for number in range(6):
+        killed_after(daemon, 0.004 + 0.008 * number, "snapshot-create-as", "cut", f"i{number}")
+        check(daemon)
+    for name in listed(daemon)[:2]:
+        killed_after(daemon, 0.03, "snapshot-delete", "cut", name)
+        check(daemon)
+    for number in range(6):
+        killed_after(daemon, 0.006 + 0.008 * number, "snapshot-create-as", "cut", f"e{number}", "--disk-only")
+        check(daemon)
+    virsh_ok(daemon.uri, "snapshot-create-as", "cut", "last", "--disk-only")
+    virsh_ok(daemon.uri, "snapshot-delete", "cut", "last")
+    check(daemon)
+
+
+def test_a_daemon_killed_while_memory_is_written(daemon: RoostDaemon) -> None:
+    pipe = daemon.root / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    client = threading.Thread(
+        target=virsh, args=(daemon.uri, "snapshot-create-as", "cut", "m", "--memspec", f"{pipe},snapshot=external")
+    )
+    client.start()
+    try:
+        read_up_to(reader, 80_000)
+        daemon.kill()
+    finally:
+        os.close(reader)
+        client.join()
+    daemon.start()
+    virsh_ok(daemon.uri, "setmem", "cut", "32M", "--config")
+    assert "the daemon ended while it took the snapshot m of cut; there is none" in daemon.log
+    check(daemon)
+    assert listed(daemon) == []
+    virsh_ok(daemon.uri, "snapshot-create-as", "cut", "m", "--memspec", f"{daemon.root}/memory,snapshot=external")
+    virsh_ok(daemon.uri, "snapshot-revert", "cut", "m")
+    assert virsh_ok(daemon.uri, "domstate", "cut").strip() == "running"
+
+
+def test_a_qemu_that_is_killed_while_memory_is_written(daemon: RoostDaemon) -> None:
+    pipe = daemon.root / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    answers: list[str] = []
+
+    def ask() -> None:
+        words = ("snapshot-create-as", "cut", "m", "--memspec", f"{pipe},snapshot=external")
+        answers.append(virsh(daemon.uri, *words).stderr)
+
+    client = threading.Thread(target=ask)
+    client.start()
+    try:
+        read_up_to(reader, 80_000)
+        (guest,) = daemon.guest_pids()
+        os.kill(guest, signal.SIGKILL)
+        client.join()
+    finally:
+        os.close(reader)
+    assert "domain is not running" in answers[0]
+    assert virsh_ok(daemon.uri, "domstate", "cut", "--reason").strip() == "shut off (crashed)"
+    assert listed(daemon) == []
+    assert {path.name for path in daemon.root.glob("?.*")} == {"a.qcow2", "b.qcow2"}
+    virsh_ok(daemon.uri, "start", "cut")
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system with room for little more than two empty images."""
+    place = Path(tempfile.mkdtemp(prefix="roost-full-", dir="/tmp"))
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], check=False).returncode:
+        place.rmdir()
+        pytest.skip("no file system may be mounted here")
+    try:
+        place.chmod(0o777)
+        yield place
+    finally:
+        with contextlib.suppress(OSError):
+            subprocess.run(["umount", "-l", place], check=False)
+            place.rmdir()
+
+
+def test_a_disk_without_room(small_disk: Path, tmp_path: Path) -> None:
+    with RoostDaemon() as daemon:
+        made(daemon, small_disk, tmp_path)
+        there = sorted(path.name for path in small_disk.iterdir())
+        filler = small_disk / "filler"
+        room = os.statvfs(small_disk)
+        filler.write_bytes(bytes(room.f_bavail * room.f_frsize - (300 << 10)))
+        answer = virsh(daemon.uri, "snapshot-create-as", "cut", "i")
+        assert answer.returncode == 1
+        assert virsh_ok(daemon.uri, "domstate", "cut").strip() == "running"
+        assert listed(daemon) == []
+        assert in_image(small_disk / "a.qcow2") == []
+        answer = virsh(
+            daemon.uri, "snapshot-create-as", "cut", "m", "--memspec", f"{small_disk}/memory,snapshot=external"
+        )
+        assert answer.returncode == 1
+        assert virsh_ok(daemon.uri, "domstate", "cut").strip() == "running"
+        filler.unlink()
+        assert sorted(path.name for path in small_disk.iterdir()) == there
+        virsh_ok(daemon.uri, "snapshot-create-as", "cut", "e", "--disk-only")
+        virsh_ok(daemon.uri, "destroy", "cut")
+
+
+def test_clients_that_do_opposite_things(daemon: RoostDaemon) -> None:
+    """Each is done or refused; in the end documents, images and QEMU agree."""
+
+    def act(words: list[tuple[str, ...]]) -> None:
+        for each in words:
+            virsh(daemon.uri, *each)
+
+    names = ("one", "two")
+    work: list[list[tuple[str, ...]]] = [
+        [("snapshot-create-as", "cut", name, *options) for name in names * 3 for options in ((), ("--disk-only",))],
+        [("snapshot-delete", "cut", name) for name in names * 6],
+        [(word, "cut") for word in ("suspend", "resume") * 6],
+    ]
+    clients = [threading.Thread(target=act, args=(each,)) for each in work]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    virsh(daemon.uri, "resume", "cut")
+    assert virsh_ok(daemon.uri, "domstate", "cut").strip() == "running"
+    assert opened(daemon) == sources(daemon) == sources(daemon, "--inactive")
