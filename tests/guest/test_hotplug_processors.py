@@ -112,7 +112,7 @@ def test_definition_of_processors(root: Path) -> None:
             await vcpus.set_one(ref, "0", 0, CONFIG)
         ref = await world.get(Lifecycle).create(ref, 0)
         with pytest.raises(OperationUnsupported, match="maximum vcpu count of a live domain can't be modified"):
-            await vcpus.set_count(ref, 4, LIVE | D.VCPU_MAXIMUM)
+            await vcpus.set_count(ref, 4, LIVE | CONFIG | D.VCPU_MAXIMUM)
 
     run(root, scenario)
 

@@ -1,4 +1,4 @@
-"""I/O threads in documents, and what can be set of a running one. Dry."""
+"""What can be set of an I/O thread. Dry."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from msgspec.structs import replace
 from roost.constants import domain as D
 from roost.constants import typed_params as T
 from roost.contract.typed_params import TypedParam, checked
+from roost.engine.edits.iothreads import known, listed
 from roost.errors import ConfigUnsupported, From, InvalidArg, OperationInvalid, OperationUnsupported
 from roost.model.domain import Domain
-from roost.model.domain.devices.controller import Controller
-from roost.model.domain.processors import IoThread
 
 Values = Mapping[str, int]
 
@@ -29,58 +28,12 @@ _MIN, _MAX = D.IOTHREAD_THREAD_POOL_MIN, D.IOTHREAD_THREAD_POOL_MAX
 _INT_MAX = 2**31 - 1
 
 
-def listed(document: Domain) -> tuple[IoThread, ...]:
-    """The threads, those that the document only counts too."""
-    if document.iothread_ids:
-        return document.iothread_ids
-    return tuple(IoThread(id=number) for number in range(1, (document.iothreads or 0) + 1))
-
-
-def _with(document: Domain, threads: Sequence[IoThread]) -> Domain:
-    # A count says enough of threads that are numbered from 1 on.
-    plain = list(threads) == [IoThread(id=n + 1) for n in range(len(threads))]
-    return replace(document, iothreads=len(threads) or None, iothread_ids=() if plain else tuple(threads))
-
-
-def added(document: Domain, id: int) -> Domain:
-    """The document with one more. Raises InvalidArg for an id that is taken."""
-    threads = listed(document)
-    if any(thread.id == id for thread in threads):
-        taken = ", ".join(str(thread.id) for thread in threads)
-        raise InvalidArg(f"an IOThread is already using iothread_id '{id}'", domain=From.DOMAIN, hint=f"taken: {taken}")
-    return replace(document, iothreads=len(threads) + 1, iothread_ids=(*threads, IoThread(id=id)))
-
-
-def removed(document: Domain, id: int) -> Domain:
-    """The document without it. Raises InvalidArg for one that is not there or serves a device."""
-    threads = listed(document)
-    if all(thread.id != id for thread in threads):
-        raise InvalidArg(f"cannot find IOThread '{id}' in iothreadids list", domain=From.DOMAIN, hint=_known(threads))
-    for disk in document.devices.disks:
-        driver = disk.driver
-        if driver is not None and (driver.iothread == id or any(each.id == id for each in driver.iothreads)):
-            raise InvalidArg(
-                f"cannot remove IOThread {id} since it is being used by disk '{disk.target.dev}'", domain=From.DOMAIN
-            )
-    if any(_serves(id, controller) for controller in document.devices.controllers):
-        raise InvalidArg(f"cannot remove IOThread '{id}' since it is being used by controller", domain=From.DOMAIN)
-    return _with(document, [thread for thread in threads if thread.id != id])
-
-
-def _serves(id: int, controller: Controller) -> bool:
-    return controller.driver is not None and controller.driver.iothread == id
-
-
-def _known(threads: Sequence[IoThread]) -> str:
-    return "there are " + (", ".join(str(thread.id) for thread in threads) or "none")
-
-
 def changed(document: Domain, id: int, values: Values) -> Domain:
     """The document with a thread's bounds. Raises InvalidArg, and OperationInvalid for bounds that cross."""
     threads = listed(document)
     found = next((thread for thread in threads if thread.id == id), None)
     if found is None:
-        raise InvalidArg(f"cannot find IOThread '{id}' in iothreadids", domain=From.QEMU, hint=_known(threads))
+        raise InvalidArg(f"cannot find IOThread '{id}' in iothreadids", domain=From.QEMU, hint=known(threads))
     least = values.get(_MIN, -1 if found.thread_pool_min is None else found.thread_pool_min)
     most = values.get(_MAX, -1 if found.thread_pool_max is None else found.thread_pool_max)
     if least > most:
@@ -141,4 +94,4 @@ def properties(found: Values, current_max: int) -> Iterator[tuple[str, int]]:
             yield name.replace("_", "-"), found[name]
 
 
-__all__ = ["added", "changed", "check_config", "check_live", "listed", "properties", "removed", "values"]
+__all__ = ["changed", "check_config", "check_live", "properties", "values"]

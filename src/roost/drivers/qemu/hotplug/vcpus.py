@@ -21,6 +21,8 @@ from roost.drivers.qemu.tuning.change import require_live, save_definition
 from roost.drivers.qemu.tuning.plan import present_vcpus
 from roost.drivers.qemu.tuning.start import iothread_numbers, tune_iothread, tune_vcpu
 from roost.engine.affect import affected
+from roost.engine.edits import iothreads as threads
+from roost.engine.edits import processors
 from roost.errors import From, InvalidArg, OperationTimeout, OperationUnsupported
 from roost.model.domain import Domain
 from roost.model.domain.cpuset import parse_cpus
@@ -56,7 +58,7 @@ class QemuVcpus(Vcpus):
             changed = None
             if config:
                 _check_count(record.config, count, "persistent")
-                changed = P.with_count(record.config, count, hotpluggable=bool(flags & D.VCPU_HOTPLUGGABLE))
+                changed = processors.with_count(record.config, count, hotpluggable=bool(flags & D.VCPU_HOTPLUGGABLE))
             if live:
                 chosen, enable = P.choose(await self._entities(record), require_live(record)[1], count)
                 for entity in chosen:
@@ -71,7 +73,7 @@ class QemuVcpus(Vcpus):
                 domain=From.QEMU,
                 hint="--config changes it for the next start",
             )
-        await save_definition(self._context, record, P.with_maximum(record.config, count))
+        await save_definition(self._context, record, processors.with_maximum(record.config, count))
 
     async def set_one(self, domain: DomainIdentity, vcpus: str, state: int, flags: int) -> None:
         F.check(flags, _IMPACT, "qemuDomainSetVcpu", From.QEMU)
@@ -138,7 +140,7 @@ class QemuVcpus(Vcpus):
         """A processor that the guest has let go of when nobody waited for it any more."""
         first = int(str(data["device"]).removeprefix("vcpu"))
         present = {number for entity in await self._entities(record) if entity.present for number in entity.numbers}
-        listed = P.states(require_live(record)[1])
+        listed = processors.states(require_live(record)[1])
         gone = [state.id for state in listed if state.id >= first and state.enabled and state.id not in present]
         await self._left(record, guest, gone)
 
@@ -146,11 +148,11 @@ class QemuVcpus(Vcpus):
 
     async def add_iothread(self, domain: DomainIdentity, id: int, flags: int) -> None:
         F.check(flags, _IMPACT, "qemuDomainAddIOThread", From.QEMU)
-        await self._change(domain, flags, id, lambda document: iothreads.added(document, id), self._make_iothread)
+        await self._change(domain, flags, id, lambda document: threads.added(document, id), self._make_iothread)
 
     async def delete_iothread(self, domain: DomainIdentity, id: int, flags: int) -> None:
         F.check(flags, _IMPACT, "qemuDomainDelIOThread", From.QEMU)
-        await self._change(domain, flags, id, lambda document: iothreads.removed(document, id), self._end_iothread)
+        await self._change(domain, flags, id, lambda document: threads.removed(document, id), self._end_iothread)
 
     async def set_iothread(self, domain: DomainIdentity, id: int, params: Sequence[TypedParam], flags: int) -> None:
         F.check(flags, _IMPACT, "qemuDomainSetIOThreadParams", From.QEMU)
@@ -213,7 +215,7 @@ class QemuVcpus(Vcpus):
 
 
 def _check_count(document: Domain, count: int, which: str) -> None:
-    most = P.maximum(document)
+    most = processors.maximum(document)
     if count > most:
         raise InvalidArg(
             f"requested vcpus is greater than max allowable vcpus for the {which} domain: {count} > {most}",
@@ -222,7 +224,7 @@ def _check_count(document: Domain, count: int, which: str) -> None:
 
 
 def _check_number(document: Domain, numbers: set[int], which: str) -> None:
-    if max(numbers) >= P.maximum(document):
+    if max(numbers) >= processors.maximum(document):
         raise InvalidArg(f"vcpu {max(numbers)} is not present in {which} config", domain=From.QEMU)
 
 

@@ -1,52 +1,20 @@
-"""Limits of single interfaces: what libvirt's parameters make of <bandwidth>. Dry."""
+"""Which interfaces can be bounded, and what that is to the host."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from msgspec.structs import replace
+from collections.abc import Mapping
 
 from roost.constants import domain as D
-from roost.constants import typed_params as T
-from roost.contract.typed_params import TypedParam, uint
-from roost.errors import ConfigUnsupported, From, InvalidArg, OperationUnsupported
-from roost.host.api import Rate as HostRate
-from roost.model.domain import Domain
+from roost.errors import ConfigUnsupported, From, OperationUnsupported
+from roost.host.api import Rate
 from roost.model.domain.devices.interface import Interface, InterfaceBandwidth
-from roost.model.shared.bandwidth import Rate
 
-#: The parameters: direction and field, in the order of libvirt's answer.
-_FIELDS: Mapping[str, tuple[str, str]] = {
-    D.BANDWIDTH_IN_AVERAGE: ("inbound", "average"),
-    D.BANDWIDTH_IN_PEAK: ("inbound", "peak"),
-    D.BANDWIDTH_IN_BURST: ("inbound", "burst"),
-    D.BANDWIDTH_IN_FLOOR: ("inbound", "floor"),
-    D.BANDWIDTH_OUT_AVERAGE: ("outbound", "average"),
-    D.BANDWIDTH_OUT_PEAK: ("outbound", "peak"),
-    D.BANDWIDTH_OUT_BURST: ("outbound", "burst"),
-}
-PARAMETERS: Mapping[str, int] = dict.fromkeys(_FIELDS, T.UINT)
 #: The types whose interface on the host can be shaped.
 _SHAPED = frozenset(("bridge", "network", "direct", "ethernet"))
 
 
-def find_interface(document: Domain, device: str) -> Interface:
-    """By its MAC address or its name on the host. Raises InvalidArg."""
-    for interface in document.devices.interfaces:
-        name = interface.target.dev if interface.target is not None else None
-        if device.lower() == (interface.mac or "").lower() or (name and name == device):
-            return interface
-    raise InvalidArg(
-        f"'{device}' is not a known interface", domain=From.DOMAIN, hint="name its target device or MAC address"
-    )
-
-
-def merged(interface: Interface, values: Mapping[str, int]) -> InterfaceBandwidth | None:
-    """The limits with `values` set: a direction with an average (or a floor) is replaced whole, with 0 it is removed.
-
-    Raises ConfigUnsupported for an interface that cannot be shaped, OperationUnsupported for a floor.
-    """
+def check(interface: Interface, values: Mapping[str, int]) -> None:
+    """Raises ConfigUnsupported for an interface that cannot be shaped, OperationUnsupported for a floor."""
     if interface.type not in _SHAPED:
         text = f"setting bandwidth on interfaces of type '{interface.type}' is not implemented yet"
         raise ConfigUnsupported(text, domain=From.QEMU, hint=f"of type {', '.join(sorted(_SHAPED))} it can be set")
@@ -56,41 +24,16 @@ def merged(interface: Interface, values: Mapping[str, int]) -> InterfaceBandwidt
             "interface type 'network' with forward type 'nat', 'route', 'open' or none",
             domain=From.QEMU,
         )
-    before = interface.bandwidth or InterfaceBandwidth()
-    changes: dict[str, Any] = {}
-    for direction in ("inbound", "outbound"):
-        given = {field: values[name] for name, (way, field) in _FIELDS.items() if way == direction and name in values}
-        if given.get("average") or given.get("floor"):
-            changes[direction] = Rate(**{field: value or None for field, value in given.items()})
-        elif "average" in given or "floor" in given:
-            changes[direction] = None
-    after = replace(before, **changes)
-    return None if after == InterfaceBandwidth() else after
 
 
-def with_bandwidth(document: Domain, interface: Interface, bandwidth: InterfaceBandwidth | None) -> Domain:
-    """The document with the limits of an interface changed."""
-    interfaces = tuple(
-        replace(each, bandwidth=bandwidth) if each.mac == interface.mac else each
-        for each in document.devices.interfaces
-    )
-    return replace(document, devices=replace(document.devices, interfaces=interfaces))
-
-
-def rates(interface: Interface, bandwidth: InterfaceBandwidth | None) -> tuple[HostRate | None, HostRate | None]:
+def rates(interface: Interface, bandwidth: InterfaceBandwidth | None) -> tuple[Rate | None, Rate | None]:
     """(sent, received) as the host sees them: of a tap the other way round than its guest does."""
     own = bandwidth or InterfaceBandwidth()
     inbound, outbound = (
-        None if rate is None else HostRate(rate.average or 0, rate.peak or 0, rate.burst or 0)
+        None if rate is None else Rate(rate.average or 0, rate.peak or 0, rate.burst or 0)
         for rate in (own.inbound, own.outbound)
     )
     return (outbound, inbound) if interface.type == "direct" else (inbound, outbound)
 
 
-def shown(bandwidth: InterfaceBandwidth | None) -> Sequence[TypedParam]:
-    """All parameters."""
-    own = bandwidth or InterfaceBandwidth()
-    return [uint(name, getattr(getattr(own, way), field, None) or 0) for name, (way, field) in _FIELDS.items()]
-
-
-__all__ = ["PARAMETERS", "find_interface", "merged", "rates", "shown", "with_bandwidth"]
+__all__ = ["check", "rates"]

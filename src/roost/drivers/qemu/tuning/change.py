@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
-
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from roost.constants import domain_events as E
 from roost.contract.references import DomainIdentity
@@ -17,7 +15,6 @@ from roost.engine.affect import affected
 from roost.engine.definitions import redefine
 from roost.errors import From, OperationInvalid
 from roost.model.domain import Domain
-from roost.model.domain.tuning import CpuTune
 
 Edit = Callable[[Domain], Domain]
 
@@ -71,10 +68,4 @@ async def save_definition(context: Context, record: GuestRecord, document: Domai
         await redefine(context.store, record, document)
 
 
-def with_cputune(document: Domain, **changes: Any) -> Domain:
-    """The document with fields of <cputune> changed."""
-    tune = replace(document.cputune or CpuTune(), **changes)
-    return replace(document, cputune=None if tune == CpuTune() else tune)
-
-
-__all__ = ["Change", "change", "require_live", "save_definition", "with_cputune"]
+__all__ = ["Change", "change", "require_live", "save_definition"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,27 +14,27 @@ from roost.constants import typed_params as T
 from roost.contract import flags as F
 from roost.contract.references import DomainIdentity
 from roost.contract.tuning import DeviceLimits
-from roost.contract.typed_params import TypedParam, boolean, checked, string
+from roost.contract.typed_params import TypedParam, checked, string
 from roost.drivers.qemu.context import Context, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.plan.blocks import backend_id, throttle
 from roost.drivers.qemu.qmp import QmpCommandError
-from roost.drivers.qemu.tuning import bandwidth as B
+from roost.drivers.qemu.tuning import bandwidth as shaping
 from roost.drivers.qemu.tuning import throttling
 from roost.drivers.qemu.tuning.change import Change, change, require_live, save_definition
 from roost.drivers.qemu.tuning.start import threads_of
 from roost.engine.affect import affected, choose
+from roost.engine.edits import bandwidth, perf
+from roost.engine.edits import memory as sizes
+from roost.engine.edits import throttling as limits
 from roost.errors import From, InternalError, InvalidArg, OperationInvalid, RoostError
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk, IoTune
 from roost.model.domain.devices.interface import InterfaceBandwidth
 from roost.model.domain.devices.memory import VirtioMem
-from roost.model.domain.tuning import Perf, PerfEvent, PerfEventName
 
 _AFFECT = D.AFFECT_LIVE | D.AFFECT_CONFIG
 _READ = _AFFECT | T.STRING_OKAY
-#: The counters, in the order of libvirt's answer.
-_EVENTS: tuple[PerfEventName, ...] = get_args(PerfEventName)
 #: Seconds a guest's QEMU has to answer a question.
 _DEADLINE = 5.0
 
@@ -52,30 +52,30 @@ class QemuDeviceLimits(DeviceLimits):
         record = self._context.table.get(domain)
         document = choose(record, flags)
         if disk is None:
-            return throttling.shown(None)
-        found = throttling.find_disk(document, disk)
+            return limits.shown(None)
+        found = limits.find_disk(document, disk)
         if document is not record.live:
             if found is None:
                 raise InvalidArg(
                     f"disk '{disk}' was not found in the domain config", domain=From.QEMU, hint=_targets(document)
                 )
-            return throttling.shown(found.iotune)
+            return limits.shown(found.iotune)
         found = _require_disk(document, disk)
-        if throttling.is_empty(found):
-            return throttling.shown(found.iotune)
+        if limits.is_empty(found):
+            return limits.shown(found.iotune)
         answer = await require_monitor(record).execute("query-block", deadline=_DEADLINE)
         inserted = next((each.get("inserted") for each in answer if each.get("qdev") == backend_id(found)), None)
-        return throttling.shown(throttling.from_qemu(inserted) if inserted else found.iotune)
+        return limits.shown(throttling.from_qemu(inserted) if inserted else found.iotune)
 
     async def set_block_io_tune(
         self, domain: DomainIdentity, disk: str, params: Sequence[TypedParam], flags: int
     ) -> None:
         F.check(flags, _AFFECT, "qemuDomainSetBlockIoTune", From.QEMU)
-        values = checked(params, throttling.PARAMETERS)
+        values = checked(params, limits.PARAMETERS)
         record = self._context.table.get(domain)
         async with record.job("tune"):
             live, config = affected(record, flags)
-            throttling.check(values)
+            limits.check(values)
             definition = _with_limits(record.config, disk, values) if config else None
             if live:
                 await self._throttle(record, disk, values)
@@ -90,10 +90,10 @@ class QemuDeviceLimits(DeviceLimits):
         tune = throttling.merged(document, disk, values, live=True)
         # A drive without a medium gets its limits with the next one.
         arguments = throttle(replace(disk, iotune=tune or IoTune()))
-        if arguments is not None and not throttling.is_empty(disk):
+        if arguments is not None and not limits.is_empty(disk):
             await require_monitor(record).execute("block_set_io_throttle", arguments)
         _still_runs(record, guest)
-        record.live = throttling.with_iotune(record.document, disk, tune)
+        record.live = limits.with_iotune(record.document, disk, tune)
         self._context.save(record)
 
     # -- interfaces
@@ -101,35 +101,36 @@ class QemuDeviceLimits(DeviceLimits):
     def interface_parameters(self, domain: DomainIdentity, device: str | None, flags: int) -> Sequence[TypedParam]:
         F.check(flags, _READ, "qemuDomainGetInterfaceParameters", From.QEMU)
         document = choose(self._context.table.get(domain), flags)
-        return B.shown(B.find_interface(document, device).bandwidth if device is not None else None)
+        return bandwidth.shown(bandwidth.find_interface(document, device).bandwidth if device is not None else None)
 
     async def set_interface_parameters(
         self, domain: DomainIdentity, device: str, params: Sequence[TypedParam], flags: int
     ) -> None:
         F.check(flags, _AFFECT, "qemuDomainSetInterfaceParameters", From.QEMU)
-        values = checked(params, B.PARAMETERS)
+        values = checked(params, bandwidth.PARAMETERS)
 
         def edit(document: Domain) -> Domain:
-            interface = B.find_interface(document, device)
-            return B.with_bandwidth(document, interface, B.merged(interface, values))
+            interface = bandwidth.find_interface(document, device)
+            shaping.check(interface, values)
+            return bandwidth.with_bandwidth(document, interface, bandwidth.merged(interface, values))
 
         def act(guest: Guest, live: Domain) -> None:
-            interface = B.find_interface(live, device)
+            interface = bandwidth.find_interface(live, device)
             name = interface.target.dev if interface.target is not None else None
             if not name:
                 raise InternalError("the interface has no device on the host", domain=From.QEMU)
             network = self._context.host.network
             switched = interface.virtualport is not None and interface.virtualport.type == "openvswitch"
 
-            def shape(bandwidth: InterfaceBandwidth | None) -> None:
-                sent, received = B.rates(interface, bandwidth)
+            def shape(wanted: InterfaceBandwidth | None) -> None:
+                sent, received = shaping.rates(interface, wanted)
                 if switched:
                     network.shape_port(name, live.uuid or "", sent=sent, received=received)
                 else:
                     network.shape(name, sent=sent, received=received)
 
             try:
-                shape(B.merged(interface, values))
+                shape(bandwidth.merged(interface, values))
             except RoostError:
                 with contextlib.suppress(RoostError):
                     shape(interface.bandwidth)
@@ -146,13 +147,12 @@ class QemuDeviceLimits(DeviceLimits):
         if document is record.live:
             counted = require_live(record)[0].resources.counting.events
         else:
-            events = document.perf.events if document.perf is not None else ()
-            counted = frozenset(event.name for event in events if event.enabled)
-        return [boolean(name, name in counted) for name in _EVENTS]
+            counted = perf.enabled(document)
+        return perf.shown(counted)
 
     async def set_perf_events(self, domain: DomainIdentity, params: Sequence[TypedParam], flags: int) -> None:
         F.check(flags, _AFFECT, "qemuDomainSetPerfEvents", From.QEMU)
-        values = checked(params, dict.fromkeys(_EVENTS, T.BOOLEAN))
+        values = checked(params, perf.PARAMETERS)
 
         def act(guest: Guest, live: Domain) -> None:
             counting = guest.resources.counting
@@ -163,9 +163,7 @@ class QemuDeviceLimits(DeviceLimits):
                     counting.stop(name)
 
         def edit(document: Domain) -> Domain:
-            events = {event.name: event for event in (document.perf.events if document.perf is not None else ())}
-            events |= {name: PerfEvent(name=name, enabled=bool(on)) for name, on in values.items() if name in _EVENTS}
-            return replace(document, perf=Perf(events=tuple(events[name] for name in _EVENTS if name in events)))
+            return perf.with_events(document, values)
 
         await change(self._context, domain, flags, Change(edit, act))
 
@@ -179,12 +177,8 @@ class QemuDeviceLimits(DeviceLimits):
             definition: Domain | None = None
             if flags & D.MEM_MAXIMUM:
                 if live:
-                    raise OperationInvalid(
-                        "cannot resize the maximum memory on an active domain",
-                        domain=From.QEMU,
-                        hint="change it with --config; memory devices can be plugged in",
-                    )
-                definition = _with_maximum(record.config, memory)
+                    raise sizes.refuse_live_maximum()
+                definition = sizes.with_maximum(record.config, memory)
             else:
                 self._check_balloon(record, memory, live=live, config=config)
                 if config:
@@ -196,11 +190,7 @@ class QemuDeviceLimits(DeviceLimits):
 
     def _check_balloon(self, record: GuestRecord, memory: int, *, live: bool, config: bool) -> None:
         documents = ([record.document] if live else []) + ([record.config] if config else [])
-        largest = min(_most(document) for document in documents)
-        if memory > largest:
-            raise InvalidArg(
-                "cannot set memory higher than max memory", domain=From.QEMU, hint=f"the most is {largest} KiB"
-            )
+        sizes.check_balloon(memory, min(_most(document) for document in documents))
 
     async def _inflate(self, record: GuestRecord, memory: int) -> None:
         try:
@@ -219,10 +209,10 @@ class QemuDeviceLimits(DeviceLimits):
         record = self._context.table.get(domain)
         async with record.job("set memory statistics period"):
             live, config = affected(record, flags)
-            definition = _with_period(record.config, seconds) if config else None
+            definition = sizes.with_period(record.config, seconds) if config else None
             if live:
                 guest, document = require_live(record)
-                _with_period(document, seconds)
+                sizes.with_period(document, seconds)
                 balloon = document.devices.memballoon
                 arguments = {
                     "path": f"/machine/peripheral/{balloon.alias if balloon is not None else ''}",
@@ -235,7 +225,7 @@ class QemuDeviceLimits(DeviceLimits):
                     text = "unable to set balloon driver collection period"
                     raise OperationInvalid(text, domain=From.QEMU, hint=error.desc) from error
                 _still_runs(record, guest)
-                record.live = _with_period(record.document, seconds)
+                record.live = sizes.with_period(record.document, seconds)
                 self._context.save(record)
             if definition is not None:
                 await save_definition(self._context, record, definition)
@@ -251,53 +241,23 @@ def _targets(document: Domain) -> str:
 
 
 def _require_disk(document: Domain, name: str) -> Disk:
-    disk = throttling.find_disk(document, name)
+    disk = limits.find_disk(document, name)
     if disk is None:
         raise InvalidArg(f"disk '{name}' not found in domain", domain=From.QEMU, hint=_targets(document))
     return disk
 
 
 def _with_limits(document: Domain, name: str, values: dict[str, Any]) -> Domain:
-    disk = throttling.find_disk(document, name)
+    disk = limits.find_disk(document, name)
     if disk is None:
         text = f"missing persistent configuration for disk '{name}'"
         raise InvalidArg(text, domain=From.QEMU, hint=_targets(document))
-    return throttling.with_iotune(document, disk, throttling.merged(document, disk, values, live=False))
+    return limits.with_iotune(document, disk, throttling.merged(document, disk, values, live=False))
 
 
 def _most(document: Domain) -> int:
     """KiB that the balloon can leave the guest: memory that virtio-mem brings is not its to give."""
     return document.memory - sum(each.size for each in document.devices.memories if isinstance(each, VirtioMem))
-
-
-def _with_maximum(document: Domain, memory: int) -> Domain:
-    if document.cells:
-        raise OperationInvalid(
-            "initial memory size of a domain with NUMA nodes cannot be modified with this API",
-            domain=From.QEMU,
-            hint="edit the cells' memory",
-        )
-    if document.max_memory is not None and document.max_memory.size and document.max_memory.size < memory:
-        raise OperationInvalid(
-            "cannot set initial memory size greater than the maximum memory size",
-            domain=From.QEMU,
-            hint=f"<maxMemory> is {document.max_memory.size} KiB",
-        )
-    now = document.memory if document.current_memory is None else document.current_memory
-    return replace(document, memory=memory, current_memory=min(now, memory))
-
-
-def _with_period(document: Domain, seconds: int) -> Domain:
-    balloon = document.devices.memballoon
-    if balloon is None or balloon.model == "none":
-        raise InternalError(
-            "No memory balloon device configured, can not set the collection period",
-            domain=From.QEMU,
-            hint="add <memballoon model='virtio'/>",
-        )
-    return replace(
-        document, devices=replace(document.devices, memballoon=replace(balloon, stats_period=seconds or None))
-    )
 
 
 __all__ = ["QemuDeviceLimits"]

@@ -6,21 +6,20 @@ import errno
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from roost.constants import domain as D
 from roost.constants import typed_params as T
 from roost.contract import flags as F
 from roost.contract.references import DomainIdentity
 from roost.contract.tuning import ResourceLimits
-from roost.contract.typed_params import TypedParam, checked, int_, llong, string, uint, ullong
+from roost.contract.typed_params import TypedParam, checked, llong, ullong
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
-from roost.drivers.qemu.tuning.blkio import BLKIO_DEVICES, device_lists, parse_devices, with_devices
-from roost.drivers.qemu.tuning.change import Change, change, require_live, with_cputune
-from roost.drivers.qemu.tuning.numa import MODES, check_nodes, read_nodeset, refuse_live_change, with_numatune
+from roost.drivers.qemu.tuning.change import Change, change, require_live
+from roost.drivers.qemu.tuning.numa import check_nodes, refuse_live_change
 from roost.drivers.qemu.tuning.plan import iothread_ids, present_vcpus
 from roost.engine.affect import choose
+from roost.engine.edits import blkio, memory, numa
+from roost.engine.edits.cputune import with_cputune
 from roost.errors import (
     ConfigUnsupported,
     From,
@@ -33,7 +32,7 @@ from roost.errors import (
 from roost.host.api import UNLIMITED, Controller, GroupSetting
 from roost.model.domain import Domain
 from roost.model.domain.memory import MemTune
-from roost.model.domain.tuning import BlkioTune, CpuTune
+from roost.model.domain.tuning import CpuTune
 
 _AFFECT = D.AFFECT_LIVE | D.AFFECT_CONFIG
 _READ = _AFFECT | T.STRING_OKAY
@@ -67,10 +66,11 @@ def _fields() -> tuple[SchedulerField, ...]:
 
 
 _SCHEDULER = {each.name: each for each in _fields()}
-_MEMORY: Mapping[str, tuple[str, GroupSetting]] = {
-    D.MEMORY_HARD_LIMIT: ("hard_limit", "memory.hard_limit"),
-    D.MEMORY_SOFT_LIMIT: ("soft_limit", "memory.soft_limit"),
-    D.MEMORY_SWAP_HARD_LIMIT: ("swap_hard_limit", "memory.swap_hard_limit"),
+#: What is set for each field of <memtune>.
+_MEMORY: Mapping[str, GroupSetting] = {
+    "hard_limit": "memory.hard_limit",
+    "soft_limit": "memory.soft_limit",
+    "swap_hard_limit": "memory.swap_hard_limit",
 }
 #: What the kernel answers for accounting of swap that is switched off.
 _NO_SWAP = frozenset((errno.ENOENT, errno.EOPNOTSUPP))
@@ -180,12 +180,10 @@ class QemuResourceLimits(ResourceLimits):
         self._check_mode("Memory", OperationUnsupported)
         record, document, is_live = self._chosen(domain, flags)
         if not is_live:
-            tune = document.memtune or MemTune()
-            limits = ((name, getattr(tune, field)) for name, (field, _) in _MEMORY.items())
-            return [ullong(name, UNLIMITED if limit is None else limit) for name, limit in limits]
+            return memory.shown(document)
         guest, _ = require_live(record)
         self._require(guest, "memory", "cgroup memory controller is not mounted")
-        return [ullong(name, self._memory_limit(guest, setting)) for name, (_, setting) in _MEMORY.items()]
+        return [ullong(name, self._memory_limit(guest, setting)) for name, setting in _MEMORY.items()]
 
     def _memory_limit(self, guest: Guest, setting: GroupSetting) -> int:
         try:
@@ -197,31 +195,18 @@ class QemuResourceLimits(ResourceLimits):
 
     async def set_memory_parameters(self, domain: DomainIdentity, params: Sequence[TypedParam], flags: int) -> None:
         F.check(flags, _AFFECT, "qemuDomainSetMemoryParameters", From.QEMU)
-        values: dict[str, int] = checked(params, dict.fromkeys(_MEMORY, T.ULLONG))
+        values: Mapping[str, int] = checked(params, memory.PARAMETERS)
         record = self._context.table.get(domain)
         self._check_mode("Memory", OperationUnsupported)
-        changes = {_MEMORY[name][0]: value for name, value in values.items()}
-
-        def check() -> None:
-            tune = record.document.memtune or MemTune()
-            hard, swap = (
-                UNLIMITED if limit is None else limit
-                for limit in (changes.get(field, getattr(tune, field)) for field in ("hard_limit", "swap_hard_limit"))
-            )
-            if ("hard_limit" in changes or "swap_hard_limit" in changes) and hard > swap:
-                text = "memory hard_limit tunable value must be lower than or equal to swap_hard_limit"
-                raise InvalidArg(text, domain=From.NONE, hint="change both at once, hard_limit first")
 
         def act(guest: Guest, live: Domain) -> None:
             self._require(guest, "memory", "cgroup memory controller is not mounted")
-            for setting in _memory_order(live, changes):
-                self._groups.set(guest.group, _MEMORY[setting][1], changes[setting])
+            for name in _memory_order(live, values):
+                self._groups.set(guest.group, _MEMORY[name], values[name])
 
         def edit(document: Domain) -> Domain:
-            check()
-            kept = {field: None if value >= UNLIMITED else value for field, value in changes.items()}
-            tune = replace(document.memtune or MemTune(), **kept)
-            return replace(document, memtune=None if tune == MemTune() else tune)
+            memory.check_limits(record.document, values)
+            return memory.with_limits(document, values)
 
         await self._change(domain, flags, Change(edit, act))
 
@@ -232,54 +217,44 @@ class QemuResourceLimits(ResourceLimits):
         self._context.table.get(domain)
         self._check_mode("Block I/O")
         record, document, is_live = self._chosen(domain, flags)
-        tune = document.blkiotune or BlkioTune()
-        weight = tune.weight or 0
+        weight = None
         if is_live:
             guest, _ = require_live(record)
             self._require(guest, "blkio", "blkio cgroup isn't mounted")
             weight = int(self._groups.get(guest.group, "blkio.weight"))
-        return (uint(D.BLKIO_WEIGHT, weight), *(string(name, text) for name, text in device_lists(tune)))
+        return blkio.shown(document, weight)
 
     async def set_blkio_parameters(self, domain: DomainIdentity, params: Sequence[TypedParam], flags: int) -> None:
         F.check(flags, _AFFECT, "qemuDomainSetBlkioParameters", From.QEMU)
-        values = checked(params, {D.BLKIO_WEIGHT: T.UINT, **dict.fromkeys(BLKIO_DEVICES, T.STRING)})
+        values = checked(params, blkio.PARAMETERS)
         self._context.table.get(domain)
         self._check_mode("Block I/O")
-        weight: int | None = values.pop(D.BLKIO_WEIGHT, None)
-        devices = {BLKIO_DEVICES[name]: parse_devices(name, text) for name, text in values.items()}
+        wanted = blkio.Limits(values)
 
         def act(guest: Guest, live: Domain) -> None:
             self._require(guest, "blkio", "blkio cgroup isn't mounted")
-            if weight is not None:
-                self._groups.set(guest.group, "blkio.weight", weight)
-            for setting, limits in devices.items():
+            if wanted.weight is not None:
+                self._groups.set(guest.group, "blkio.weight", wanted.weight)
+            for setting, limits in wanted.devices.items():
                 for path, value in limits.items():
                     self._groups.set_device(guest.group, setting, path, value)
 
-        def edit(document: Domain) -> Domain:
-            tune = with_devices(document.blkiotune or BlkioTune(), devices)
-            if weight is not None:
-                tune = replace(tune, weight=weight or None)
-            return replace(document, blkiotune=None if tune == BlkioTune() else tune)
-
-        await self._change(domain, flags, Change(edit, act))
+        await self._change(domain, flags, Change(wanted.edit, act))
 
     # -- memory nodes
 
     def numa_parameters(self, domain: DomainIdentity, flags: int) -> Sequence[TypedParam]:
         F.check(flags, _READ, "qemuDomainGetNumaParameters", From.QEMU)
         _, document, _ = self._chosen(domain, flags)
-        memory = document.numatune.memory if document.numatune is not None else None
-        mode = MODES.index(memory.mode or "strict") if memory is not None else D.NUMATUNE_MEM_STRICT
-        return int_(D.NUMA_MODE, mode), string(D.NUMA_NODESET, (memory.nodeset if memory is not None else None) or "")
+        return numa.shown(document)
 
     async def set_numa_parameters(self, domain: DomainIdentity, params: Sequence[TypedParam], flags: int) -> None:
         F.check(flags, _AFFECT, "qemuDomainSetNumaParameters", From.QEMU)
-        values = checked(params, {D.NUMA_MODE: T.INT, D.NUMA_NODESET: T.STRING})
-        mode, nodeset = read_nodeset(values)
+        values = checked(params, numa.PARAMETERS)
+        mode, nodeset = numa.read_nodeset(values)
 
         def edit(document: Domain) -> Domain:
-            return with_numatune(document, mode, nodeset)
+            return numa.with_numatune(document, mode, nodeset)
 
         def act(guest: Guest, live: Domain) -> None:
             self._check_mode("NUMA", OperationUnsupported)

@@ -11,7 +11,7 @@ from roost.contract.tuning import Pinning, VcpuPlace
 from roost.contract.typed_params import string
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest
-from roost.drivers.qemu.tuning.change import Change, change, require_live, with_cputune
+from roost.drivers.qemu.tuning.change import Change, change, require_live
 from roost.drivers.qemu.tuning.plan import (
     ThreadPlan,
     emulator_plan,
@@ -22,19 +22,18 @@ from roost.drivers.qemu.tuning.plan import (
 )
 from roost.drivers.qemu.tuning.start import host_cpus
 from roost.engine.affect import choose
+from roost.engine.edits.cputune import (
+    known_threads,
+    require_cpus,
+    with_emulator_pin,
+    with_iothread_pin,
+    with_vcpu_pin,
+)
 from roost.errors import From, InvalidArg, OperationInvalid
 from roost.model.domain import Domain
-from roost.model.domain.cpuset import format_cpus
-from roost.model.domain.tuning import CpuTune, EmulatorPin, IoThreadPin, VcpuPin
 
 _AFFECT = D.AFFECT_LIVE | D.AFFECT_CONFIG
 _RUNNING = 1
-
-
-def _require(cpus: frozenset[int], empty: str = "Empty cpu list for pinning") -> str:
-    if not cpus:
-        raise InvalidArg(empty, domain=From.QEMU, hint="name at least one CPU")
-    return format_cpus(set(cpus))
 
 
 class QemuPinning(Pinning):
@@ -60,13 +59,10 @@ class QemuPinning(Pinning):
 
     async def pin_vcpu(self, domain: DomainIdentity, vcpu: int, cpus: frozenset[int], flags: int) -> None:
         F.check(flags, _AFFECT, "qemuDomainPinVcpuFlags", From.QEMU)
-        text = _require(cpus)
+        text = require_cpus(cpus)
 
         def edit(document: Domain) -> Domain:
-            pins = document.cputune.vcpupins if document.cputune is not None else ()
-            others = [pin for pin in pins if pin.vcpu != vcpu]
-            changed = sorted((*others, VcpuPin(vcpu=vcpu, cpuset=text)), key=lambda pin: pin.vcpu)
-            return with_cputune(document, vcpupins=tuple(changed))
+            return with_vcpu_pin(document, vcpu, text)
 
         def in_definition(document: Domain) -> Domain:
             _check_vcpu(document, vcpu, "persistent")
@@ -103,14 +99,14 @@ class QemuPinning(Pinning):
 
     async def pin_emulator(self, domain: DomainIdentity, cpus: frozenset[int], flags: int) -> None:
         F.check(flags, _AFFECT, "qemuDomainPinEmulator", From.QEMU)
-        text = _require(cpus)
+        text = require_cpus(cpus)
 
         def act(guest: Guest, live: Domain) -> None:
             process = guest.process
             self._pin(guest, process.pid if process is not None else None, "emulator", text, cpus)
 
         def edit(document: Domain) -> Domain:
-            return with_cputune(document, emulatorpin=EmulatorPin(cpuset=text))
+            return with_emulator_pin(document, text)
 
         await change(self._context, domain, flags, Change(edit, act, (string(D.TUNABLE_CPU_EMULATORPIN, text),)))
 
@@ -120,20 +116,15 @@ class QemuPinning(Pinning):
 
     async def pin_iothread(self, domain: DomainIdentity, id: int, cpus: frozenset[int], flags: int) -> None:
         F.check(flags, _AFFECT, "qemuDomainPinIOThread", From.QEMU)
-        text = _require(cpus, "Empty iothread cpumap list for pinning")
+        text = require_cpus(cpus, "Empty iothread cpumap list for pinning")
 
         def edit(document: Domain) -> Domain:
-            numbers = iothread_ids(document)
-            if id not in numbers:
-                raise InvalidArg(f"iothreadid {id} not found", domain=From.QEMU, hint=_known(numbers))
-            pins = {pin.iothread: pin for pin in (document.cputune or CpuTune()).iothreadpins}
-            pins[id] = IoThreadPin(iothread=id, cpuset=text)
-            return with_cputune(document, iothreadpins=tuple(pins[each] for each in numbers if each in pins))
+            return with_iothread_pin(document, id, text)
 
         def in_guest(document: Domain) -> Domain:
             numbers = iothread_ids(document)
             if id not in numbers:
-                raise InvalidArg(f"iothread {id} not found", domain=From.QEMU, hint=_known(numbers))
+                raise InvalidArg(f"iothread {id} not found", domain=From.QEMU, hint=known_threads(numbers))
             return edit(document)
 
         def act(guest: Guest, live: Domain) -> None:
@@ -161,10 +152,6 @@ def _check_vcpu(document: Domain, vcpu: int, which: str) -> None:
             domain=From.QEMU,
             hint=f"they go from 0 to {count - 1}",
         )
-
-
-def _known(numbers: Sequence[int]) -> str:
-    return f"there are {', '.join(map(str, numbers))}" if numbers else "the domain has no I/O threads"
 
 
 __all__ = ["QemuPinning"]

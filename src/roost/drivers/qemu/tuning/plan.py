@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from roost.engine.edits.cputune import emulator_cpus, iothread_cpus, vcpu_cpus
+from roost.engine.edits.iothreads import listed
 from roost.host.api import UNLIMITED, Controller, GroupSetting
 from roost.model.domain import Domain
 from roost.model.domain.cpuset import parse_cpus
@@ -101,21 +103,9 @@ def missing_controller(domain: Domain, present: frozenset[Controller]) -> str | 
 _WHOSE = ("", "global_", "emulator_", "iothread_")
 
 
-def _cpus(domain: Domain, pin: str | None) -> frozenset[int] | None:
-    """pin: of the thread alone."""
-    named = pin or (domain.vcpu.cpuset if domain.vcpu is not None else None)
-    return frozenset(parse_cpus(named)) if named else None
-
-
 def _mems(domain: Domain) -> str:
     memory = domain.numatune.memory if domain.numatune is not None else None
     return memory.nodeset or "" if memory is not None and memory.mode in _BOUND_MODES else ""
-
-
-def vcpu_pin(domain: Domain, number: int) -> str | None:
-    """The list of CPUs that a processor alone is pinned to."""
-    pins = domain.cputune.vcpupins if domain.cputune is not None else ()
-    return next((pin.cpuset for pin in pins if pin.vcpu == number), None)
 
 
 def present_vcpus(domain: Domain) -> tuple[int, ...]:
@@ -129,16 +119,14 @@ def present_vcpus(domain: Domain) -> tuple[int, ...]:
 
 def iothread_ids(domain: Domain) -> tuple[int, ...]:
     """The ids of the I/O threads."""
-    return tuple(thread.id for thread in domain.iothread_ids) or tuple(range(1, (domain.iothreads or 0) + 1))
+    return tuple(thread.id for thread in listed(domain))
 
 
 def emulator_plan(domain: Domain) -> ThreadPlan:
     """All threads but the processors and I/O threads."""
     tune = domain.cputune or CpuTune()
-    pin = tune.emulatorpin.cpuset if tune.emulatorpin is not None else None
-    return ThreadPlan(
-        "emulator", _cpus(domain, pin), _mems(domain), tune.emulator_period or 0, tune.emulator_quota or 0
-    )
+    period, quota = tune.emulator_period or 0, tune.emulator_quota or 0
+    return ThreadPlan("emulator", emulator_cpus(domain), _mems(domain), period, quota)
 
 
 def vcpu_plan(domain: Domain, number: int) -> ThreadPlan:
@@ -150,22 +138,21 @@ def vcpu_plan(domain: Domain, number: int) -> ThreadPlan:
         if node.cellid == cell and node.mode == "restrictive":
             mems = node.nodeset
     scheduler = next(((s.scheduler, s.priority or 0) for s in tune.vcpuscheds if number in parse_cpus(s.vcpus)), None)
-    cpus = _cpus(domain, vcpu_pin(domain, number))
+    cpus = vcpu_cpus(domain, number)
     return ThreadPlan(f"vcpu{number}", cpus, mems, tune.period or 0, tune.quota or 0, scheduler)
 
 
 def iothread_plan(domain: Domain, id: int) -> ThreadPlan:
     """An I/O thread."""
     tune = domain.cputune or CpuTune()
-    pin = next((pin.cpuset for pin in tune.iothreadpins if pin.iothread == id), None)
     scheduler = next(
         ((s.scheduler, s.priority or 0) for s in tune.iothreadscheds if id in parse_cpus(s.iothreads)), None
     )
     period, quota = tune.iothread_period or 0, tune.iothread_quota or 0
-    return ThreadPlan(f"iothread{id}", _cpus(domain, pin), _mems(domain), period, quota, scheduler)
+    return ThreadPlan(f"iothread{id}", iothread_cpus(domain, id), _mems(domain), period, quota, scheduler)
 
 
 __all__ = [
     "ThreadPlan", "emulator_plan", "group_of", "group_settings", "iothread_ids", "iothread_plan", "machine_name",
-    "missing_controller", "partition_of", "present_vcpus", "vcpu_pin", "vcpu_plan",
+    "missing_controller", "partition_of", "present_vcpus", "vcpu_plan",
 ]  # fmt: skip

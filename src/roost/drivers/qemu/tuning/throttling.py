@@ -1,57 +1,21 @@
-"""Limits of single disks: what libvirt's parameters make of <iotune>. Dry."""
+"""Limits of single disks as QEMU takes and tells them. Dry."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
-from roost.constants import typed_params as T
-from roost.contract.typed_params import TypedParam, string, ullong
 from roost.drivers.qemu.plan.blocks import THROTTLES
-from roost.errors import ArgumentUnsupported, ConfigUnsupported, From, InvalidArg
+from roost.engine.edits.throttling import FAMILIES, PARAMETERS
+from roost.errors import ConfigUnsupported, From
 from roost.model.domain import Domain
-from roost.model.domain.devices.disk import BlockSource, Disk, FileSource, IoTune
+from roost.model.domain.devices.disk import Disk, IoTune
 
-#: The parameters and their types; they have the names of the fields, in the order of libvirt's answer.
-PARAMETERS: Mapping[str, int] = {
-    field.name: T.STRING if field.name == "group_name" else T.ULLONG for field in fields(IoTune)
-}
-_LARGEST = 1_000_000_000_000_000
-#: What is given together: of a family, what is left out is 0.
-_FAMILIES = ("bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max")
+#: What is given together, as the families are: what is left out is 0.
 _LENGTHS = ("bytes_sec_max_length", "iops_sec_max_length")
 _WHOSE = ("total", "read", "write")
-
-
-def find_disk(document: Domain, name: str) -> Disk | None:
-    """By its target or the path of its image."""
-    for disk in document.devices.disks:
-        source = disk.source
-        path = source.file if isinstance(source, FileSource) else getattr(source, "dev", None)
-        if name in (disk.target.dev, path):
-            return disk
-    return None
-
-
-def is_empty(disk: Disk) -> bool:
-    """A drive without a medium."""
-    source = disk.source
-    if isinstance(source, FileSource):
-        return source.file is None
-    return isinstance(source, BlockSource) and source.dev is None
-
-
-def check(values: Mapping[str, Any]) -> None:
-    """Raises for values that do not go together."""
-    if any(value > _LARGEST for name, value in values.items() if name != "group_name"):
-        text = f"block I/O throttle limit value must be no more than {_LARGEST}"
-        raise ArgumentUnsupported(text, domain=From.QEMU)
-    for family in _FAMILIES:
-        if values.get(f"total_{family}") and (values.get(f"read_{family}") or values.get(f"write_{family}")):
-            text = f"total and read/write of {family} cannot be set at the same time"
-            raise InvalidArg(text, domain=From.QEMU)
 
 
 def merged(document: Domain, disk: Disk, values: Mapping[str, Any], *, live: bool) -> IoTune | None:
@@ -67,7 +31,7 @@ def merged(document: Domain, disk: Disk, values: Mapping[str, Any], *, live: boo
     if group and own.group_name != group:
         before = next((tune for tune in peers if tune.group_name == group), own)
     changes: dict[str, Any] = {"group_name": group if "group_name" in values else before.group_name}
-    for family in (*_FAMILIES, *_LENGTHS):
+    for family in (*FAMILIES, *_LENGTHS):
         names = [f"{whose}_{family}" for whose in _WHOSE]
         if any(name in values for name in names):
             changes |= {name: values.get(name) or None for name in names}
@@ -111,27 +75,6 @@ def _check_bursts(tune: IoTune) -> None:
             raise ConfigUnsupported(text, domain=From.QEMU)
 
 
-def with_iotune(document: Domain, disk: Disk, tune: IoTune | None) -> Domain:
-    """The document with the limits of a disk changed, and of all disks of its group."""
-    group = tune.group_name if tune is not None else None
-    disks = tuple(
-        replace(each, iotune=tune)
-        if each.target.dev == disk.target.dev or (group and each.iotune and each.iotune.group_name == group)
-        else each
-        for each in document.devices.disks
-    )
-    return replace(document, devices=replace(document.devices, disks=disks))
-
-
-def shown(tune: IoTune | None) -> Sequence[TypedParam]:
-    """All parameters."""
-    own = tune or IoTune()
-    return [
-        string(name, getattr(own, name) or "") if kind == T.STRING else ullong(name, getattr(own, name) or 0)
-        for name, kind in PARAMETERS.items()
-    ]
-
-
 def from_qemu(inserted: Mapping[str, Any]) -> IoTune:
     """The limits that QEMU tells of a disk, from its answer to query-block."""
     values = {
@@ -142,4 +85,4 @@ def from_qemu(inserted: Mapping[str, Any]) -> IoTune:
     return IoTune(**values, size_iops_sec=inserted.get("iops_size"), group_name=inserted.get("group"))
 
 
-__all__ = ["PARAMETERS", "check", "find_disk", "from_qemu", "is_empty", "merged", "shown", "with_iotune"]
+__all__ = ["from_qemu", "merged"]

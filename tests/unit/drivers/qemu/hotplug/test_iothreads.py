@@ -23,33 +23,6 @@ def document(iothreads: str = "", devices: str = "") -> Domain:
     )
 
 
-def ids(domain: Domain) -> list[int]:
-    return [thread.id for thread in iothreads.listed(domain)]
-
-
-def test_threads_come_and_go() -> None:
-    two = document("<iothreads>2</iothreads>")
-    assert ids(two) == [1, 2]
-    more = iothreads.added(two, 7)
-    assert (ids(more), more.iothreads) == ([1, 2, 7], 3)
-    assert iothreads.removed(more, 7).iothread_ids == ()
-    assert ids(iothreads.removed(more, 1)) == [2, 7]
-    assert iothreads.removed(document("<iothreads>1</iothreads>"), 1).iothreads is None
-    with pytest.raises(InvalidArg, match="an IOThread is already using iothread_id '2'; taken: 1, 2"):
-        iothreads.added(two, 2)
-    with pytest.raises(InvalidArg, match="cannot find IOThread '9' in iothreadids list; there are 1, 2"):
-        iothreads.removed(two, 9)
-
-
-def test_a_thread_that_serves_stays() -> None:
-    disk = "<disk><driver iothread='1'/><source file='/x'/><target dev='vda'/></disk>"
-    with pytest.raises(InvalidArg, match="cannot remove IOThread 1 since it is being used by disk 'vda'"):
-        iothreads.removed(document("<iothreads>1</iothreads>", disk), 1)
-    adapter = "<controller type='scsi' model='virtio-scsi'><driver iothread='1'/></controller>"
-    with pytest.raises(InvalidArg, match="since it is being used by controller"):
-        iothreads.removed(document("<iothreads>1</iothreads>", adapter), 1)
-
-
 def test_bounds() -> None:
     one = document("<iothreads>1</iothreads>")
     made = iothreads.changed(one, 1, iothreads.values([int_("thread_pool_min", 2), int_("thread_pool_max", 8)]))

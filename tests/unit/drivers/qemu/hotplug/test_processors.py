@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from roost.drivers.qemu.hotplug import processors as P
+from roost.engine.edits import processors
 from roost.errors import ConfigUnsupported, InvalidArg, OperationUnsupported
 from roost.model.domain import Domain, parse
 
@@ -28,7 +29,7 @@ BOARD = "/machine/unattached/device[0]"
 
 
 def enabled(domain: Domain) -> list[int]:
-    return [state.id for state in P.states(domain) if state.enabled]
+    return [state.id for state in processors.states(domain) if state.enabled]
 
 
 def test_entities_are_numbered_by_their_processors() -> None:
@@ -82,9 +83,9 @@ def test_live_documents_keep_the_order_of_arrival() -> None:
 
 def test_counts_of_a_definition() -> None:
     config = document("<vcpu current='1'>4</vcpu>")
-    more = P.with_count(config, 3, hotpluggable=False)
+    more = processors.with_count(config, 3, hotpluggable=False)
     assert (more.vcpus, more.vcpu.current if more.vcpu else None) == ((), 3)
-    listed = P.with_count(config, 3, hotpluggable=True)
+    listed = processors.with_count(config, 3, hotpluggable=True)
     assert [(s.id, s.enabled, s.hotpluggable) for s in listed.vcpus] == [
         (0, True, False),
         (1, True, True),
@@ -92,23 +93,23 @@ def test_counts_of_a_definition() -> None:
         (3, False, True),
     ]
     # One that can be taken out makes those after it such, too.
-    assert P.with_count(listed, 4, hotpluggable=False).vcpus[3].hotpluggable is True
-    assert enabled(P.with_count(listed, 1, hotpluggable=False)) == [0]
+    assert processors.with_count(listed, 4, hotpluggable=False).vcpus[3].hotpluggable is True
+    assert enabled(processors.with_count(listed, 1, hotpluggable=False)) == [0]
 
 
 def test_the_largest_number() -> None:
-    grown = P.with_maximum(document("<vcpu>2</vcpu>"), 4)
+    grown = processors.with_maximum(document("<vcpu>2</vcpu>"), 4)
     assert grown.vcpu is not None
     assert (grown.vcpu.count, grown.vcpu.current, grown.vcpus) == (4, 2, ())
-    shrunk = P.with_maximum(document("<vcpu current='3'>4</vcpu>"), 2)
+    shrunk = processors.with_maximum(document("<vcpu current='3'>4</vcpu>"), 2)
     assert shrunk.vcpu is not None
     assert (shrunk.vcpu.count, shrunk.vcpu.current) == (2, None)
     topology = "<cpu><topology sockets='1' cores='2' threads='2'/></cpu>"
     with pytest.raises(InvalidArg, match="CPU topology doesn't match"):
-        P.with_maximum(document("<vcpu>4</vcpu>", topology), 6)
+        processors.with_maximum(document("<vcpu>4</vcpu>", topology), 6)
     numa = "<cpu><numa><cell id='0' cpus='0-3' memory='1'/></numa></cpu>"
     with pytest.raises(InvalidArg, match="Number of CPUs in <numa> exceeds"):
-        P.with_maximum(document("<vcpu>4</vcpu>", numa), 2)
+        processors.with_maximum(document("<vcpu>4</vcpu>", numa), 2)
 
 
 def test_single_ones_of_a_definition() -> None:

@@ -1,4 +1,4 @@
-"""What parameters make of documents: throttles, bandwidth, lists of devices, memory nodes."""
+"""What QEMU and the host make of parameters: throttles, bandwidth, memory nodes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from msgspec.structs import replace
 from roost.contract.references import DomainRef
 from roost.contract.typed_params import boolean, checked, string, uint, ullong
 from roost.drivers.qemu.memory import with_balloon
-from roost.drivers.qemu.tuning import bandwidth, blkio, numa, throttling
+from roost.drivers.qemu.tuning import bandwidth as shaping
+from roost.drivers.qemu.tuning import numa, throttling
 from roost.drivers.qemu.tuning.limits import QemuResourceLimits
+from roost.engine.edits import bandwidth
+from roost.engine.edits import throttling as limits
 from roost.errors import (
     ArgumentUnsupported,
     ConfigUnsupported,
     InvalidArg,
     OperationInvalid,
     OperationUnsupported,
-    RoostError,
 )
 from roost.host.api import Rate
 from roost.host.fake import FakeHost
 from roost.model import domain as model
 from roost.model.domain import Domain
-from roost.model.domain.tuning import BlkioTune
 
 MAC = "52:54:00:00:00:01"
 
@@ -49,10 +50,10 @@ def disks(*tunes: str) -> Domain:
 
 def throttled(found: Domain, name: str, values: dict[str, Any], *, live: bool = True) -> dict[str, Any]:
     """The limits that are there afterwards."""
-    disk = throttling.find_disk(found, name)
+    disk = limits.find_disk(found, name)
     assert disk is not None
     tune = throttling.merged(found, disk, values, live=live)
-    return {key: value for key in throttling.PARAMETERS if (value := getattr(tune, key, None)) is not None}
+    return {key: value for key in limits.PARAMETERS if (value := getattr(tune, key, None)) is not None}
 
 
 def test_names_and_types_of_parameters() -> None:
@@ -78,10 +79,10 @@ def test_a_family_is_given_whole() -> None:
 def test_a_group_shares_its_limits() -> None:
     found = disks("<total_iops_sec>9</total_iops_sec><group_name>g</group_name>", "")
     assert throttled(found, "vdb", {"group_name": "g"}) == {"total_iops_sec": 9, "group_name": "g"}
-    disk = throttling.find_disk(found, "vdb")
+    disk = limits.find_disk(found, "vdb")
     assert disk is not None
     tune = throttling.merged(found, disk, {"group_name": "g", "total_iops_sec": 5}, live=True)
-    changed = throttling.with_iotune(found, disk, tune)
+    changed = limits.with_iotune(found, disk, tune)
     assert [each.iotune and each.iotune.total_iops_sec for each in changed.devices.disks] == [5, 5]
     with pytest.raises(ConfigUnsupported, match="creating a new group/updating existing with all tune parameters zero"):
         throttled(found, "vdb", {"group_name": "other"})
@@ -101,19 +102,6 @@ def test_bursts() -> None:
     assert throttled(found, "vda", {"total_iops_sec": 30}, live=False)["total_iops_sec"] == 30
 
 
-@pytest.mark.parametrize(
-    ("values", "error", "words"),
-    [
-        ({"total_bytes_sec": 5, "read_bytes_sec": 6}, InvalidArg, "total and read/write of bytes_sec cannot be set"),
-        ({"total_iops_sec_max": 5, "write_iops_sec_max": 6}, InvalidArg, "read/write of iops_sec_max cannot be set"),
-        ({"total_bytes_sec": 10**15 + 1}, ArgumentUnsupported, "must be no more than 1000000000000000"),
-    ],
-)
-def test_throttles_that_are_refused(values: dict[str, Any], error: type[RoostError], words: str) -> None:
-    with pytest.raises(error, match=words):
-        throttling.check(values)
-
-
 def interface(kind: str = "bridge", inner: str = "") -> Domain:
     source = {"bridge": "<source bridge='br0'/>", "direct": "<source dev='eth0' mode='bridge'/>"}.get(kind, "")
     return document(
@@ -126,7 +114,7 @@ def test_bandwidth() -> None:
     (one,) = found.devices.interfaces
     assert bandwidth.find_interface(found, "tap7") is bandwidth.find_interface(found, MAC.upper()) is one
     after = bandwidth.merged(one, {"inbound.average": 9, "inbound.burst": 2})
-    assert bandwidth.rates(one, after) == (Rate(9, 0, 2), Rate(7))
+    assert shaping.rates(one, after) == (Rate(9, 0, 2), Rate(7))
     assert bandwidth.merged(one, {"inbound.average": 0, "outbound.average": 0}) is None
     changed = bandwidth.with_bandwidth(found, one, after)
     assert bandwidth.shown(changed.devices.interfaces[0].bandwidth)[0] == uint("inbound.average", 9)
@@ -136,59 +124,15 @@ def test_bandwidth() -> None:
 
 def test_bandwidth_of_what_has_its_own_view() -> None:
     (one,) = interface("direct").devices.interfaces
-    assert bandwidth.rates(one, bandwidth.merged(one, {"inbound.average": 9})) == (None, Rate(9))
+    assert shaping.rates(one, bandwidth.merged(one, {"inbound.average": 9})) == (None, Rate(9))
 
 
 def test_bandwidth_that_is_refused() -> None:
     (user,), (bridge,) = interface("user").devices.interfaces, interface().devices.interfaces
     with pytest.raises(ConfigUnsupported, match="interfaces of type 'user' is not implemented yet"):
-        bandwidth.merged(user, {"inbound.average": 9})
+        shaping.check(user, {"inbound.average": 9})
     with pytest.raises(OperationUnsupported, match="Invalid use of 'floor' on interface with MAC address"):
-        bandwidth.merged(bridge, {"inbound.floor": 9})
-
-
-def test_devices_of_the_host() -> None:
-    assert blkio.parse_devices("device_weight", "/dev/sda,300,/dev/sdb,0") == {"/dev/sda": 300, "/dev/sdb": 0}
-    assert blkio.parse_devices("device_weight", "") == {}
-    tune = blkio.with_devices(BlkioTune(), {"weight": {"/dev/sda": 300}, "read_iops_sec": {"/dev/sdb": 5}})
-    assert dict(blkio.device_lists(tune))["device_weight"] == "/dev/sda,300"
-    assert dict(blkio.device_lists(tune))["device_read_iops_sec"] == "/dev/sdb,5"
-    assert [each.path for each in blkio.with_devices(tune, {"weight": {"/dev/sda": 0}}).devices] == ["/dev/sdb"]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("/dev/sda", "unable to parse blkio device 'device_weight' '/dev/sda'"),
-        ("/dev/sda,5,/dev/sdb", "unable to parse blkio device"),
-        ("/dev/sda,x", "invalid value 'x' for parameter 'device_weight' of device '/dev/sda'"),
-        ("/dev/sda,4294967296", "invalid value '4294967296'"),
-    ],
-)
-def test_lists_of_devices_that_are_none(text: str, words: str) -> None:
-    with pytest.raises(InvalidArg, match=words):
-        blkio.parse_devices("device_weight", text)
-
-
-def memory_of(found: Domain) -> tuple[str | None, str | None]:
-    assert found.numatune is not None
-    assert found.numatune.memory is not None
-    return found.numatune.memory.mode, found.numatune.memory.nodeset
-
-
-def test_memory_nodes() -> None:
-    assert memory_of(numa.with_numatune(document(), None, "0-1")) == ("strict", "0-1")
-    placed = document("<numatune><memory mode='interleave' nodeset='1'/></numatune>")
-    assert memory_of(numa.with_numatune(placed, None, "0")) == ("interleave", "0")
-    assert memory_of(numa.with_numatune(placed, "preferred", None)) == ("preferred", "1")
-    with pytest.raises(ConfigUnsupported, match="nodeset for NUMA memory tuning must be set"):
-        numa.with_numatune(document(), "strict", None)
-    assert numa.with_numatune(placed, None, None) is placed
-    assert numa.read_nodeset({"numa_mode": 3, "numa_nodeset": "1,0"}) == ("restrictive", "0-1")
-    with pytest.raises(InvalidArg, match="unsupported numatune mode: '7'"):
-        numa.read_nodeset({"numa_mode": 7})
-    with pytest.raises(OperationInvalid, match="Invalid nodeset of 'numatune'"):
-        numa.read_nodeset({"numa_nodeset": "^0"})
+        shaping.check(bridge, {"inbound.floor": 9})
 
 
 def test_memory_nodes_of_a_running_guest() -> None:

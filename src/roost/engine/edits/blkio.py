@@ -1,18 +1,24 @@
-"""Lists of limits for block devices as libvirt's parameters spell them: `/dev/sda,300,/dev/sdb,500`. Dry."""
+"""<blkiotune>: a weight, and lists of limits for the host's block devices, such as `/dev/sda,300,/dev/sdb,500`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
+from roost.constants import domain as D
+from roost.constants import typed_params as T
+from roost.contract.typed_params import TypedParam, string, uint
 from roost.errors import From, InvalidArg
 from roost.host.api import DeviceSetting
+from roost.model.domain import Domain
 from roost.model.domain.tuning import BlkioDevice, BlkioTune
 
 #: The parameters, in the order of libvirt's answer.
 BLKIO_DEVICES: Mapping[str, DeviceSetting] = {f"device_{each}": each for each in get_args(DeviceSetting)}
+#: All parameters and their types.
+PARAMETERS: Mapping[str, int] = {D.BLKIO_WEIGHT: T.UINT, **dict.fromkeys(BLKIO_DEVICES, T.STRING)}
 _LARGEST: Mapping[str, int] = {"read_bytes_sec": 2**64 - 1, "write_bytes_sec": 2**64 - 1}
 
 
@@ -50,4 +56,29 @@ def with_devices(tune: BlkioTune, changes: Mapping[DeviceSetting, Mapping[str, i
     return replace(tune, devices=tuple(kept))
 
 
-__all__ = ["BLKIO_DEVICES", "device_lists", "parse_devices", "with_devices"]
+class Limits:
+    """What a call asks for. weight: None where it is not to change. devices: values by path."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """Raises InvalidArg."""
+        self.weight: int | None = values.get(D.BLKIO_WEIGHT)
+        self.devices = {
+            setting: parse_devices(name, values[name]) for name, setting in BLKIO_DEVICES.items() if name in values
+        }
+
+    def edit(self, document: Domain) -> Domain:
+        """The document with them."""
+        tune = with_devices(document.blkiotune or BlkioTune(), self.devices)
+        if self.weight is not None:
+            tune = replace(tune, weight=self.weight or None)
+        return replace(document, blkiotune=None if tune == BlkioTune() else tune)
+
+
+def shown(document: Domain, weight: int | None = None) -> Sequence[TypedParam]:
+    """All parameters. weight: what it really is, where that is known better."""
+    tune = document.blkiotune or BlkioTune()
+    weight = tune.weight or 0 if weight is None else weight
+    return (uint(D.BLKIO_WEIGHT, weight), *(string(name, text) for name, text in device_lists(tune)))
+
+
+__all__ = ["BLKIO_DEVICES", "PARAMETERS", "Limits", "device_lists", "parse_devices", "shown", "with_devices"]
