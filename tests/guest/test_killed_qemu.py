@@ -86,7 +86,7 @@ qemu-agent-command NAME {"execute":"guest-ping"}
 dompmwakeup NAME
 """.strip().splitlines()
 #: Those that nothing but virsh itself tells of.
-WITHOUT_JOB = frozenset(("screenshot", "qemu-monitor-command"))
+WITHOUT_JOB = frozenset(("screenshot", "qemu-monitor-command", "send-key", "inject-nmi"))
 
 #: What goes on in QEMU until it is killed; virsh may have been told that it has begun.
 WORKING = """
