@@ -16,7 +16,7 @@ import pytest
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.constants import snapshot as S
-from roost.contract.domains import Domains, Inspection, Lifecycle, Monitor
+from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.references import DomainRef, MomentRef
 from roost.contract.snapshots import Snapshots
 from roost.drivers.qemu.monitor import COMMAND_HMP
@@ -34,6 +34,7 @@ from roost.errors import (
 from roost.model import domain as documents
 from roost.model import snapshot as model
 from roost.model.moment import source_path
+from support.guests import domain_xml
 from support.world import World, run, world_root
 
 pytestmark = [
@@ -546,5 +547,51 @@ def test_variables_of_firmware_and_state_of_tpm(root: Path) -> None:
         assert list(lib.glob("swtpm/*/tpm2")) == []
         await guest.delete("live")
         assert {path.name.partition(".")[0] for path in (kept.parent / "n-name").iterdir()} == {"new", "off", "disks"}
+
+    run(root, scenario)
+
+
+def test_what_a_guest_has_on_its_disk_and_in_its_memory(root: Path) -> None:
+    """Internal and external, asked of the guest itself."""
+
+    async def scenario(world: World) -> None:
+        guest = Guest(world, "n-inside")
+        disk = f"""<disk type='file'><driver name='qemu' type='qcow2'/><source file='{guest.images[0]}'/>
+        <target dev='vda' bus='virtio'/></disk>"""
+        guest.ref = await world.get(Domains).define(domain_xml("n-inside", memory_mib=96, devices=disk), 0)
+        await guest.start()
+        stream = await world.booted(guest.ref)
+        await stream.write(b"quiet\n")
+        await world.read_until(stream, "quiet: on")
+
+        async def shell(command: str) -> str:
+            await stream.write(f"sh {command}\n".encode())
+            return await world.read_until(stream, "sh: exit 0")
+
+        async def put(value: int) -> None:
+            await shell(f"echo value{value} >/tmp/memory; dd if=/tmp/memory of=/dev/vda conv=fsync 2>/dev/null")
+
+        async def has(value: int) -> None:
+            command = "echo 3 >/proc/sys/vm/drop_caches; cat /tmp/memory; dd if=/dev/vda bs=7 count=1 2>/dev/null"
+            assert (await shell(command)).count(f"value{value}") == 2
+
+        async def back(name: str, flags: int = 0) -> None:
+            nonlocal stream
+            await guest.revert(name, flags)
+            stream = await world.get(Consoles).open_console(guest.ref, None, 0)
+
+        await put(1)
+        await guest.take("internal")
+        await put(2)
+        await guest.take("external", S.CREATE_LIVE, f"<memory file='{root}/memory'/>")
+        await put(3)
+        await has(3)
+        await back("external")
+        await has(2)
+        await put(4)
+        await guest.delete("external")
+        await has(4)
+        await back("internal")
+        await has(1)
 
     run(root, scenario)

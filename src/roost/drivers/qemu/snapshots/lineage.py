@@ -15,10 +15,14 @@ from roost.model.snapshot import KeptSnapshot, Snapshot, SnapshotDisk
 
 
 class Branch(NamedTuple):
-    """One disk of a snapshot as it was then: what the snapshot keeps. name: of the snapshot."""
+    """One disk of a snapshot as it was then: what the snapshot keeps, inside of its image when it is internal.
+
+    name: of the snapshot.
+    """
 
     name: str
     disk: Disk
+    is_internal: bool
 
 
 def whole(disk: Disk) -> Disk:
@@ -57,7 +61,7 @@ def branches(snapshots: Iterable[Snapshot], target: str) -> Iterator[Branch]:
         disk = find_disk(snapshot.domain, target)
         part = next((part for part in snapshot.disks if part.name == target), None)
         if disk is not None and part is not None and part.snapshot in ("internal", "external"):
-            yield Branch(snapshot.name or "", disk)
+            yield Branch(snapshot.name or "", disk, part.snapshot == "internal")
 
 
 def without_image(domain: Domain, target: str, source: AnyDiskSource, base: C.Layer) -> Domain:

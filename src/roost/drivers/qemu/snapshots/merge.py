@@ -75,7 +75,6 @@ def plan_deletion(
             "deletion of active external snapshot that is not a leaf snapshot is not supported",
             "delete the snapshots made from it first, or go back to another one",
         )
-    parent = next((each for each in others if each.name == snapshot.parent), None)
     is_active = current is not None and snapshot.name in _ancestry(current, others)
     merges: list[Merge] = []
     gone: list[Gone] = []
@@ -100,8 +99,6 @@ def plan_deletion(
                 )
             removed += [_path(made.source) for made in lineage.made_by(snapshot, part.name)]
             continue
-        if parent is not None and any(each.snapshot == "internal" for each in parent.disks):
-            raise _refused("deleting external snapshot that has internal snapshot as parent not supported")
         layers = C.chain_of(disk).layers
         base = layers[place + 1] if place + 1 < len(layers) else None
         if then is None or base is None or not C.is_same_place(base.source, then.source):
@@ -147,7 +144,9 @@ def _merge(disk: Disk, place: int, base: C.Layer, others: Sequence[Snapshot]) ->
     for branch in lineage.branches(others, target):
         kept = lineage.whole(branch.disk)
         position = lineage.place_of(kept, going)
-        if position is None and lineage.place_of(kept, base.source) is not None:
+        below = lineage.place_of(kept, base.source)
+        # What is inside of the base does not change with what it shows.
+        if position is None and below is not None and not (branch.is_internal and below == 0):
             raise _refused(
                 "deletion of external disk snapshots with multiple children not supported",
                 f"snapshot '{branch.name}' needs '{base.path}' as it is: delete that one first",
