@@ -311,7 +311,7 @@ def test_a_guest_that_cannot_be_moved_goes_on(root: Path) -> None:
             with pytest.raises(RoostError, match="non-migratable device"):
                 await state.save(ref, str(root / "image"), None, 0)
         assert not (root / "image").exists()
-        assert look.state(ref, 0) == (D.RUNNING, D.RUNNING_SAVE_CANCELED)
+        assert look.state(ref, 0) == (D.RUNNING, D.RUNNING_BOOTED)
 
     run(root, scenario)
 

@@ -5,6 +5,7 @@ Where roostd says more, it says libvirt's words first.
 
 from __future__ import annotations
 
+import difflib
 import re
 import shutil
 import subprocess
@@ -79,6 +80,8 @@ blockcopy % vda I/new --format raw --transient-job --wait
 xml
 blockjob % vda --info
 blockcopy % vda I/another --transient-job
+save % I/saved
+managedsave %
 blockpull % vda
 blockcommit % vda --active
 blockjob % vda --abort
@@ -101,6 +104,8 @@ checkpoint-create-as % c2 --diskspec vdb
 checkpoint-create-as % c2 --diskspec vdz
 checkpoint-create-as % c2 --diskspec vda,bitmap=x
 checkpoint-create-as % c2 --diskspec vda --diskspec vdb,checkpoint=no
+checkpoint-create-as % c2 --diskspec vda --diskspec vdb,checkpoint=no
+checkpoint-dumpxml % c2 --xpath //domain/cpu|//domain/seclabel|//domain//disk[@device='disk']
 checkpoint-list % --name
 checkpoint-parent % c2
 checkpoint-parent % c1
@@ -211,4 +216,5 @@ def test_the_same_words(peer: Peer) -> None:
             virsh(peer.uri, "undefine", NAME, "--checkpoints-metadata")
             shutil.rmtree(peer.root / "blocks")
     different = [(mine, other) for mine, other in zip(ours, theirs, strict=True) if not starts_alike(mine, other)]
-    assert different == []
+    apart = [line for mine, other in different for line in difflib.unified_diff(other.splitlines(), mine.splitlines())]
+    assert not different, "\n".join(apart)

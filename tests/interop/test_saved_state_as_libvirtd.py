@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.guest, pytest.mark.root]
 UUID = "5c1f1b3e-0000-4000-8000-0000000000f1"
 DOCUMENT = f"""<domain type='qemu'><name>moved</name><uuid>{UUID}</uuid><memory unit='MiB'>32</memory>
 <vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>
-<devices><serial type='pty'/><graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
+<devices><serial type='pty'/><graphics type='vnc' autoport='yes' listen='127.0.0.1' passwd='secret'/>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices></domain>"""
 
 
@@ -71,7 +71,8 @@ def test_images_go_there_and_back(both: Sides) -> None:
         virsh_ok(one, "suspend", "moved")
         before = memory(one)
         virsh_ok(one, "save", "moved", str(first))
-        shown = [virsh_ok(uri, "save-image-dumpxml", str(first)) for uri in (one, other)]
+        shown = [virsh_ok(uri, "save-image-dumpxml", str(first), "--security-info") for uri in (one, other)]
+        assert "passwd='secret'" in shown[0]
         assert shown[0] == shown[1], "\n".join(difflib.unified_diff(shown[0].splitlines(), shown[1].splitlines()))
         virsh_ok(other, "restore", str(first))
         assert virsh_ok(other, "domstate", "moved").strip() == "paused"

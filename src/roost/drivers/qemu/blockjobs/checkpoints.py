@@ -21,6 +21,7 @@ from roost.drivers.qemu.blockjobs.service import require_free
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.qmp import QmpClient
+from roost.drivers.qemu.state.image import at_rest
 from roost.engine.table import uuid_text
 from roost.errors import (
     CheckpointInconsistent,
@@ -32,7 +33,6 @@ from roost.errors import (
     OperationUnsupported,
 )
 from roost.model import checkpoint as model
-from roost.model import domain as domains
 from roost.model.checkpoint import Checkpoint
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
@@ -81,9 +81,9 @@ class QemuCheckpoints(Checkpoints):
 
     def new(self, record: GuestRecord, wanted: Checkpoint) -> tuple[Checkpoint, list[bitmaps.Action]]:
         """A checkpoint's whole document, and what begins to count for it. Raises what refuses it."""
-        live = domains.parse(domains.format(record.document, secure=True))
+        document = at_rest(record.document, require_guest(record), record.config if record.is_persistent else None)
         current = self._store.current(record.name)
-        checkpoint = model.complete(wanted, live, now=int(time.time()), current=current)
+        checkpoint = model.complete(wanted, document, now=int(time.time()), current=current)
         if checkpoint.name in self._store.of(record.name):
             raise OperationFailed(
                 f"domain moment {checkpoint.name} already exists",

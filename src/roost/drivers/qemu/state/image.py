@@ -53,13 +53,13 @@ class Image(NamedTuple):
 def preface_of(document: Domain, live: Domain, *, running: bool, format: int) -> Preface:
     """What stands before the memory of a guest. document: what it is restored as. live: what it is."""
     cookie = format_cookie(SaveCookie(cpu=live.cpu)) if live.cpu is not None else ""
-    return new_preface(model.format(document), cookie, running=running, format=format)
+    return new_preface(model.format(document, secure=True), cookie, running=running, format=format)
 
 
 def at_rest(live: Domain, guest: Guest, config: Domain | None) -> Domain:
     """A running guest's document without what belongs to this run of it. config: its definition."""
     # What only a running guest has is marked in the records: the reader leaves it out.
-    document = model.parse(model.format(live))
+    document = model.parse(model.format(live, secure=True))
     if guest.asked:
         document = replace(document, cpu=parse_cookie(guest.asked).cpu)
     document = without_sockets(document, f"{guest.resources.held.directory}/")
@@ -70,9 +70,19 @@ def at_rest(live: Domain, guest: Guest, config: Domain | None) -> Domain:
 
 
 def _without_found_chains(disks: Sequence[Disk], config: Domain | None) -> tuple[Disk, ...]:
-    """Backing chains that the start has found are found anew; those that somebody wrote down stay."""
+    """Backing chains that the start has found are found anew; those that somebody wrote down stay.
+
+    That an image has none below it stays as well, as libvirt has it.
+    """
     left_open = {disk.target.dev for disk in config.devices.disks if disk.backing_store is None} if config else ()
-    return tuple(replace(disk, backing_store=None) if disk.target.dev in left_open else disk for disk in disks)
+    return tuple(
+        replace(disk, backing_store=None) if disk.target.dev in left_open and _is_built_upon(disk) else disk
+        for disk in disks
+    )
+
+
+def _is_built_upon(disk: Disk) -> bool:
+    return disk.backing_store is not None and disk.backing_store.source is not None
 
 
 class Images:
@@ -103,7 +113,8 @@ class Images:
         if xml == image.preface.document and running == image.header.running:
             return
         document = await self.exchanged(image.document, image.started_as, xml)
-        preface = image.preface._replace(header=image.header._replace(running=running), document=model.format(document))
+        text = model.format(document, secure=True)
+        preface = image.preface._replace(header=image.header._replace(running=running), document=text)
         await asyncio.to_thread(replace_header, path, preface.pack(complete=True), "header data")
 
 
