@@ -33,13 +33,13 @@ from roost.xml.record import (
     inline,
     tag_of,
 )
-from roost.xml.remembered import forget_elements
+from roost.xml.remembered import forget_elements, is_remembered, notes_about
 from roost.xml.values import Choice, Hex, Integer, Pattern, Size, Switch, Value
 
 __all__ = [
     "Bytes", "Child", "Choice", "Complaint", "Flag", "Hex", "Hex2", "Hex4", "Int", "Integer", "KiB", "Long", "Mac",
     "OnOff", "Pattern", "Port", "Positive", "PrettyKiB", "Problem", "RawXml", "Record", "Size", "Switch", "Text",
     "UInt", "ULong", "Uuid", "Value", "YesNo", "at", "find_problems", "forget_elements",
-    "format_document", "from_json", "inline",
-    "json_schema", "parse_document", "parse_member", "root_of", "tag_of", "to_json",
+    "format_document", "from_json", "inline", "is_remembered",
+    "json_schema", "notes_about", "parse_document", "parse_member", "root_of", "tag_of", "to_json",
 ]  # fmt: skip

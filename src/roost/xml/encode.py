@@ -12,7 +12,7 @@ from typing import Any
 from roost.xml.escape import escape, escape_attribute
 from roost.xml.raw import indented
 from roost.xml.record import Record
-from roost.xml.remembered import is_section, keep_text, texts_at
+from roost.xml.remembered import is_remembered, is_section, notes_about, section_of
 from roost.xml.shape import FLAGGED, RECORD, RECORDS, VALUES, Element, Field, Shape, shape_of
 from roost.xml.values import Hex, Size, pretty
 
@@ -57,16 +57,18 @@ class _Generator:
         self.lines: list[str] = []
         self.names: dict[str, Any] = {
             "ATTRIBUTES": ATTRIBUTES, "BODIES": BODIES, "WRITERS": WRITERS, "escape": escape,
-            "escape_attribute": escape_attribute, "indented": indented, "keep_text": keep_text, "pretty": pretty,
-            "texts_at": texts_at,
+            "escape_attribute": escape_attribute, "indented": indented, "is_remembered": is_remembered,
+            "notes_about": notes_about, "pretty": pretty,
         }  # fmt: skip
         self.counter = 0
+        #: Whether what is written of elements inside is noted: those that are remembered.
+        self.remembers = is_section(shape.cls) or section_of(shape.cls) is not None
 
     def whole(self) -> Writer:
         root = self.shape.root
         self.put(1, "s = f'{pad}<{tag}'")
-        if is_section(self.shape.cls):
-            self.put(1, "texts = texts_at(pad)")
+        if self.remembers:
+            self.put(1, "texts = notes_about(pad)")
         if self.shape.namespaces_first:
             self.namespaces(1)
         self.own_attributes(1)
@@ -208,19 +210,24 @@ class _Generator:
                 keep = OPEN if child.at.opened else KEEP if child.at.keep_empty or child.required else DROP
                 self.put(depth, f"v = r.{child.name}")
                 self.put(depth, "if v is not None:")
-                self.put(depth + 1, f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {keep})")
+                self.written(f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {keep})", depth + 1)
             elif child.kind == RECORDS:
                 self.put(depth, f"for v in r.{child.name}:")
                 keep = OPEN if child.at.opened else KEEP
-                writing = f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {keep})"
-                if not is_section(self.shape.cls):
-                    self.put(depth + 1, writing)
-                    continue
-                self.put(depth + 1, "if id(v) in texts: out.append(texts[id(v)])")
-                self.put(depth + 1, f"else: n = len(out); {writing}; keep_text(texts, v, out, n)")
+                self.written(f"WRITERS[type(v)](v, {self.tag_of(child)}, out, {pad}, secure, {keep})", depth + 1)
             elif child.kind == VALUES:
                 self.put(depth, f"for v in r.{child.name}:")
                 self.put(depth + 1, f"out.append({self.single(child, pad)})")
+
+    def written(self, writing: str, depth: int) -> None:
+        """Code that writes the element for `v`, as the code `writing` does."""
+        if not self.remembers:
+            self.put(depth, writing)
+            return
+        self.put(depth, "if id(v) in texts: out.append(texts[id(v)])")
+        self.put(depth, "else:")
+        self.put(depth + 1, f"n = len(out); {writing}")
+        self.put(depth + 1, "if len(out) > n and is_remembered(v): texts[id(v)] = ''.join(out[n:])")
 
     def tag_of(self, field: Field) -> str:
         """An expression for the name of the element of the record in `v`."""
@@ -236,7 +243,9 @@ class _Generator:
     def group(self, element: Element, pad: str, depth: int) -> None:
         """An element that stands for no record of its own."""
         if element.raw:
-            self.put(depth, f"if r.{element.raw.name} is not None: out.append(indented(r.{element.raw.name}, {pad}))")
+            self.put(depth, f"v = r.{element.raw.name}")
+            self.put(depth, "if v is not None:")
+            self.written(f"out.append(indented(v, {pad}))", depth + 1)
             return
         if element.flag and not (element.attributes or element.children):
             self.put(depth, f"if r.{element.flag.name}: out.append(f'{{{pad}}}<{element.name}/>\\n')")

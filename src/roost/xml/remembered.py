@@ -12,13 +12,15 @@ begin and end; `take_apart` answers None for all else, and for what is wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from roost.xml.record import Record
-from roost.xml.shape import RAW, RECORD, RECORDS, VALUES, Field, records_below, shape_of
+from roost.xml.shape import RECORDS, VALUE, VALUES, Field, records_below, shape_of
+from roost.xml.values import TEXT, Pattern
 
 R = TypeVar("R", bound=Record)
 
@@ -57,20 +59,21 @@ class Section(NamedTuple):
     closing: bytes
     root: _Level
     inside: _Level
-    secrets: re.Pattern[bytes]
+    secrets: tuple[bytes, ...]
 
 
 class _Taken(NamedTuple):
     """Elements by what is known of them.
 
-    left: those to be read. values: of known ones that stand alone, by field. new: such ones that are not known, with
-    their fields. lists: the elements of each list and their records, where known.
+    left: those to be read. values: of known ones that stand alone, by field. alone: such ones that are not known, with
+    their fields. lists: the records of each list, None for those not known, whose texts are in `unknown`.
     """
 
     left: list[bytes]
     values: dict[str, Any]
-    new: list[tuple[bytes, tuple[str, ...]]]
-    lists: dict[str, list[tuple[bytes, Any]]]
+    alone: list[tuple[bytes, tuple[str, ...]]]
+    lists: Mapping[str, list[Any]]
+    unknown: Mapping[str, list[bytes]]
 
 
 class Parts(NamedTuple):
@@ -84,28 +87,32 @@ class Parts(NamedTuple):
 class Memory:
     """What elements say, by their text: a record, or the values of their fields where they stand alone.
 
-    ids: of the records in it. texts: what was written of those, by indentation and id.
+    ids: of the records in it. notes: what was found out about those, by what it is about and id.
     """
 
     def __init__(self) -> None:
         #: For definitions and for what runs.
         self.records: tuple[dict[bytes, Any], dict[bytes, Any]] = ({}, {})
         self.ids: set[int] = set()
-        self.texts: dict[str, dict[int, str]] = {}
+        self.notes: dict[Hashable, dict[int, Any]] = {}
 
     def keep(self, text: bytes, live: bool, said: Any) -> None:
         if len(self.records[False]) + len(self.records[True]) >= MAX_KEPT:
             self.forget()
         # What one document says twice has two records: an id stands for a record only as long as that is held here.
-        if self.records[live].setdefault(text, said) is said:
-            self.ids.update(id(value) for value in (said if type(said) is tuple else (said,)))
+        if self.records[live].setdefault(text, said) is not said:
+            return
+        if type(said) is tuple:
+            self.ids.update(map(id, said))
+        else:
+            self.ids.add(id(said))
 
     def forget(self) -> None:
         """All of it."""
         for records in self.records:
             records.clear()
         self.ids.clear()
-        self.texts.clear()
+        self.notes.clear()
 
 
 memory = Memory()
@@ -152,7 +159,7 @@ def _section(cls: type[Record], field: Field) -> Section:
         f"</{tag}>".encode(),
         _Level({}, singles),
         inside,
-        re.compile(b"|".join(sorted(map(re.escape, secret)))),
+        tuple(sorted(secret)),
     )
 
 
@@ -163,13 +170,17 @@ def _level(cls: type[Record]) -> _Level:
     single: dict[str, list[Field]] = {}
     for field in fields:
         single.setdefault(field.path[0], []).append(field)
-    # Names with a prefix mean what the root says; values by themselves are read as quickly as they are found.
+    # Names with a prefix mean what the root says, and no two guests have the same name, UUID or title.
     singles = {
         name.encode(): tuple(field.name for field in held)
         for name, held in single.items()
-        if name.isalnum() and any(field.kind in (RECORD, RECORDS, RAW) for field in held) and not {*held} & {*listed}
+        if ":" not in name and not {*held} & {*listed} and not all(map(_is_text, held))
     }
     return _Level(lists, singles)
+
+
+def _is_text(field: Field) -> bool:
+    return field.kind == VALUE and (field.value is TEXT or isinstance(field.value, Pattern))
 
 
 def take_apart(data: bytes, section: Section, live: bool) -> Parts | None:
@@ -195,39 +206,38 @@ def take_apart(data: bytes, section: Section, live: bool) -> Parts | None:
 
 def _take(elements: Iterable[tuple[bytes, bytes]], level: _Level, known: Mapping[bytes, Any]) -> _Taken | None:
     """Elements with their names, sorted. None where some of it is no element, or what stands alone does not."""
-    lists, singles = level
+    listed, singles = level
     left: list[bytes] = []
     values: dict[str, Any] = {}
-    new: list[tuple[bytes, tuple[str, ...]]] = []
-    listed: dict[str, list[tuple[bytes, Any]]] = {}
+    alone: list[tuple[bytes, tuple[str, ...]]] = []
+    lists: defaultdict[str, list[Any]] = defaultdict(list)
+    unknown: defaultdict[str, list[bytes]] = defaultdict(list)
     met: set[bytes] = set()
     for text, name in elements:
-        if name in lists:
+        said = known.get(text)
+        field = listed.get(name)
+        if field is not None:
             # Two devices of one guest are never one record, or nobody would see that they claim the same place.
-            record = None if text in met else known.get(text)
-            met.add(text)
-            if record is None:
+            if said is None or text in met:
+                said = None
                 left.append(text)
-            field = lists[name]
-            if field in listed:
-                listed[field].append((text, record))
-            else:
-                listed[field] = [(text, record)]
+                unknown[field].append(text)
+            met.add(text)
+            lists[field].append(said)
         elif name in singles:
             if name in met:
                 return None
             met.add(name)
-            said = known.get(text)
             if said is None:
                 left.append(text)
-                new.append((text, singles[name]))
+                alone.append((text, singles[name]))
             else:
                 values.update(zip(singles[name], said, strict=True))
         elif name:
             left.append(text)
         elif not text.isspace():
             return None
-    return _Taken(left, values, new, listed)
+    return _Taken(left, values, alone, lists, unknown)
 
 
 def put_together(parts: Parts, record: R, section: Section, live: bool) -> R | None:
@@ -235,41 +245,42 @@ def put_together(parts: Parts, record: R, section: Section, live: bool) -> R | N
     holder: Record = getattr(record, section.field)
     fields = parts.inside.values
     learned: list[tuple[bytes, Any]] = []
-    for field, elements in parts.inside.lists.items():
-        found = iter(getattr(holder, field))
-        records = []
-        for text, known in elements:
-            each = known
-            if known is None:
-                each = next(found, None)
-                learned.append((text, each))
-            records.append(each)
-        if next(found, None) is not None or None in records:
+    for field, records in parts.inside.lists.items():
+        found, texts = getattr(holder, field), parts.inside.unknown.get(field, ())
+        if len(found) != len(texts):
             return None
+        if texts:
+            learned += zip(texts, found, strict=True)
+            following = iter(found)
+            records = [next(following) if each is None else each for each in records]
         fields[field] = tuple(records)
     for taken, held in ((parts.root, record), (parts.inside, holder)):
-        learned += [(text, tuple([getattr(held, name) for name in names])) for text, names in taken.new]
+        learned += [(text, tuple([getattr(held, name) for name in names])) for text, names in taken.alone]
+    secrets = [name for name in section.secrets if name in parts.rest]
     for text, said in learned:
-        if len(text) <= _MAX_ELEMENT and section.secrets.search(text) is None:
+        if len(text) <= _MAX_ELEMENT and not (secrets and any(name in text for name in secrets)):
             memory.keep(text, live, said)
-    return replace(record, **{section.field: replace(holder, **fields)})
+    whole: R = replace(record, **{section.field: replace(holder, **fields)})
+    return whole
 
 
-def texts_at(pad: str) -> dict[int, str]:
-    """What was written of remembered records at this indentation, by the record's id."""
-    texts = memory.texts.get(pad)
-    if texts is None:
-        texts = memory.texts[pad] = {}
-    return texts
+def notes_about(subject: Hashable) -> dict[int, Any]:
+    """What was noted of remembered records, by the record's id: notes last as long as the records are remembered.
+
+    subject: what the notes are about.
+    """
+    notes = memory.notes.get(subject)
+    if notes is None:
+        notes = memory.notes[subject] = {}
+    return notes
 
 
-def keep_text(texts: dict[int, str], record: Any, out: list[str], start: int) -> None:
-    """Note what was written of a record from out[start] on, if it is remembered. texts: of `texts_at`."""
-    if id(record) in memory.ids:
-        texts[id(record)] = "".join(out[start:])
+def is_remembered(record: Any) -> bool:
+    """Whether the record stands for the elements of other documents, too, and may have notes."""
+    return id(record) in memory.ids
 
 
 __all__ = [
-    "Memory", "Parts", "Section", "forget_elements", "is_section", "keep_text", "put_together", "section_of",
-    "take_apart", "texts_at",
+    "Memory", "Parts", "Section", "forget_elements", "is_remembered", "is_section", "notes_about", "put_together",
+    "section_of", "take_apart",
 ]  # fmt: skip

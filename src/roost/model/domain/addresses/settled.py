@@ -57,7 +57,7 @@ def is_settled(draft: Draft, bridges: Mapping[int, Controller]) -> bool:
                 or not (flags or PCI_DEVICE) & permitted
                 or not first <= slot <= last
                 or (flags & INTEGRATED and bus)
-                or (kind == "controller" and chipsets.own_place(device) not in (None, at))
+                or (kind == "controller" and device.type != "pci" and chipsets.own_place(device) not in (None, at))
             ):
                 return False
             taken.add(at)

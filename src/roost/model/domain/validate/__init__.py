@@ -31,9 +31,9 @@ from roost.model.domain.validate import (
     platform,
     resources,
 )
-from roost.model.domain.validate.accepted import accepted_on
 from roost.model.domain.validate.rules import Context, Rules
 from roost.model.domain.validate.written import check_written
+from roost.xml import is_remembered, notes_about
 
 #: Fields of Devices, the element's name, its rules; in libvirt's order. Disks and controllers have rules by kind.
 _BY_DEVICE: tuple[tuple[str, str, Rules], ...] = (
@@ -148,10 +148,12 @@ def _apply(tables: Iterable[resources.Table], context: Context) -> None:
 
 
 def _check_devices(devices: Devices, context: Context) -> None:
-    accepted = accepted_on(context)
+    # Guests made alike share records of devices. Where no rule looked at more than the device, the machine and the
+    # emulator, another guest's check would find the same.
+    accepted = notes_about(("accepted", context.arch, context.machine_name))
     for (_, element, rules), listed in zip(_BY_DEVICE, _listed(devices), strict=True):
         for device in listed:
-            if id(device) in accepted:
+            if accepted.get(id(device)) is context.facts:
                 continue
             context.asked = False
             for table, subjects in _tables_of(device, rules):
@@ -159,8 +161,8 @@ def _check_devices(devices: Devices, context: Context) -> None:
                     rule = table.broken_by(subject, context)
                     if rule is not None:
                         raise rule.refusal(subject, context, f"/domain/devices/{element}{_which(subject, listed)}")
-            if not context.asked:
-                accepted.add(device)
+            if not context.asked and is_remembered(device):
+                accepted[id(device)] = context.facts
 
 
 def check_actions(domain: Domain) -> None:
@@ -214,12 +216,12 @@ def _check_unique(domain: Domain) -> None:
 
 def _check_aliases(domain: Domain) -> None:
     seen: set[str] = set()
-    for field, _, _ in _BY_DEVICE:
-        for device in getattr(domain.devices, field):
+    for listed in _listed(domain.devices):
+        for device in listed:
             alias = getattr(device, "alias", None)
-            if alias is not None and alias in seen:
-                raise ConfigUnsupported(f"non unique alias detected: {alias}", domain=From.DOMAIN)
             if alias is not None:
+                if alias in seen:
+                    raise ConfigUnsupported(f"non unique alias detected: {alias}", domain=From.DOMAIN)
                 seen.add(alias)
 
 

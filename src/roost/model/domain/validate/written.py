@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from roost.errors import ConfigUnsupported, From, InternalError, XmlDetail, XmlError
@@ -38,6 +39,9 @@ _MODELS = {
     "usb": _USB_MODELS, "scsi": _SCSI_MODELS, "ide": _IDE_MODELS, "virtio-serial": _SERIAL_MODELS, "pci": _PCI_MODELS,
     **dict.fromkeys(("fdc", "sata", "ccid", "isa", "xenbus", "nvme"), frozenset()),
 }  # fmt: skip
+#: The fields that list devices.
+_LISTS = tuple(field for field in Devices.__struct_fields__ if getattr(Devices(), field) == ())
+_listed = attrgetter(*_LISTS)
 _MAX_DEVICES = 1024
 _MAX_PCI_INDEX = 255
 _MAX_REBOOT_TIMEOUT = 65535
@@ -61,9 +65,8 @@ def check_written(domain: Domain) -> None:
 
 def _check_sizes(domain: Domain) -> None:
     """Addresses are found by looking through what is there: bounded, so that no document takes long."""
-    for field in Devices.__struct_fields__:
-        listed = getattr(domain.devices, field)
-        if isinstance(listed, tuple) and len(listed) > _MAX_DEVICES:
+    for field, listed in zip(_LISTS, _listed(domain.devices), strict=True):
+        if len(listed) > _MAX_DEVICES:
             raise ConfigUnsupported(
                 f"too many devices: {len(listed)} in '{field}'", domain=From.DOMAIN, hint=f"at most {_MAX_DEVICES}"
             )
@@ -125,8 +128,7 @@ def _check_timer(timer: Any) -> None:
 def _check_controllers(domain: Domain) -> None:
     usb = [c for c in domain.devices.controllers if c.type == "usb"]
     for controller in domain.devices.controllers:
-        known = _MODELS.get(controller.type)
-        if controller.model is not None and known is not None and controller.model not in known:
+        if controller.model is not None and controller.model not in (known := _MODELS[controller.type]):
             raise ConfigUnsupported(
                 f"Unknown model type '{controller.model}'",
                 domain=From.DOMAIN,
