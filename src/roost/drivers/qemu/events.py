@@ -248,15 +248,24 @@ def _channel(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> No
     if record.live is None:
         return
     changed = with_channel_state(record.live, alias, connected)
-    if changed == record.live:
-        return
-    record.live = changed
-    if not guest.starting:
-        s.save(record)
+    if changed != record.live:
+        record.live = changed
+        if not guest.starting:
+            s.save(record)
     if has_agent(changed, alias):
         guest.agent.follow(changed)
         state = E.AGENT_LIFECYCLE_STATE_CONNECTED if connected else E.AGENT_LIFECYCLE_STATE_DISCONNECTED
-        s.publish(record, E.ID_AGENT_LIFECYCLE, state, E.AGENT_LIFECYCLE_REASON_CHANNEL)
+        if guest.starting:
+            s.run(_tell_of_agent(s, record, guest, state), f"the agent's channel of {record.name}")
+        else:
+            s.publish(record, E.ID_AGENT_LIFECYCLE, state, E.AGENT_LIFECYCLE_REASON_CHANNEL)
+
+
+async def _tell_of_agent(s: Supervisor, record: GuestRecord, guest: Guest, state: int) -> None:
+    """What a guest that is restored says of its channel is told behind its start."""
+    async with record.job("agent's channel"):
+        if record.runtime is guest:
+            s.publish(record, E.ID_AGENT_LIFECYCLE, state, E.AGENT_LIFECYCLE_REASON_CHANNEL)
 
 
 def _pm_suspend(kind: int, detail: int) -> Handler:

@@ -44,9 +44,12 @@ from roost.drivers.qemu.tuning import start as tuning
 from roost.errors import From, InternalError, OperationInvalid, RoostError
 from roost.host.api import Command
 from roost.model.domain import Domain
+from roost.model.domain.aliases import disk_alias
+from roost.model.domain.devices.disk import Disk
 from roost.model.domain.firmware import is_selected_at_start, with_firmware
 from roost.model.domain.os import nvram_path, variables_path
 from roost.model.domain.savecookie import SaveCookie, format_cookie
+from roost.model.moment import source_path
 
 #: Seconds until QEMU must have greeted: it may have to touch all of a large guest's memory first.
 GREETING_TIMEOUT = 60.0
@@ -145,6 +148,7 @@ class Launcher:
             guest.autodestroy, guest.asked = bool(flags & D.START_AUTODESTROY), asked
             record.runtime = guest
             stack.push_async_callback(self._unwind, record, guest)
+            self._tell_of_missing(record, document, found.missing)
             await self._call_hook(record, guest, "prepare")
             needs = plan.needs(live, caps, found.volumes)
             guest.resources.volumes = found.volumes
@@ -211,6 +215,13 @@ class Launcher:
             return document
         nvram = nvram_path(str(context.paths.nvram), record.name)
         return with_firmware(document, context.firmware.descriptors(), nvram=nvram)
+
+    def _tell_of_missing(self, record: GuestRecord, document: Domain, disks: Sequence[Disk]) -> None:
+        for disk in disks:
+            alias = disk.alias or disk_alias(disk, document.devices.controllers)
+            stays = disk.device in ("cdrom", "floppy")
+            reason = E.DISK_CHANGE_MISSING_ON_START if stays else E.DISK_DROP_MISSING_ON_START
+            self.context.publish(record, E.ID_DISK_CHANGE, source_path(disk.source), None, alias, reason)
 
     async def _write_overlays(self, record: GuestRecord, guest: Guest, found: storage.Found) -> None:
         """Make the images that transient disks write to; that they go with the guest is on disk before they are."""

@@ -61,11 +61,15 @@ class Overlay(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The document as it starts, what its volumes are, and the overlays that its transient disks need."""
+    """The document as it starts, what its volumes are, and the overlays that its transient disks need.
+
+    missing: disks as they were, of which the medium or the whole is left out since it may be missing, and is.
+    """
 
     document: Domain
     volumes: Volumes
     overlays: tuple[Overlay, ...]
+    missing: tuple[Disk, ...] = ()
 
 
 async def prepare(document: Domain, lookups: Lookups, account: Account | None) -> Found:
@@ -82,13 +86,14 @@ async def prepare(document: Domain, lookups: Lookups, account: Account | None) -
         if isinstance(source, VolumeSource) and source.pool is not None and source.volume is not None:
             volumes[source.pool, source.volume] = await lookups.volumes.source(source.pool, source.volume, source.mode)
     overlays: list[Overlay] = []
+    missing: list[Disk] = []
     if disks:
         who = f" (as uid:{account.uid}, gid:{account.gid})" if account is not None else ""
         # A file system that does not answer holds up this guest, not the daemon.
-        disks = await asyncio.to_thread(_inspect, disks, volumes, who)
+        disks = await asyncio.to_thread(_inspect, disks, volumes, who, missing)
         disks = [_over(disk, document.name, overlays) for disk in disks]
     changed = _replace(document, devices=_replace(document.devices, disks=tuple(disks)))
-    return Found(changed, volumes, tuple(overlays))
+    return Found(changed, volumes, tuple(overlays), tuple(missing))
 
 
 def _over(disk: Disk, name: str, overlays: list[Overlay]) -> Disk:
@@ -144,16 +149,23 @@ async def secret_values(needs: plan.Needs, lookups: Lookups) -> dict[str, bytes]
     return values
 
 
-def _inspect(disks: Sequence[Disk], volumes: Volumes, who: str) -> list[Disk]:
+def _inspect(disks: Sequence[Disk], volumes: Volumes, who: str, missing: list[Disk]) -> list[Disk]:
+    """missing: gets those that are to be left out, as they were."""
+    missing.extend(disk for disk in disks if _is_missing(disk))
     present = [found for disk in disks if (found := _with_medium(disk)) is not None]
     return [_with_chain(disk, volumes, who) for disk in present]
+
+
+def _is_missing(disk: Disk) -> bool:
+    """Whether a medium that may be missing is."""
+    path = _path(disk.source)
+    return disk.source.startup_policy == "optional" and path is not None and not os.path.exists(path)
 
 
 def _with_medium(disk: Disk) -> Disk | None:
     """The disk, without its medium where that may be missing and is; None for a hard disk that may be missing."""
     source = disk.source
-    path = _path(source)
-    if source.startup_policy == "optional" and path is not None and not os.path.exists(path):
+    if _is_missing(disk):
         if disk.device not in ("cdrom", "floppy"):
             return None
         disk = _replace(disk, source=FileSource(), backing_store=None)
