@@ -52,6 +52,8 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
     undefine_flags = 0
     create_flags = D.START_PAUSED | D.START_AUTODESTROY | D.START_VALIDATE
     xml_flags = D.XML_SECURE | D.XML_INACTIVE | D.XML_UPDATE_CPU | D.XML_MIGRATABLE
+    #: Whether a managed save follows its domain's name.
+    renames_saved = False
 
     def __init__(self, table: DomainTable[RuntimeT], store: DefinitionStore, bus: EventBus) -> None:
         self.table: DomainTable[RuntimeT] = table
@@ -229,7 +231,7 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
             raise OperationInvalid("cannot rename active domain", domain=mine, hint="shut it down first")
         if not record.is_persistent:
             raise OperationInvalid("cannot rename a transient domain", domain=mine)
-        if record.managed_save:
+        if record.managed_save and not self.renames_saved:
             raise OperationInvalid(
                 "domain with a managed saved state can't be renamed",
                 domain=mine,

@@ -17,6 +17,7 @@ from roost.drivers.qemu.state.restore import Restorer
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.affect import affected
 from roost.engine.definitions import redefine
+from roost.engine.edits.actions import check as check_action
 from roost.errors import From, OperationInvalid, RoostError
 
 #: Flags of the calls that start a domain.
@@ -146,7 +147,7 @@ class QemuLifecycle(Lifecycle):
                 self._context.paths.log_file(record.name).unlink()
 
     async def set_action(self, domain: DomainIdentity, kind: int, action: int, flags: int) -> None:
-        actions.check(kind, action)
+        check_action(kind, action)
         F.check(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG, "qemuDomainSetLifecycleAction", From.QEMU)
         context = self._context
         record = context.table.get(domain)

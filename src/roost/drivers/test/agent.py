@@ -72,6 +72,10 @@ class TestGuestAgent(GuestAgent):
         self._table.get_active(domain)
         _known([mountpoint] if mountpoint is not None else [])
 
+    async def set_vcpu_count(self, domain: DomainIdentity, count: int, flags: int) -> None:
+        """No guest of this driver does that: flags that ask for it are not known."""
+        F.check(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG | D.VCPU_MAXIMUM, "testDomainSetVcpusFlags", From.TEST)
+
     async def file_systems(self, domain: DomainIdentity, flags: int) -> Sequence[FileSystemInfo]:
         """On the first disk that is neither a medium nor a LUN."""
         F.check(flags, 0, "testDomainGetFSInfo", From.TEST)

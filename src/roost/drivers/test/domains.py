@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 
+from msgspec.structs import replace
+
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.contract import flags as F
 from roost.contract.domains import Lifecycle
 from roost.contract.events import DomainEvent
 from roost.contract.references import DomainIdentity, DomainRef
+from roost.drivers.test.changes import change
 from roost.drivers.test.documents import complete
 from roost.drivers.test.world import World
+from roost.engine.edits.actions import check as check_action
+from roost.engine.edits.actions import with_action
 from roost.engine.inspection import RecordInspection
 from roost.engine.record import Record
 from roost.engine.registry import RegistryDomains
@@ -26,9 +31,8 @@ REBOOT_FLAGS = (
 
 def start(table: DomainTable[None], record: Record[None], document: Domain) -> None:
     """Mark a domain as running from `document`."""
-    record.live = document
+    record.live = replace(document, id=table.activate(record))
     record.managed_save = False
-    table.activate(record)
     record.set_state(D.RUNNING, D.RUNNING_BOOTED)
 
 
@@ -40,6 +44,7 @@ class TestDomains(RegistryDomains[None]):
     create_flags = D.START_VALIDATE
     undefine_flags = D.UNDEFINE_MANAGED_SAVE | D.UNDEFINE_SNAPSHOTS_METADATA
     xml_flags = D.XML_SECURE | D.XML_INACTIVE | D.XML_UPDATE_CPU | D.XML_MIGRATABLE
+    renames_saved = True
 
     async def prepare(self, document: Domain) -> Domain:
         return complete(document)
@@ -64,6 +69,7 @@ class TestLifecycle(Lifecycle):
     __test__ = False
 
     def __init__(self, world: World) -> None:
+        self._world = world
         self.table = world.table
         self.bus = world.bus
 
@@ -117,6 +123,11 @@ class TestLifecycle(Lifecycle):
         async with record.job("destroy"):
             self._stop(record, D.SHUTOFF_DESTROYED, E.STOPPED_DESTROYED)
 
+    async def set_action(self, domain: DomainIdentity, kind: int, action: int, flags: int) -> None:
+        F.check(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG, "testDomainSetLifecycleAction", From.TEST)
+        check_action(kind, action)
+        await change(self._world, domain, flags, lambda document: with_action(document, kind, action))
+
     def _act(self, record: Record[None], action: str | None) -> None:
         """What the document says is to happen when the guest ends by itself."""
         if action in ("restart", "rename-restart", "coredump-restart"):
@@ -147,5 +158,4 @@ class TestInspection(RecordInspection[None]):
         return "linux"
 
     def security_label(self, domain: DomainIdentity) -> tuple[str, bool]:
-        self.table.get(domain)
-        return "libvirt-test", True
+        return ("libvirt-test", True) if self.table.get(domain).is_active else ("", False)

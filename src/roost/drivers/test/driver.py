@@ -5,16 +5,24 @@ from __future__ import annotations
 import weakref
 
 from roost.contract.agent import GuestAgent
+from roost.contract.blocks import Blocks
 from roost.contract.domains import Domains, Inspection, Lifecycle
+from roost.contract.input import Input
 from roost.contract.interface import Backend
-from roost.contract.node import Node
+from roost.contract.node import Node, Processors
+from roost.contract.security import Security
 from roost.contract.state import Memory, SavedState
 from roost.contract.statistics import Statistics
+from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
+from roost.contract.vcpus import Vcpus
 from roost.drivers.test.agent import TestGuestAgent
+from roost.drivers.test.devices import TestBlocks, TestInput, TestSecurity
 from roost.drivers.test.domains import TestDomains, TestInspection, TestLifecycle
-from roost.drivers.test.node import TestNode
+from roost.drivers.test.node import TestNode, TestProcessors
 from roost.drivers.test.state import TestMemory, TestSavedState
 from roost.drivers.test.statistics import TestStatistics
+from roost.drivers.test.tuning import TestDeviceLimits, TestPinning, TestResourceLimits
+from roost.drivers.test.vcpus import TestVcpus
 from roost.drivers.test.world import World
 from roost.errors import From, InternalError, InvalidArg
 
@@ -53,12 +61,20 @@ def make_backend(world: World) -> Backend:
         From.TEST,
         {
             Node: TestNode(),
+            Processors: TestProcessors(),
             Domains: TestDomains(world.table, world.store, world.bus),
             Lifecycle: TestLifecycle(world),
             Inspection: TestInspection(world.table),
-            Statistics: TestStatistics(world.table),
+            Statistics: TestStatistics(world),
             SavedState: TestSavedState(world),
             Memory: TestMemory(world),
+            Pinning: TestPinning(world),
+            ResourceLimits: TestResourceLimits(world),
+            DeviceLimits: TestDeviceLimits(world),
+            Vcpus: TestVcpus(world),
+            Blocks: TestBlocks(world.table),
+            Input: TestInput(world.table),
+            Security: TestSecurity(),
             GuestAgent: TestGuestAgent(world.table),
         },
         world.bus,

@@ -12,6 +12,7 @@ from roost.contract import flags as F
 from roost.contract.events import DomainEvent
 from roost.contract.references import DomainIdentity
 from roost.contract.state import Memory, SavedState
+from roost.drivers.test.devices import TestPicture
 from roost.drivers.test.documents import complete
 from roost.drivers.test.domains import start
 from roost.drivers.test.world import World
@@ -150,6 +151,10 @@ class TestMemory(Memory):
             raise OperationUnsupported("kdump-compressed format is not supported here", domain=From.TEST)
         if flags & D.DUMP_CRASH:
             _stop(self._world, record, D.SHUTOFF_CRASHED, E.STOPPED_CRASHED)
+
+    async def screenshot(self, domain: DomainIdentity, screen: int, flags: int) -> TestPicture:
+        F.check(flags, 0, "testDomainScreenshot", From.TEST)
+        return TestPicture()
 
     async def peek(self, domain: DomainIdentity, offset: int, size: int, flags: int) -> bytes:
         F.check(flags, N.MEMORY_VIRTUAL | N.MEMORY_PHYSICAL, "testDomainMemoryPeek", From.TEST)

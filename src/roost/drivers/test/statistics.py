@@ -10,17 +10,21 @@ from roost.constants import statistics as S
 from roost.contract import flags as F
 from roost.contract.references import DomainIdentity, DomainRef
 from roost.contract.statistics import Statistics
-from roost.contract.typed_params import TypedParam, int_
+from roost.contract.typed_params import TypedParam, int_, uint, ullong
+from roost.drivers.test.world import World
+from roost.engine.edits import iothreads
 from roost.engine.record import Record
-from roost.engine.table import DomainTable
 from roost.errors import ArgumentUnsupported, From, InvalidArg, OperationUnsupported
 
-GROUPS = S.STATE
+GROUPS = S.STATE | S.IOTHREAD
 LIST_FLAGS = (
     D.LIST_DOMAINS_ACTIVE | D.LIST_DOMAINS_INACTIVE | D.LIST_DOMAINS_PERSISTENT | D.LIST_DOMAINS_TRANSIENT
     | D.LIST_DOMAINS_RUNNING | D.LIST_DOMAINS_PAUSED | D.LIST_DOMAINS_SHUTOFF | D.LIST_DOMAINS_OTHER
 )  # fmt: skip
 STATS_FLAGS = LIST_FLAGS | S.STATS_NOWAIT | S.STATS_BACKING | S.STATS_ENFORCE_STATS
+
+#: How I/O threads poll that nobody has said anything of.
+POLLING = {D.IOTHREAD_POLL_MAX_NS: 32768, D.IOTHREAD_POLL_GROW: 0, D.IOTHREAD_POLL_SHRINK: 0}
 
 #: Divisors of the clock's microseconds.
 BLOCK = (10, 20, 30, 40, 2_000_000)
@@ -49,8 +53,9 @@ class TestStatistics(Statistics):
 
     __test__ = False
 
-    def __init__(self, table: DomainTable[None]) -> None:
-        self.table = table
+    def __init__(self, world: World) -> None:
+        self.table = world.table
+        self._world = world
 
     async def memory_stats(self, domain: DomainIdentity, limit: int, flags: int) -> Sequence[tuple[int, int]]:
         F.check(flags, 0, "testDomainMemoryStats", From.TEST)
@@ -72,7 +77,26 @@ class TestStatistics(Statistics):
             )
         named = domains or self.table.list(flags & LIST_FLAGS)
         wanted = groups or GROUPS
-        return [(record.ref, _state(record) if wanted & S.STATE else []) for record in map(self.table.get, named)]
+        return [
+            (
+                record.ref,
+                (_state(record) if wanted & S.STATE else [])
+                + (self._iothreads(record) if wanted & S.IOTHREAD and record.is_active else []),
+            )
+            for record in map(self.table.get, named)
+        ]
+
+    def _iothreads(self, record: Record[None]) -> list[TypedParam]:
+        found: list[TypedParam] = []
+        for thread in iothreads.listed(record.document):
+            polling = POLLING | self._world.polling.get((record.uuid, thread.id), {})
+            prefix = f"iothread.{thread.id}."
+            found += [
+                ullong(f"{prefix}poll-max-ns", polling[D.IOTHREAD_POLL_MAX_NS]),
+                uint(f"{prefix}poll-grow", polling[D.IOTHREAD_POLL_GROW]),
+                uint(f"{prefix}poll-shrink", polling[D.IOTHREAD_POLL_SHRINK]),
+            ]
+        return [uint("iothread.count", len(found) // 3), *found] if found else []
 
     async def block_stats(self, domain: DomainIdentity, path: str) -> tuple[int, int, int, int, int]:
         if not path:

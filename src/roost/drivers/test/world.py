@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from roost.constants import domain as D
 from roost.constants import node as N
 from roost.contract.node import NodeInfo
 from roost.engine.bus import EventBus
-from roost.engine.record import Definition
+from roost.engine.record import Definition, Record
 from roost.engine.store import MemoryStore
 from roost.engine.table import DomainTable, uuid_bytes
 from roost.errors import From
@@ -70,9 +72,15 @@ class World:
         self.table: DomainTable[None] = DomainTable(From.TEST)
         self.store = MemoryStore()
         self.bus = EventBus()
+        #: What was set of I/O threads, by domain and number.
+        self.polling: dict[tuple[bytes, int], dict[str, int]] = {}
+        self.table.removed.append(self._forget)
         document = model.parse(GUEST)
         record = self.table.add(document.name, uuid_bytes(document.uuid or ""))
         record.definition = Definition(GUEST, document)
-        record.live = document
+        record.live = replace(document, id=self.table.activate(record))
         record.set_state(D.RUNNING, D.RUNNING_UNKNOWN)
-        self.table.activate(record)
+
+    def _forget(self, record: Record[None]) -> None:
+        for key in [key for key in self.polling if key[0] == record.uuid]:
+            del self.polling[key]

@@ -10,6 +10,7 @@ from roost.errors import From, InvalidArg
 from roost.model.domain import Domain
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.processors import IoThread
+from roost.model.domain.tuning import CpuTune
 
 
 def listed(document: Domain) -> tuple[IoThread, ...]:
@@ -47,7 +48,16 @@ def removed(document: Domain, id: int) -> Domain:
             )
     if any(_serves(id, controller) for controller in document.devices.controllers):
         raise InvalidArg(f"cannot remove IOThread '{id}' since it is being used by controller", domain=From.DOMAIN)
-    return _with(document, [thread for thread in threads if thread.id != id])
+    return _with(_unpinned(document, id), [thread for thread in threads if thread.id != id])
+
+
+def _unpinned(document: Domain, id: int) -> Domain:
+    """Where it may run goes with it."""
+    tune = document.cputune
+    if tune is None:
+        return document
+    tune = replace(tune, iothreadpins=tuple(pin for pin in tune.iothreadpins if pin.iothread != id))
+    return replace(document, cputune=None if tune == CpuTune() else tune)
 
 
 def _serves(id: int, controller: Controller) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from roost.constants import domain as D
-from roost.drivers.qemu.actions import check, on_reboot, with_action
+from roost.drivers.qemu.actions import on_reboot, with_action
+from roost.engine.edits.actions import check
 from roost.errors import ConfigUnsupported, InvalidArg
 from roost.model import domain as model
 
@@ -42,6 +43,8 @@ def test_numbers_that_mean_nothing() -> None:
         check(3, 0)
     with pytest.raises(InvalidArg, match="invalid lifecycle action '6'"):
         check(0, 6)
+    with pytest.raises(ConfigUnsupported, match="event 'poweroff' doesn't support 'coredump-restart' action"):
+        check(0, 5)
     check(2, 5)
 
 

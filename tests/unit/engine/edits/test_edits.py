@@ -121,6 +121,7 @@ def test_where_threads_may_run() -> None:
     assert [pin.vcpu for pin in found.cputune.vcpupins] == [0, 1]  # type: ignore[union-attr]
     assert cputune.vcpu_cpus(found, 1) == frozenset({0, 1})
     assert (cputune.emulator_cpus(found), cputune.iothread_cpus(found, 1)) == (frozenset({2}), frozenset({1}))
+    assert iothreads.removed(found, 1).cputune.iothreadpins == ()  # type: ignore[union-attr]
     with pytest.raises(InvalidArg, match="iothreadid 4 not found; there are 1"):
         cputune.with_iothread_pin(found, 4, "1")
     with pytest.raises(InvalidArg, match="Empty cpu list for pinning"):
