@@ -22,9 +22,10 @@ from roost.contract.jobs import Jobs
 from roost.contract.references import DomainRef
 from roost.contract.state import Memory, SavedState
 from roost.contract.streams import ByteStream
-from roost.contract.typed_params import string
+from roost.contract.typed_params import int_, string
 from roost.drivers.qemu.monitor import COMMAND_HMP
 from roost.errors import (
+    ArgumentUnsupported,
     ConfigUnsupported,
     InternalError,
     InvalidArg,
@@ -66,14 +67,20 @@ def test_compressed_images(root: Path, format: str) -> None:
     async def scenario(world: World) -> None:
         state = world.get(SavedState)
         ref, path = await started(world, "s-packed"), root / "image"
-        parameters = [string(D.SAVE_PARAM_FILE, str(path)), string("image_format", format)]
+        parameters = [string(D.SAVE_PARAM_FILE, str(path)), string(D.SAVE_PARAM_IMAGE_FORMAT, format)]
         await state.save_with(ref, parameters, D.SAVE_PAUSED)
         # What stands before the memory is not compressed.
         assert b"<domain type='qemu'>" in path.read_bytes()[:200]
         await state.restore_with(parameters[:1], 0)
         assert world.get(Inspection).state(ref, 0)[0] == D.PAUSED
-        with pytest.raises(InvalidArg, match="parameter 'parallel' not supported"):
+        with pytest.raises(ArgumentUnsupported, match="parameter 'parallel' not supported"):
             await state.save_with(ref, [*parameters, string("parallel", "1")], 0)
+        with pytest.raises(InvalidArg, match="Parallel save is only supported with the 'sparse' save image format"):
+            await state.save_with(ref, [*parameters, int_(D.SAVE_PARAM_PARALLEL_CHANNELS, 2)], 0)
+        with pytest.raises(InvalidArg, match="Parallel restore is only supported"):
+            await state.restore_with([*parameters[:1], int_(D.SAVE_PARAM_PARALLEL_CHANNELS, 2)], 0)
+        with pytest.raises(ArgumentUnsupported, match="images are written in one piece"):
+            await state.save_with(ref, [string(D.SAVE_PARAM_IMAGE_FORMAT, "sparse")], 0)
         with pytest.raises(OperationFailed, match="Invalid save image format"):
             await state.save_with(ref, [string("image_format", "zip")], 0)
         await state.save_with(ref, parameters[1:], 0)

@@ -381,6 +381,7 @@ FURTHER_OPTIONS = {
     "domcapabilities": ("disable-deprecated-features", "expand-cpu-features"),
     "dumpxml": ("json",),
     "hypervisor-cpu-baseline": ("ignore-host",),
+    "save": ("image-format", "parallel-channels"),
 }
 
 
@@ -391,7 +392,7 @@ def virsh_has(name: str) -> bool:
 def without_further(page: str, name: str) -> str:
     """A help page without the options that virsh has not got."""
     for option in FURTHER_OPTIONS.get(name, ()):
-        page = page.replace(f" [--{option}]", "", 1)
+        page = re.sub(rf" \[--{option}\b[^]]*\]", "", page, count=1)
         page = re.sub(rf"^    \[?--{option}\b.*\n", "", page, flags=re.MULTILINE)
     return page
 

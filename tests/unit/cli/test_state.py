@@ -100,6 +100,14 @@ def test_save_by_flags_and_document(roost: Roost, daemon: Answers, tmp_path: Pat
     assert roost("save", "web", "c", "--paused", "--bypass-cache", "--xml", str(tmp_path / "x.xml")).code == 0
     assert sent(daemon, "DOMAIN_SAVE") == [(WEB, "/a/c")]
     assert sent(daemon, "DOMAIN_SAVE_FLAGS") == [(WEB, str(Path.cwd() / "c"), "<domain/>", 5)]
+    daemon.answers["DOMAIN_SAVE_PARAMS"] = lambda *_: ()
+    assert roost("save", "web", "/c", "--image-format", "zstd", "--paused").code == 0
+    assert roost("save", "web", "/c", "--parallel-channels", "2").code == 0
+    assert roost("save", "web", "/c", "--parallel-channels", "0").code == 1
+    assert sent(daemon, "DOMAIN_SAVE_PARAMS") == [
+        (WEB, [("file", (7, "/c")), ("image_format", (7, "zstd"))], 4),
+        (WEB, [("file", (7, "/c")), ("parallel.channels", (1, 2))], 0),
+    ]
 
 
 def test_progress_while_the_daemon_works(roost: Roost, daemon: Answers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from roost.cli.failure import CommandFailed, failing
 from roost.cli.shell import read_document
-from roost.cli.table import DATA, PARTS, TEXT, Command, Option, domain_argument, flag
+from roost.cli.table import DATA, NUMBER, PARTS, TEXT, Command, Option, domain_argument, flag
 from roost.constants import domain as constants
+from roost.constants import typed_params as kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,15 +47,30 @@ def _document(arguments: Arguments) -> str | None:
     return read_document(path) if path is not None else None
 
 
+def _parameters(arguments: Arguments) -> list[tuple[str, tuple[int, int | str]]]:
+    """What only parameters can say of an image."""
+    format, channels = arguments.text("image-format"), arguments.number("parallel-channels", 1)
+    found: list[tuple[str, tuple[int, int | str]]] = []
+    if format is not None:
+        found.append((constants.SAVE_PARAM_IMAGE_FORMAT, (kinds.STRING, format)))
+    if channels is not None:
+        found.append((constants.SAVE_PARAM_PARALLEL_CHANNELS, (kinds.INT, channels)))
+    return found
+
+
 def _save(shell: Shell, arguments: Arguments) -> None:
     from roost.cli.jobwatch import watch
 
     name, path = arguments.required("domain"), arguments.required("file")
     domain, flags, document = shell.domain(arguments), arguments.flags(_SAVE_FLAGS), _document(arguments)
-    client = shell.client
+    client, more = shell.client, _parameters(arguments)
 
     def work() -> None:
-        if flags or document is not None:
+        if more:
+            own = (constants.SAVE_PARAM_FILE, _absolute(path)), (constants.SAVE_PARAM_DXML, document)
+            texts = [(field, (kinds.STRING, value)) for field, value in own if value is not None]
+            client.call("DOMAIN_SAVE_PARAMS", domain, [*texts, *more], flags)
+        elif flags or document is not None:
             client.call("DOMAIN_SAVE_FLAGS", domain, _absolute(path), document, flags)
         else:
             client.call("DOMAIN_SAVE", domain, _absolute(path))
@@ -288,6 +304,8 @@ COMMANDS = (
         _RUNNING,
         _PAUSED,
         _VERBOSE,
+        Option("image-format", TEXT, "how memory is written: raw, gzip, bzip2, xz, lzop, zstd"),
+        Option("parallel-channels", NUMBER, "how many channels write a sparse image"),
     ),
     Command(
         "save-image-define",

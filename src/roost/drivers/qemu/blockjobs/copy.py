@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from roost.constants import blocks as B
 from roost.constants import typed_params as T
-from roost.contract.typed_params import TypedParam
+from roost.contract.typed_params import TypedParam, checked
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs import images
 from roost.drivers.qemu.blockjobs.images import Images
@@ -28,8 +28,6 @@ from roost.model.domain.devices.disksource import Mirror
 from roost.model.moment import source_path
 
 _TYPES = {B.COPY_BANDWIDTH: T.ULLONG, B.COPY_GRANULARITY: T.UINT, B.COPY_BUF_SIZE: T.ULLONG}
-_TYPE_NAMES = {T.INT: "int", T.UINT: "uint", T.LLONG: "llong", T.ULLONG: "ullong", T.DOUBLE: "double",
-               T.BOOLEAN: "boolean", T.STRING: "string"}  # fmt: skip
 _MAX_SPEED = 2**63 - 1
 
 
@@ -42,23 +40,8 @@ class CopyRequest(NamedTuple):
 
     @classmethod
     def of(cls, params: Sequence[TypedParam]) -> CopyRequest:
-        """Raises InvalidArg for parameters that are none, of a wrong type, or twice."""
-        values: dict[str, int] = {}
-        for name, (kind, value) in params:
-            wanted = _TYPES.get(name)
-            if wanted is None:
-                raise InvalidArg(
-                    f"parameter '{name}' not supported", domain=From.QEMU, hint=f"there are {', '.join(sorted(_TYPES))}"
-                )
-            if kind != wanted:
-                raise InvalidArg(
-                    f"invalid type '{_TYPE_NAMES.get(kind, kind)}' for parameter '{name}', "
-                    f"expected '{_TYPE_NAMES[wanted]}'",
-                    domain=From.QEMU,
-                )
-            if name in values:
-                raise InvalidArg(f"parameter '{name}' occurs multiple times", domain=From.QEMU)
-            values[name] = int(value)
+        """Raises ArgumentUnsupported, InvalidArg for parameters that are none, of a wrong type, or twice."""
+        values: dict[str, int] = checked(params, _TYPES)
         granularity = values.get(B.COPY_GRANULARITY, 0)
         if granularity & (granularity - 1):
             raise InvalidArg("granularity must be power of 2", domain=From.QEMU)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from roost.constants import domain as D
 from roost.constants import node as N
@@ -11,16 +12,17 @@ from roost.constants import typed_params as T
 from roost.contract import flags as F
 from roost.contract.references import DomainIdentity
 from roost.contract.state import Memory, SavedState
-from roost.contract.typed_params import TypedParam
+from roost.contract.typed_params import TypedParam, checked
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.state import looking
 from roost.drivers.qemu.state.dump import Dumper
+from roost.drivers.qemu.state.header import FORMATS
 from roost.drivers.qemu.state.image import Images, absolute
 from roost.drivers.qemu.state.migration import DUMP_FORMATS
 from roost.drivers.qemu.state.restore import Restorer
 from roost.drivers.qemu.state.save import Saver
-from roost.errors import From, InvalidArg, OperationInvalid
+from roost.errors import ArgumentUnsupported, From, InvalidArg, OperationFailed, OperationInvalid
 from roost.model import domain as model
 
 _SAVE = D.SAVE_BYPASS_CACHE | D.SAVE_RUNNING | D.SAVE_PAUSED
@@ -41,28 +43,46 @@ def _check(flags: int, allowed: int, function: str) -> None:
     F.check(flags, allowed, function, From.QEMU)
 
 
-#: How memory is compressed, by libvirt 11.2's clients.
-_IMAGE_FORMAT = "image_format"
+#: Parameters of a save and of a restore, with their types.
+_RESTORE_TYPES = {
+    D.SAVE_PARAM_FILE: T.STRING,
+    D.SAVE_PARAM_DXML: T.STRING,
+    D.SAVE_PARAM_PARALLEL_CHANNELS: T.INT,
+}
+_SAVE_TYPES = {**_RESTORE_TYPES, D.SAVE_PARAM_IMAGE_FORMAT: T.STRING}
+#: The format of libvirt 11.2 that several channels can write at once: QEMU 9.0's mapped-ram.
+_SPARSE = "sparse"
 
 
-def _texts(parameters: Sequence[TypedParam], *more: str) -> dict[str, str]:
-    """The parameters of a call that have values; more: beside those that all such calls have.
+class _Wanted(NamedTuple):
+    """What a call with parameters asks for; None: not said."""
 
-    Raises InvalidArg, as libvirt checks them.
-    """
-    known = (D.SAVE_PARAM_FILE, D.SAVE_PARAM_DXML, *more)
-    found: dict[str, str] = {}
-    for field, (kind, value) in parameters:
-        if field not in known:
-            raise InvalidArg(
-                f"parameter '{field}' not supported", domain=From.NONE, hint=f"known are {', '.join(known)}"
+    path: str | None
+    xml: str | None
+    format: str | None
+
+    @classmethod
+    def of(cls, parameters: Sequence[TypedParam], types: Mapping[str, int], verb: str) -> _Wanted:
+        """Raises InvalidArg, as libvirt checks them; ArgumentUnsupported, OperationFailed for other formats."""
+        found = checked(parameters, types)
+        path, xml, channels, format = (found.get(field) for field in _SAVE_TYPES)
+        if format == _SPARSE:
+            raise ArgumentUnsupported(
+                f"save image format '{_SPARSE}' is not supported",
+                domain=From.QEMU,
+                hint=f"images are written in one piece, as {', '.join(FORMATS)}",
             )
-        if kind != T.STRING:
-            raise InvalidArg(f"invalid type for parameter '{field}', expected 'string'", domain=From.NONE)
-        if field in found:
-            raise InvalidArg(f"parameter '{field}' occurs multiple times", domain=From.NONE)
-        found[field] = str(value)
-    return found
+        if format is not None and format not in FORMATS:
+            raise OperationFailed(
+                f"Invalid save image format '{format}'", domain=From.QEMU, hint=f"it may be {', '.join(FORMATS)}"
+            )
+        if channels is not None:
+            raise InvalidArg(
+                f"Parallel {verb} is only supported with the '{_SPARSE}' save image format",
+                domain=From.QEMU,
+                hint="leave the parameter out: memory goes through one channel",
+            )
+        return cls(path, xml, format)
 
 
 class QemuSavedState(SavedState):
@@ -81,8 +101,7 @@ class QemuSavedState(SavedState):
 
     async def save_with(self, domain: DomainIdentity, parameters: Sequence[TypedParam], flags: int) -> None:
         _check(flags, _SAVE, "qemuDomainSaveParams")
-        given = _texts(parameters, _IMAGE_FORMAT)
-        path, xml, format = (given.get(field) for field in (D.SAVE_PARAM_FILE, D.SAVE_PARAM_DXML, _IMAGE_FORMAT))
+        path, xml, format = _Wanted.of(parameters, _SAVE_TYPES, "save")
         record = self._context.table.get_active(domain)
         if path is None:
             await self._save_managed(record, xml, flags, format)
@@ -94,8 +113,7 @@ class QemuSavedState(SavedState):
         await self._restorer.restore(absolute(path), xml, flags)
 
     async def restore_with(self, parameters: Sequence[TypedParam], flags: int) -> None:
-        given = _texts(parameters)
-        path, xml = given.get(D.SAVE_PARAM_FILE), given.get(D.SAVE_PARAM_DXML)
+        path, xml, _ = _Wanted.of(parameters, _RESTORE_TYPES, "restore")
         if path is None:
             raise InvalidArg("missing path to restore from", domain=From.QEMU, hint="give the parameter 'file'")
         await self.restore(path, xml, flags)
