@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import struct
 import subprocess
@@ -11,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.drivers.qemu.imageformats import HEADER_BYTES, BadImage, Header, header, overlay, probe, virtual_size
+from roost.drivers.qemu.imageformats import (
+    HEADER_BYTES,
+    BadImage,
+    Header,
+    header,
+    overlay,
+    probe,
+    snapshot_table,
+    snapshots,
+    virtual_size,
+)
 
 needs_qemu_img = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
 
@@ -129,3 +140,25 @@ def test_any_bytes_are_a_header_or_a_bad_image(magic: bytes, rest: bytes) -> Non
         except BadImage:
             continue
         assert found.backing is None or "\0" not in found.backing
+
+
+@needs_qemu_img
+def test_snapshots_in_an_image(tmp_path: Path) -> None:
+    make(tmp_path, "-f", "qcow2", "a", "1M")
+    for name in ("one", "a much longer name", "ünïcode"):
+        subprocess.run(["qemu-img", "snapshot", "-c", name, "a"], cwd=tmp_path, check=True)
+    data = (tmp_path / "a").read_bytes()
+    count, offset = snapshot_table(data[:HEADER_BYTES])
+    assert snapshots(data[offset:], count) == {"one": False, "a much longer name": False, "ünïcode": False}
+    with pytest.raises(BadImage, match="ends early"):
+        snapshots(data[offset : offset + 30], count)
+    with pytest.raises(BadImage, match="no qcow2 image"):
+        snapshot_table(b"QED" + bytes(100))
+
+
+@given(st.binary(max_size=300), st.integers(0, 5))
+def test_tables_that_nobody_should_have_made(data: bytes, count: int) -> None:
+    found: dict[str, bool] = {}
+    with contextlib.suppress(BadImage):
+        found = snapshots(data, count)
+    assert len(found) <= count
