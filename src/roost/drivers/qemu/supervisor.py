@@ -168,7 +168,7 @@ class Supervisor:
         monitor = guest.monitor
         if monitor is not None:
             monitor.drain()  # its last words, SHUTDOWN among them, are still in the socket
-            monitor.close()
+            monitor.close(ended=True)
         if not guest.starting:
             self.clear(record, guest)
 

@@ -140,7 +140,7 @@ async def virtual_size(monitor: QmpClient, node: str) -> int:
     for entry in await monitor.execute("query-named-block-nodes", {"flat": True}):
         if entry.get("node-name") == node:
             return int(entry["image"]["virtual-size"])
-    raise InternalError(f"QEMU has no block node '{node}'", domain=From.QEMU)
+    raise InternalError(f"QEMU has no block node '{node}'", domain=From.QEMU, hint="the guest may be about to end")
 
 
 class Images:

@@ -342,10 +342,10 @@ class QmpClient:
             if not waiting:
                 return
 
-    def close(self) -> None:
-        """Let go of the connection. Commands under way fail with QmpClosed."""
+    def close(self, *, ended: bool = False) -> None:
+        """Let go of the connection. Commands under way fail with QmpClosed. ended: QEMU has."""
         self.on_closed = None
-        self._end(QmpClosed("the monitor was closed"))
+        self._end(QmpClosed(hint=_ENDED) if ended else QmpClosed("the monitor was closed"))
 
     def _end(self, reason: QmpClosed) -> None:
         if self.closed is not None:
