@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from roost.constants import checkpoint as C
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.constants import snapshot as S
+from roost.contract.checkpoints import Checkpoints
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.references import DomainRef, MomentRef
 from roost.contract.snapshots import Snapshots
@@ -31,6 +33,7 @@ from roost.errors import (
     SnapshotRevertRisky,
     SystemCallError,
 )
+from roost.model import checkpoint
 from roost.model import domain as documents
 from roost.model import snapshot as model
 from roost.model.moment import source_path
@@ -382,6 +385,38 @@ def test_memory_in_a_file(root: Path) -> None:
         with pytest.raises(SystemCallError, match="Failed to open file"):
             await guest.revert("a")
         assert guest.state[0] == D.PAUSED
+
+    run(root, scenario)
+
+
+def test_checkpoints_stay_true(root: Path) -> None:
+    """Snapshots are taken of a running guest and of a stopped one, and deleted of both."""
+
+    async def scenario(world: World) -> None:
+        guest = await guest_of(world, "n-bits", running=True)
+        checkpoints = world.get(Checkpoints)
+
+        async def changed() -> list[int]:
+            xml = await checkpoints.describe(MomentRef("point", guest.ref), C.XML_SIZE)
+            return [disk.size or 0 for disk in checkpoint.parse(xml, validate=False).disks]
+
+        await guest.write(1)
+        await checkpoints.create(guest.ref, "<domaincheckpoint><name>point</name></domaincheckpoint>", 0)
+        await guest.write(2, 1)
+        await guest.take("live", S.CREATE_DISK_ONLY)
+        await guest.write(3, 2)
+        assert await changed() == [2 * 65536] * 2
+        await guest.stop()
+        await guest.take("cold", S.CREATE_DISK_ONLY)
+        await guest.start()
+        await guest.write(4, 3)
+        assert await changed() == [3 * 65536] * 2
+        await guest.delete("cold")
+        assert await changed() == [3 * 65536] * 2
+        await guest.stop()
+        await guest.delete("live")
+        await guest.start()
+        assert await changed() == [3 * 65536] * 2
 
     run(root, scenario)
 

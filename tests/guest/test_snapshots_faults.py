@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +105,25 @@ def test_a_daemon_killed_while_snapshots_are_taken_and_deleted(daemon: RoostDaem
     virsh_ok(daemon.uri, "snapshot-create-as", "cut", "last", "--disk-only")
     virsh_ok(daemon.uri, "snapshot-delete", "cut", "last")
     check(daemon)
+
+
+def test_a_daemon_killed_while_images_are_merged(daemon: RoostDaemon) -> None:
+    """The next one goes on with it, by itself."""
+    for number in range(4):
+        for name in ("base", "top"):
+            virsh_ok(daemon.uri, "snapshot-create-as", "cut", name, "--disk-only")
+        going = ("base", "top")[number % 2]
+        killed_after(daemon, 0.02 + 0.02 * number, "snapshot-delete", "cut", going)
+        deadline = time.monotonic() + 60
+        while virsh(
+            daemon.uri, "snapshot-dumpxml", "cut", going, "--xpath", "//snapshotDeleteInProgress"
+        ).stdout.strip():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for name in listed(daemon)[::-1]:
+            virsh_ok(daemon.uri, "snapshot-delete", "cut", name)
+        check(daemon)
+        assert sources(daemon) == [str(daemon.root / f"{disk}.qcow2") for disk in "ab"]
 
 
 def test_a_daemon_killed_while_memory_is_written(daemon: RoostDaemon) -> None:

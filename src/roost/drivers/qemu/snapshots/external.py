@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -12,12 +11,11 @@ from msgspec.structs import replace
 from roost.constants import domain as D
 from roost.constants import jobs as J
 from roost.constants import snapshot as S
-from roost.drivers.qemu.agent import answers as A
-from roost.drivers.qemu.agent.turn import turn
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.snapshots.ending import end
 from roost.drivers.qemu.snapshots.overlays import Overlays
+from roost.drivers.qemu.snapshots.quiet import quiet
 from roost.drivers.qemu.state.files import Target, replace_header, writing
 from roost.drivers.qemu.state.header import FORMATS
 from roost.drivers.qemu.state.image import preface_of
@@ -26,11 +24,8 @@ from roost.drivers.qemu.state.save import check_saveable, compressor, explained,
 from roost.drivers.qemu.state.unfinished import Unfinished
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.jobs import LongJob
-from roost.errors import OperationTimeout, RoostError
 from roost.model.domain import Domain
 from roost.model.snapshot import Cookie, Snapshot
-
-log = logging.getLogger(__name__)
 
 
 class ExternalTaker:
@@ -67,7 +62,7 @@ class ExternalTaker:
         with record.job.watched(job):
             async with AsyncExitStack() as stack:
                 if flags & S.CREATE_QUIESCE:
-                    await stack.enter_async_context(self._quiet(record, guest))
+                    await stack.enter_async_context(quiet(record, guest, self._supervisor.run))
                 made = await stack.enter_async_context(AsyncExitStack())
                 overlays = await self._overlays.prepare(record, snapshot, made, reuse=bool(flags & S.CREATE_REUSE_EXT))
                 note({overlay.disk.target.dev: overlay.layer.number for overlay in overlays})
@@ -138,34 +133,6 @@ class ExternalTaker:
             guest.paused_reason = 0
             if was_running and (resume or failed) and record.runtime is guest and guest.ending is None:
                 await go_on(self._supervisor, record, guest, D.RUNNING_UNPAUSED)
-
-    @asynccontextmanager
-    async def _quiet(self, record: GuestRecord, guest: Guest) -> AsyncIterator[None]:
-        """The guest's file systems are frozen inside, and thawed whatever happens."""
-        try:
-            async with turn(record, "modify") as agent:
-                await agent.ask("guest-fsfreeze-freeze", A.Count)
-        except OperationTimeout:
-            # It may still do what nobody waits for any more.
-            self._supervisor.run(self._thaw(record, guest), f"thawing {record.name}")
-            raise
-        failed = True
-        try:
-            yield
-            failed = False
-        finally:
-            if record.runtime is guest and guest.ending is None:
-                try:
-                    await self._thaw(record, guest)
-                except RoostError as error:
-                    if not failed:
-                        raise
-                    log.warning("the file systems of %s may still be frozen: %s", record.name, error)
-
-    async def _thaw(self, record: GuestRecord, guest: Guest) -> None:
-        if record.runtime is guest:
-            async with turn(record, "modify") as agent:
-                await agent.ask("guest-fsfreeze-thaw", A.Count)
 
 
 _TOO_SHORT = "cannot abort a snapshot of disks"

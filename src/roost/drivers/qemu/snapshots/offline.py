@@ -102,9 +102,7 @@ class OfflineImages:
             await self.run("snapshot", "-d", name, image.path)
 
     async def apply(self, images: list[OfflineImage], name: str) -> None:
-        """Make all of them what they were. Raises OperationFailed before anything is done when one does not have it."""
-        for image in images:
-            await self.require(image, name)
+        """Make all of them what they were; all have it."""
         for image in images:
             await self.run("snapshot", "-a", name, image.path)
 
@@ -120,16 +118,20 @@ class OfflineImages:
         if complaint is not None:
             raise complaint
 
-    async def require(self, image: OfflineImage, name: str, *, memory: bool = False) -> None:
-        """Raises OperationFailed for an image without a snapshot. memory: it must have the guest's memory in it."""
-        known = await self.snapshots(image.path)
-        if not known.get(name, False) if memory else name not in known:
-            what = "snapshot with memory" if memory else "snapshot"
-            raise OperationFailed(
-                f"disk '{image.target}' has no {what} '{name}' in its image '{image.path}'",
-                domain=From.QEMU,
-                hint=f"there are {', '.join(known) or 'none'}; --metadata forgets the snapshot",
-            )
+    async def require(self, images: list[OfflineImage], name: str, *, memory: bool) -> None:
+        """Raises OperationFailed when one does not have a snapshot. memory: one must have the guest's memory, too."""
+        has_memory = False
+        for image in images:
+            known = await self.snapshots(image.path)
+            has_memory = has_memory or known.get(name, False)
+            if name not in known:
+                raise OperationFailed(
+                    f"disk '{image.target}' has no snapshot '{name}' in its image '{image.path}'",
+                    domain=From.QEMU,
+                    hint=f"there are {', '.join(known) or 'none'}; --metadata forgets the snapshot",
+                )
+        if memory and not has_memory:
+            raise OperationFailed(f"no disk has the memory of the snapshot '{name}'", domain=From.QEMU)
 
     async def snapshots(self, path: str) -> dict[str, bool]:
         """The snapshots in an image, and whether each has a guest's memory in it."""

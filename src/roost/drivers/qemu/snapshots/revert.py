@@ -175,8 +175,7 @@ class Reverter:
     async def _revert_internal(self, record: GuestRecord, snapshot: Snapshot, documents: Documents, flags: int) -> None:
         images = await self._offline.images(snapshot, snapshot.domain or documents.defined, "internal")
         name, has_memory = snapshot.name or "", documents.running is not None
-        for image in images:
-            await self._offline.require(image, name, memory=has_memory and len(images) == 1)
+        await self._offline.require(images, name, memory=has_memory)
         if not flags & S.REVERT_FORCE:
             self._check_bases(record, snapshot)
         await self._end(record)

@@ -28,7 +28,7 @@ from roost.drivers.qemu.snapshots.unfinished import Note, Notes
 from roost.drivers.qemu.snapshots.writeback import written_early
 from roost.drivers.qemu.state.image import at_rest
 from roost.drivers.qemu.state.migration import announce, check_blockers
-from roost.drivers.qemu.state.save import halted
+from roost.drivers.qemu.state.save import check_saveable, halted
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.jobs import LongJob
 from roost.engine.snapshots import SnapshotStore
@@ -156,6 +156,7 @@ class Taker:
     ) -> Snapshot:
         """Memory and disks of a running guest, by QEMU itself, which does nothing else meanwhile."""
         guest, monitor = require_guest(record), require_monitor(record)
+        check_saveable(record.document)
         await check_blockers(monitor)
         await announce(monitor)
         nodes = nodes_of(record.document, snapshot)
