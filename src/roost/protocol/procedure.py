@@ -185,16 +185,18 @@ class Program:
         for module in families.get(name.partition("_")[0]) or families.get("", ()):
             if module in self._waiting:
                 self._load(module)
-                if dict.__contains__(self.by_name, name):
-                    return self.by_name[name]
+            # Also when it was loaded meanwhile, by another thread.
+            if dict.__contains__(self.by_name, name):
+                return self.by_name[name]
         return None
 
     def _load(self, module: str) -> None:
-        self._waiting.remove(module)
         for procedure in __import__(module, fromlist=["PROCEDURES"]).PROCEDURES:
             procedure.program = self.number
             procedure.version = self.version
             self.by_name[procedure.name] = procedure
+        # Last, for other threads: what is loaded twice is the same.
+        self._waiting.discard(module)
 
     def _load_all(self) -> None:
         for module in sorted(self._waiting):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import roost
-from roost.protocol import ADMIN, KEEPALIVE, LXC, PROGRAMS, QEMU, REMOTE, Procedure
+from roost.protocol import ADMIN, KEEPALIVE, LXC, PROGRAMS, QEMU, REMOTE, Procedure, Program
 from roost.wire import Codec
 
 
@@ -140,3 +141,16 @@ def test_a_name_loads_its_own_family_only() -> None:
         "print(*[name for name in sys.modules if name.startswith('roost.protocol.remote.')])"
     ).split()
     assert loaded == ["roost.protocol.remote.domain", "roost.protocol.remote.connect"]
+
+
+def test_threads_that_look_for_the_same_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes while another one loads it finds what is in it, too."""
+    (tmp_path / "slow_family.py").write_text(
+        "import time\nfrom roost.protocol.procedure import Procedure\n"
+        "time.sleep(0.2)\nPROCEDURES = (Procedure(1, 'SLOW_ONE'), Procedure(2, 'SLOW_TWO'))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    program = Program(1, 1, "slow", {"SLOW": ("slow_family",)})
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(program.by_name.get, ["SLOW_ONE", "SLOW_TWO"] * 4))
+    assert [procedure.number for procedure in found] == [1, 2] * 4
