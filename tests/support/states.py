@@ -57,7 +57,7 @@ class Subject:
         self._readonly = RawClient(socket.with_name(f"{socket.name}-ro"))
         self._readonly.open("qemu:///system")
         self._document = XML.replace(FILES, str(files))
-        self._ref = DomainRef(NAME, bytes.fromhex(UUID.replace("-", "")), -1)
+        self.ref = DomainRef(NAME, bytes.fromhex(UUID.replace("-", "")), -1)
 
     def close(self) -> None:
         """Away with everything."""
@@ -68,11 +68,11 @@ class Subject:
     def ask(self, operation: Operation, *, readonly: bool = False) -> Any:
         """The answer, or a Refusal."""
         client = self._readonly if readonly else self.client
-        return client.call(operation.name, *operation.arguments(self._ref, self.files), program=operation.program)
+        return client.call(operation.name, *operation.arguments(self.ref, self.files), program=operation.program)
 
     def state(self) -> int:
         """constants.domain's number, or -1 for a domain that there is not."""
-        answer = self.client.call("DOMAIN_GET_STATE", self._ref, 0)
+        answer = self.client.call("DOMAIN_GET_STATE", self.ref, 0)
         return -1 if isinstance(answer, Refusal) else int(answer[0])
 
     def _call(self, name: str, *values: object, **options: Any) -> Any:
@@ -82,7 +82,7 @@ class Subject:
 
     def _type(self, line: str) -> None:
         """A line for QEMU's own monitor."""
-        self._call("DOMAIN_MONITOR_COMMAND", self._ref, line, 1, program=QEMU)
+        self._call("DOMAIN_MONITOR_COMMAND", self.ref, line, 1, program=QEMU)
 
     def _becomes(self, state: int, line: str) -> None:
         """Type the line until the domain is in that state."""
@@ -110,28 +110,28 @@ class Subject:
     def unknown(self) -> None:
         """It was there, and is undefined."""
         self.shut_off()
-        self._call("DOMAIN_UNDEFINE", self._ref)
+        self._call("DOMAIN_UNDEFINE", self.ref)
 
     def shut_off(self) -> None:
         """It is defined."""
         self._clear()
-        self._ref = self._call("DOMAIN_DEFINE_XML", self._document)[0]
+        self.ref = self._call("DOMAIN_DEFINE_XML", self._document)[0]
 
     def running(self) -> None:
         """Its firmware looks in vain for something to boot."""
         self.shut_off()
-        self._call("DOMAIN_CREATE", self._ref)
-        self._ref = self._call("DOMAIN_LOOKUP_BY_NAME", NAME)[0]
+        self._call("DOMAIN_CREATE", self.ref)
+        self.ref = self._call("DOMAIN_LOOKUP_BY_NAME", NAME)[0]
 
     def paused(self) -> None:
         """By a client."""
         self.running()
-        self._call("DOMAIN_SUSPEND", self._ref)
+        self._call("DOMAIN_SUSPEND", self.ref)
 
     def transient(self) -> None:
         """It runs without a definition."""
         self._clear()
-        self._ref = self._call("DOMAIN_CREATE_XML", self._document, 0)[0]
+        self.ref = self._call("DOMAIN_CREATE_XML", self._document, 0)[0]
 
     def crashed(self) -> None:
         """As a guest's driver of the panic device does it."""
@@ -148,7 +148,7 @@ class Subject:
         self.running()
         copy = f"<disk type='file'><source file='{self.files}/copied.img'/><driver type='raw'/></disk>"
         flags = B.COPY_REUSE_EXT | B.COPY_TRANSIENT_JOB
-        self._call("DOMAIN_BLOCK_COPY", self._ref, "vda", copy, [ullong("bandwidth", 1)], flags)
+        self._call("DOMAIN_BLOCK_COPY", self.ref, "vda", copy, [ullong("bandwidth", 1)], flags)
 
 
 STATES: Mapping[str, Callable[[Subject], None]] = {
