@@ -93,19 +93,20 @@ def _after_devices(domain: Domain) -> Iterator[resources.Table]:
         yield machine.ENVIRONMENT_RULES, domain.qemu_commandline.env, "/domain/qemu:commandline/qemu:env"
 
 
-def _tables_of(device: Any, rules: Rules) -> Iterator[tuple[Rules, tuple[Any, ...]]]:
+def _tables_of(device: Any, rules: Rules) -> tuple[tuple[Rules, tuple[Any, ...]], ...]:
     """The tables for a device with what each applies to. rules: those of its class."""
     if isinstance(device, Disk):
         chain = tuple(images.images(device))
-        yield images.RULES, chain
-        yield disks.RULES_BY_BUS[device.target.bus or "ide"], (device,)
-        yield images.LABEL_RULES, chain
-        yield images.QEMU_RULES, chain
-        yield disks.LAST_RULES, (device,)
-    elif isinstance(device, Controller):
-        yield controllers.RULES_BY_TYPE[device.type], (device,)
-    else:
-        yield rules, (device,)
+        return (
+            (images.RULES, chain),
+            (disks.RULES_BY_BUS[device.target.bus or "ide"], (device,)),
+            (images.LABEL_RULES, chain),
+            (images.QEMU_RULES, chain),
+            (disks.LAST_RULES, (device,)),
+        )
+    if isinstance(device, Controller):
+        rules = controllers.RULES_BY_TYPE[device.type]
+    return ((rules, (device,)),)
 
 
 def _securities(domain: Domain) -> Iterator[resources.Table]:
