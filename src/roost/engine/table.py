@@ -161,13 +161,13 @@ class DomainTable(Generic[RuntimeT]):
         self._by_id[record.id] = record
         return record.id
 
-    def deactivate(self, record: Record[RuntimeT]) -> None:
-        """The domain has stopped: its id is gone, and so is a transient record."""
+    def deactivate(self, record: Record[RuntimeT], *, keep: bool = False) -> None:
+        """The domain has stopped: its id is gone, and so is a transient record. keep: not so, for it starts again."""
         self._by_id.pop(record.id, None)
         record.id = -1
         record.live = None
         record.runtime = None
-        if record.definition is None:
+        if record.definition is None and not keep:
             self.remove(record)
 
 

@@ -70,10 +70,6 @@ class QemuDomains(RegistryDomains[Guest]):
         self._launcher = launcher
         self._checkpoints = checkpoints
         self._snapshots = snapshots
-        self.table.filter_by(
-            D.LIST_DOMAINS_HAS_CHECKPOINT, D.LIST_DOMAINS_NO_CHECKPOINT, lambda each: bool(checkpoints.of(each.name))
-        )
-        self.table.removed.append(lambda each: checkpoints.remove_all(each.name))
         self._facts: dict[str, tuple[Capabilities, MachineFacts]] = {}
 
     def _facts_of(self, caps: Capabilities) -> MachineFacts:

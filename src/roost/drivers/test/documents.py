@@ -1,4 +1,4 @@
-"""What a client's document needs before test:///default keeps it."""
+"""What documents need before test:///default keeps them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import uuid
 
 from msgspec.structs import replace
 
+from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.clock import Clock
 from roost.model.domain.processors import Vcpu
+
+
+def at_rest(document: Domain) -> Domain:
+    """The document without what only a running domain has."""
+    return model.parse(model.format(document, secure=True))
 
 
 def complete(document: Domain) -> Domain:

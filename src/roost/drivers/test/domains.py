@@ -36,6 +36,13 @@ def start(table: DomainTable[None], record: Record[None], document: Domain) -> N
     record.set_state(D.RUNNING, D.RUNNING_BOOTED)
 
 
+def stop(world: World, record: Record[None], reason: int, detail: int, *, keep: bool = False) -> None:
+    """Mark a domain as stopped, and say so. keep: also a transient one, for it starts again."""
+    world.table.deactivate(record, keep=keep)
+    record.set_state(D.SHUTOFF, reason)
+    world.bus.publish(DomainEvent(E.ID_LIFECYCLE, record.ref, (E.STOPPED, detail)))
+
+
 class TestDomains(RegistryDomains[None]):
     """contract.Domains in memory."""
 
@@ -46,6 +53,11 @@ class TestDomains(RegistryDomains[None]):
     xml_flags = D.XML_SECURE | D.XML_INACTIVE | D.XML_UPDATE_CPU | D.XML_MIGRATABLE
     renames_saved = True
 
+    def __init__(self, world: World) -> None:
+        super().__init__(world.table, world.store, world.bus)
+        self._snapshots = world.snapshots
+        self._checkpoints = world.checkpoints
+
     async def prepare(self, document: Domain) -> Domain:
         return complete(document)
 
@@ -53,12 +65,23 @@ class TestDomains(RegistryDomains[None]):
         start(self.table, record, document)
         self.publish(record, E.STARTED, E.STARTED_BOOTED)
 
+    def renamed(self, record: Record[None], name: str) -> None:
+        for moments in (self._snapshots, self._checkpoints):
+            moments.rename(record.name, name)
+
     def discard(self, record: Record[None], flags: int) -> None:
         if record.managed_save and not flags & D.UNDEFINE_MANAGED_SAVE:
             raise OperationInvalid(
                 "Refusing to undefine while domain managed save image exists",
                 domain=From.TEST,
                 hint="add --managed-save, or start the domain",
+            )
+        snapshots = 0 if record.is_active else len(self._snapshots.of(record.name))
+        if snapshots and not flags & D.UNDEFINE_SNAPSHOTS_METADATA:
+            raise OperationInvalid(
+                f"cannot delete inactive domain with {snapshots} snapshots",
+                domain=From.TEST,
+                hint="--snapshots-metadata forgets them",
             )
         record.managed_save = False
 
@@ -121,7 +144,7 @@ class TestLifecycle(Lifecycle):
         F.check(flags, D.DESTROY_GRACEFUL, "testDomainDestroyFlags", From.TEST)
         record = self.table.get_active(domain)
         async with record.job("destroy"):
-            self._stop(record, D.SHUTOFF_DESTROYED, E.STOPPED_DESTROYED)
+            stop(self._world, record, D.SHUTOFF_DESTROYED, E.STOPPED_DESTROYED)
 
     async def set_action(self, domain: DomainIdentity, kind: int, action: int, flags: int) -> None:
         F.check(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG, "testDomainSetLifecycleAction", From.TEST)
@@ -133,12 +156,7 @@ class TestLifecycle(Lifecycle):
         if action in ("restart", "rename-restart", "coredump-restart"):
             record.set_state(D.RUNNING, D.RUNNING_BOOTED)
         else:
-            self._stop(record, D.SHUTOFF_SHUTDOWN, E.STOPPED_SHUTDOWN)
-
-    def _stop(self, record: Record[None], reason: int, detail: int) -> None:
-        self.table.deactivate(record)
-        record.set_state(D.SHUTOFF, reason)
-        self._publish(record, E.STOPPED, detail)
+            stop(self._world, record, D.SHUTOFF_SHUTDOWN, E.STOPPED_SHUTDOWN)
 
     def _publish(self, record: Record[None], event: int, detail: int) -> None:
         self.bus.publish(DomainEvent(E.ID_LIFECYCLE, record.ref, (event, detail)))

@@ -6,11 +6,13 @@ import weakref
 
 from roost.contract.agent import GuestAgent
 from roost.contract.blocks import Blocks
+from roost.contract.checkpoints import Checkpoints
 from roost.contract.domains import Domains, Inspection, Lifecycle
 from roost.contract.input import Input
 from roost.contract.interface import Backend
 from roost.contract.node import Node, Processors
 from roost.contract.security import Security
+from roost.contract.snapshots import Snapshots
 from roost.contract.state import Memory, SavedState
 from roost.contract.statistics import Statistics
 from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
@@ -18,6 +20,7 @@ from roost.contract.vcpus import Vcpus
 from roost.drivers.test.agent import TestGuestAgent
 from roost.drivers.test.devices import TestBlocks, TestInput, TestSecurity
 from roost.drivers.test.domains import TestDomains, TestInspection, TestLifecycle
+from roost.drivers.test.moments import TestCheckpoints, TestSnapshots
 from roost.drivers.test.node import TestNode, TestProcessors
 from roost.drivers.test.state import TestMemory, TestSavedState
 from roost.drivers.test.statistics import TestStatistics
@@ -62,7 +65,7 @@ def make_backend(world: World) -> Backend:
         {
             Node: TestNode(),
             Processors: TestProcessors(),
-            Domains: TestDomains(world.table, world.store, world.bus),
+            Domains: TestDomains(world),
             Lifecycle: TestLifecycle(world),
             Inspection: TestInspection(world.table),
             Statistics: TestStatistics(world),
@@ -73,6 +76,8 @@ def make_backend(world: World) -> Backend:
             DeviceLimits: TestDeviceLimits(world),
             Vcpus: TestVcpus(world),
             Blocks: TestBlocks(world.table),
+            Snapshots: TestSnapshots(world),
+            Checkpoints: TestCheckpoints(world),
             Input: TestInput(world.table),
             Security: TestSecurity(),
             GuestAgent: TestGuestAgent(world.table),

@@ -14,9 +14,8 @@ from roost.contract.references import DomainIdentity
 from roost.contract.state import Memory, SavedState
 from roost.drivers.test.devices import TestPicture
 from roost.drivers.test.documents import complete
-from roost.drivers.test.domains import start
+from roost.drivers.test.domains import start, stop
 from roost.drivers.test.world import World
-from roost.engine.record import Record
 from roost.engine.table import uuid_bytes
 from roost.errors import (
     ArgumentUnsupported,
@@ -76,12 +75,6 @@ def _load(path: str) -> Domain:
     return complete(model.parse(text[:size]))
 
 
-def _stop(world: World, record: Record[None], reason: int, detail: int) -> None:
-    world.table.deactivate(record)
-    record.set_state(D.SHUTOFF, reason)
-    world.bus.publish(DomainEvent(E.ID_LIFECYCLE, record.ref, (E.STOPPED, detail)))
-
-
 def _refuse_document(xml: str | None) -> None:
     if xml is not None:
         raise ArgumentUnsupported("xml modification unsupported", domain=From.TEST, hint="leave out --xml")
@@ -101,7 +94,7 @@ class TestSavedState(SavedState):
         record = self._world.table.get_active(domain)
         async with record.job("save"):
             _save(path, record.document)
-            _stop(self._world, record, D.SHUTOFF_SAVED, E.STOPPED_SAVED)
+            stop(self._world, record, D.SHUTOFF_SAVED, E.STOPPED_SAVED)
 
     async def restore(self, path: str, xml: str | None, flags: int) -> None:
         F.check(flags, 0, "testDomainRestoreFlags", From.TEST)
@@ -127,7 +120,7 @@ class TestSavedState(SavedState):
         if not record.is_persistent:
             raise OperationInvalid("cannot do managed save for transient domain", domain=From.TEST)
         async with record.job("save"):
-            _stop(self._world, record, D.SHUTOFF_SAVED, E.STOPPED_SAVED)
+            stop(self._world, record, D.SHUTOFF_SAVED, E.STOPPED_SAVED)
             record.managed_save = True
 
     async def remove_managed_save(self, domain: DomainIdentity, flags: int) -> None:
@@ -150,7 +143,7 @@ class TestMemory(Memory):
         if format != D.CORE_DUMP_FORMAT_RAW:
             raise OperationUnsupported("kdump-compressed format is not supported here", domain=From.TEST)
         if flags & D.DUMP_CRASH:
-            _stop(self._world, record, D.SHUTOFF_CRASHED, E.STOPPED_CRASHED)
+            stop(self._world, record, D.SHUTOFF_CRASHED, E.STOPPED_CRASHED)
 
     async def screenshot(self, domain: DomainIdentity, screen: int, flags: int) -> TestPicture:
         F.check(flags, 0, "testDomainScreenshot", From.TEST)

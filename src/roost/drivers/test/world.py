@@ -8,7 +8,10 @@ from roost.constants import domain as D
 from roost.constants import node as N
 from roost.contract.node import NodeInfo
 from roost.engine.bus import EventBus
+from roost.engine.checkpoints import CheckpointStore
+from roost.engine.moments import Shelf
 from roost.engine.record import Definition, Record
+from roost.engine.snapshots import SnapshotStore
 from roost.engine.store import MemoryStore
 from roost.engine.table import DomainTable, uuid_bytes
 from roost.errors import From
@@ -72,6 +75,8 @@ class World:
         self.table: DomainTable[None] = DomainTable(From.TEST)
         self.store = MemoryStore()
         self.bus = EventBus()
+        self.snapshots = SnapshotStore(Shelf(), From.TEST)
+        self.checkpoints = CheckpointStore(Shelf(), From.TEST)
         #: What was set of I/O threads, by domain and number.
         self.polling: dict[tuple[bytes, int], dict[str, int]] = {}
         self.table.removed.append(self._forget)

@@ -13,18 +13,20 @@ from roost.model.domain.devices.disk import Disk
 from roost.model.moment import check_lineage, is_empty, numbered_disks
 
 
-def complete(checkpoint: Checkpoint, domain: Domain, *, now: int, current: str | None = None) -> Checkpoint:
+def complete(
+    checkpoint: Checkpoint, domain: Domain, *, now: int, current: str | None = None, of_qemu: bool = True
+) -> Checkpoint:
     """The document of a checkpoint that is about to be made.
 
     domain: as it is now, without what only a running guest has. now: seconds
-    since 1970. current: the checkpoint that becomes the parent.
-    Raises libvirt's errors, with what to do about them.
+    since 1970. current: the checkpoint that becomes the parent. of_qemu:
+    what QEMU cannot do is refused, too. Raises libvirt's errors, with what to do about them.
     """
     name = checkpoint.name or str(now)
     checkpoint = replace(checkpoint, name=name, creation_time=now, parent=current, domain=domain)
     disks = _named_bitmaps(_align(checkpoint.disks, domain), name)
     for disk, own in zip(disks, domain.devices.disks, strict=True):
-        if disk.checkpoint == "bitmap":
+        if of_qemu and disk.checkpoint == "bitmap":
             _check_new(disk, own, name)
     return replace(checkpoint, disks=disks)
 

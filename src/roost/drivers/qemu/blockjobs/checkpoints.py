@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
 from roost.constants import checkpoint as K
 from roost.contract import flags as F
-from roost.contract.checkpoints import Checkpoints
 from roost.contract.references import DomainIdentity, MomentIdentity, MomentRef
 from roost.drivers.qemu.blockjobs import bitmaps
 from roost.drivers.qemu.blockjobs import chain as C
@@ -19,17 +18,16 @@ from roost.drivers.qemu.blockjobs.checkpointstore import CheckpointStore
 from roost.drivers.qemu.blockjobs.runner import BlockJobs
 from roost.drivers.qemu.blockjobs.service import require_free
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
-from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.state.image import at_rest
+from roost.engine.checkpoints import RecordCheckpoints
 from roost.engine.table import uuid_text
 from roost.errors import (
     CheckpointInconsistent,
     From,
     InternalError,
     InvalidArg,
-    NoDomainCheckpoint,
-    OperationFailed,
     OperationUnsupported,
 )
 from roost.model import checkpoint as model
@@ -37,7 +35,6 @@ from roost.model.checkpoint import Checkpoint
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
 
-_LIST_FLAGS = K.LIST_ROOTS | K.LIST_TOPOLOGICAL | K.LIST_LEAVES | K.LIST_NO_LEAVES
 _DELETE_FLAGS = K.DELETE_CHILDREN | K.DELETE_METADATA_ONLY | K.DELETE_CHILDREN_ONLY
 #: The bitmap that the size of a checkpoint is counted in.
 _SIZE = "libvirt-tmp-size-xml"
@@ -48,15 +45,17 @@ async def nodes_of(monitor: QmpClient) -> bitmaps.Nodes:
     return bitmaps.read(await monitor.execute("query-named-block-nodes", {"flat": True}))
 
 
-class QemuCheckpoints(Checkpoints):
-    """prepare: completes the document of a domain."""
+class QemuCheckpoints(RecordCheckpoints[Guest]):
+    """contract.Checkpoints. prepare: completes the document of a domain."""
+
+    prefix = "qemu"
 
     def __init__(
         self, context: Context, jobs: BlockJobs, store: CheckpointStore, prepare: Callable[[Domain], Awaitable[Domain]]
     ) -> None:
+        super().__init__(context.table, store)
         self._context = context
         self._jobs = jobs
-        self._store = store
         self._prepare = prepare
 
     # -- making ----------------------------------------------------------------------------
@@ -82,14 +81,9 @@ class QemuCheckpoints(Checkpoints):
     def new(self, record: GuestRecord, wanted: Checkpoint) -> tuple[Checkpoint, list[bitmaps.Action]]:
         """A checkpoint's whole document, and what begins to count for it. Raises what refuses it."""
         document = at_rest(record.document, require_guest(record), record.config if record.is_persistent else None)
-        current = self._store.current(record.name)
+        current = self.store.current(record.name)
         checkpoint = model.complete(wanted, document, now=int(time.time()), current=current)
-        if checkpoint.name in self._store.of(record.name):
-            raise OperationFailed(
-                f"domain moment {checkpoint.name} already exists",
-                domain=From.DOMAIN,
-                hint="choose another name, or delete it first",
-            )
+        self.store.check_new(record.name, checkpoint.name)
         actions = []
         for disk in checkpoint.disks:
             own = self._jobs.find_disk(record, disk.name)
@@ -101,12 +95,12 @@ class QemuCheckpoints(Checkpoints):
 
     async def keep(self, record: GuestRecord, checkpoint: Checkpoint) -> None:
         """Put a checkpoint on disk, synced."""
-        await asyncio.to_thread(self._store.put, record.name, checkpoint)
+        await asyncio.to_thread(self.store.put, record.name, checkpoint)
 
     async def _redefine(self, record: GuestRecord, wanted: Checkpoint, *, validate: bool) -> MomentRef:
         completed = await self._prepare(wanted.domain) if wanted.domain is not None else None
         async with record.job("checkpoint"):
-            known = {name: each.parent for name, each in self._store.of(record.name).items() if name != wanted.name}
+            known = {name: each.parent for name, each in self.store.of(record.name).items() if name != wanted.name}
             checkpoint = model.complete_redefined(
                 wanted, uuid_text(record.uuid), known, complete_domain=lambda own: completed or own
             )
@@ -127,8 +121,7 @@ class QemuCheckpoints(Checkpoints):
 
     async def describe(self, checkpoint: MomentIdentity, flags: int) -> str:
         F.check(flags, K.XML_SECURE | K.XML_NO_DOMAIN | K.XML_SIZE, "qemuCheckpointGetXMLDesc", From.QEMU)
-        record = self._context.table.get(checkpoint.dom)
-        found = self._store.get(record.name, checkpoint.name)
+        record, found = self.find(checkpoint)
         if flags & K.XML_SIZE:
             async with record.job("checkpoint size"):
                 require_guest(record)
@@ -173,33 +166,6 @@ class QemuCheckpoints(Checkpoints):
         )
         return replace(checkpoint, disks=disks)
 
-    def list_all(self, domain: DomainIdentity, flags: int) -> Sequence[MomentRef]:
-        F.check(flags, _LIST_FLAGS, "qemuDomainListAllCheckpoints", From.QEMU)
-        record = self._context.table.get(domain)
-        return self._refs(record, self._store.listed(record.name, flags))
-
-    def children(self, checkpoint: MomentIdentity, flags: int) -> Sequence[MomentRef]:
-        F.check(flags, _LIST_FLAGS, "qemuDomainCheckpointListAllChildren", From.QEMU)
-        record = self._context.table.get(checkpoint.dom)
-        return self._refs(record, self._store.listed(record.name, flags, checkpoint.name))
-
-    def _refs(self, record: GuestRecord, found: Sequence[Checkpoint]) -> list[MomentRef]:
-        return [MomentRef(each.name or "", record.ref) for each in found]
-
-    def lookup(self, domain: DomainIdentity, name: str, flags: int) -> MomentRef:
-        F.check(flags, 0, "qemuDomainCheckpointLookupByName", From.QEMU)
-        record = self._context.table.get(domain)
-        self._store.get(record.name, name)
-        return MomentRef(name, record.ref)
-
-    def parent(self, checkpoint: MomentIdentity, flags: int) -> MomentRef:
-        F.check(flags, 0, "qemuDomainCheckpointGetParent", From.QEMU)
-        record = self._context.table.get(checkpoint.dom)
-        parent = self._store.get(record.name, checkpoint.name).parent
-        if parent is None:
-            raise NoDomainCheckpoint(f"checkpoint '{checkpoint.name}' does not have a parent", domain=From.QEMU)
-        return MomentRef(parent, record.ref)
-
     # -- deleting --------------------------------------------------------------------------
 
     async def delete(self, checkpoint: MomentIdentity, flags: int) -> None:
@@ -213,16 +179,10 @@ class QemuCheckpoints(Checkpoints):
                     domain=From.QEMU,
                     hint="start it, --paused will do; --metadata forgets the checkpoint and leaves its bitmaps",
                 )
-            found = self._store.get(record.name, checkpoint.name)
-            going = []
-            if flags & (K.DELETE_CHILDREN | K.DELETE_CHILDREN_ONLY):
-                going = list(self._store.descendants(record.name, checkpoint.name))[::-1]
-            if not flags & K.DELETE_CHILDREN_ONLY:
-                going.append(found)
-            for each in going:
+            for each in self.store.going(record.name, checkpoint.name, flags):
                 if not metadata_only:
                     await self._remove_bitmaps(record, each)
-                await asyncio.to_thread(self._store.remove, record.name, each.name or "")
+                await asyncio.to_thread(self.store.remove, record.name, each.name or "")
 
     async def _remove_bitmaps(self, record: GuestRecord, checkpoint: Checkpoint) -> None:
         """Take a checkpoint's bitmaps out of all images that have them. Raises InternalError for a disk without."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec.structs import replace
-
-from roost.engine.moments import FileShelf, Moments
-from roost.errors import From, NoDomainCheckpoint
+from roost.engine import checkpoints
+from roost.engine.moments import FileShelf
+from roost.errors import From
 from roost.model import checkpoint as model
-from roost.model.checkpoint import Checkpoint
 
 
-class CheckpointStore(Moments[Checkpoint]):
-    """Those of all domains. They follow the domain's name."""
+class CheckpointStore(checkpoints.CheckpointStore):
+    """directory: of all domains' checkpoints."""
 
     def __init__(self, directory: Path) -> None:
         shelf = FileShelf(
@@ -22,19 +20,7 @@ class CheckpointStore(Moments[Checkpoint]):
             encode=lambda _, checkpoint: model.format(checkpoint, secure=True),
             decode=lambda data: model.parse(data, validate=False),
         )
-        super().__init__(
-            shelf,
-            missing=lambda name, hint: NoDomainCheckpoint(
-                f"no domain checkpoint with matching name '{name}'", domain=From.QEMU, hint=hint
-            ),
-            reparent=lambda checkpoint, parent: replace(checkpoint, parent=parent),
-        )
-
-    def current(self, domain: str) -> str | None:
-        """The one that the next is counted from: of those nothing was counted from yet, the youngest."""
-        known = self.of(domain)
-        parents = {each.parent for each in known.values()}
-        return next((name for name in reversed(known) if name not in parents), None)
+        super().__init__(shelf, From.QEMU)
 
 
 __all__ = ["CheckpointStore"]
