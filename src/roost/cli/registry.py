@@ -38,6 +38,8 @@ GROUPS = (
             "pinning": "emulatorpin iothreadinfo iothreadpin vcpuinfo vcpupin",
             "memory": "memtune numatune setmaxmem setmem",
             "throttling": "blkdeviotune blkiotune domiftune",
+            "newer": "domdisplay-reload domifannounce domthrottlegroupdel domthrottlegroupinfo domthrottlegrouplist"
+            " domthrottlegroupset",
             "tuning": "cpu-stats perf schedinfo",
             "vcpus": "iothreadadd iothreaddel iothreadset setvcpu setvcpus vcpucount",
             "hotplug": "attach-device change-media detach-device detach-device-alias domif-setlink update-device"

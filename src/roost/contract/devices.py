@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roost.contract.interface import Interface, optional
 from roost.contract.references import DomainIdentity
+from roost.contract.typed_params import TypedParam
 
 
 class Devices(Interface):
@@ -21,6 +24,13 @@ class Devices(Interface):
     @optional
     async def detach_alias(self, domain: DomainIdentity, alias: str, flags: int) -> None:
         """Sends the request; the event says how it ended."""
+        raise NotImplementedError
+
+    @optional
+    async def announce(
+        self, domain: DomainIdentity, interface: str | None, params: Sequence[TypedParam], flags: int
+    ) -> None:
+        """Have an interface, or all, tell the network where they are. params: constants.announcing."""
         raise NotImplementedError
 
     @optional

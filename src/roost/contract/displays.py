@@ -17,6 +17,11 @@ class Displays(Interface):
         raise NotImplementedError
 
     @optional
+    async def reload(self, domain: DomainIdentity, kind: int, flags: int) -> None:
+        """Read the certificates anew. kind: constants.displays."""
+        raise NotImplementedError
+
+    @optional
     async def connect(self, domain: DomainIdentity, index: int, flags: int) -> int:
         """A socket on which the display is served; the caller's to close."""
         raise NotImplementedError

@@ -157,3 +157,16 @@ class DeviceLimits(Interface):
     async def set_memory_stats_period(self, domain: DomainIdentity, seconds: int, flags: int) -> None:
         """How often the guest's balloon driver reports; 0: not."""
         raise NotImplementedError
+
+
+class ThrottleGroups(Interface):
+    """Limits that several disks share; parameters as of `DeviceLimits.block_io_tune`, but for the group's name."""
+
+    @optional
+    async def set(self, domain: DomainIdentity, group: str, params: Sequence[TypedParam], flags: int) -> None:
+        """Make a group, or change one."""
+        raise NotImplementedError
+
+    @optional
+    async def delete(self, domain: DomainIdentity, group: str | None, flags: int) -> None:
+        raise NotImplementedError

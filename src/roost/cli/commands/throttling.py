@@ -67,9 +67,8 @@ _COUNTS = (
 )
 
 
-def _blkdeviotune(shell: Shell, arguments: Arguments) -> None:
-    affected(arguments)
-    shell.domain(arguments)
+def throttles(arguments: Arguments) -> list[Sent]:
+    """The limits that the options say, but for the name of a group."""
     params: list[Sent] = []
     try:
         for name in (*_SCALED, *_COUNTS):
@@ -78,6 +77,13 @@ def _blkdeviotune(shell: Shell, arguments: Arguments) -> None:
                 params.append((name.replace("-", "_"), (kinds.ULLONG, value)))
     except CommandFailed as error:
         raise CommandFailed(*error.lines, "Unable to parse integer parameter", cause=error.cause) from None
+    return params
+
+
+def _blkdeviotune(shell: Shell, arguments: Arguments) -> None:
+    affected(arguments)
+    shell.domain(arguments)
+    params = throttles(arguments)
     group = arguments.text("group-name")
     if group is not None:
         params.append(("group_name", (kinds.STRING, group)))
@@ -159,6 +165,8 @@ def _throttles() -> tuple[Option, ...]:
     return tuple(found)
 
 
+THROTTLES = _throttles()
+
 COMMANDS = (
     Command(
         "blkdeviotune",
@@ -167,7 +175,7 @@ COMMANDS = (
         "Shows how fast a disk of the guest may be, or changes it. A total cannot be given beside reads and writes.",
         domain_argument(),
         Option("device", DATA, "target or image of the disk", required=True, completes="disks"),
-        *_throttles(),
+        *THROTTLES,
         *config_live_current(),
     ),
     Command(

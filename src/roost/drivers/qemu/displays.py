@@ -6,12 +6,13 @@ import socket
 from collections.abc import Sequence
 
 from roost.constants import domain as D
+from roost.constants.displays import RELOAD_TYPE_ANY, RELOAD_TYPE_VNC
 from roost.contract import flags as F
 from roost.contract.displays import Displays
 from roost.contract.references import DomainIdentity
 from roost.drivers.qemu.context import Context, require_monitor
 from roost.drivers.qemu.qmp import QmpClient
-from roost.errors import ConfigUnsupported, From, InternalError, RpcError
+from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg, OperationUnsupported, RpcError
 from roost.model.domain import Domain
 
 #: Type of display -> what `add_client` calls it.
@@ -55,6 +56,17 @@ class QemuDisplays(Displays):
                 ours.close()
                 raise
         return ours.detach()
+
+    async def reload(self, domain: DomainIdentity, kind: int, flags: int) -> None:
+        F.check(flags, 0, "qemuDomainGraphicsReload", From.QEMU)
+        if kind not in (RELOAD_TYPE_ANY, RELOAD_TYPE_VNC):
+            raise InvalidArg(f"unknown type of display to reload: {kind}", domain=From.QEMU, hint="only VNC can be")
+        record = self._context.table.get_active(domain)
+        async with record.job("reload display"):
+            monitor = require_monitor(record)
+            if not any(graphics.type == "vnc" for graphics in record.document.devices.graphics):
+                raise OperationUnsupported("the domain has no VNC display", domain=From.QEMU, hint="only VNC can be")
+            await monitor.execute("display-reload", {"type": "vnc", "tls-certs": True})
 
     async def _serve(self, domain: DomainIdentity, index: int, flags: int, descriptor: int) -> None:
         record = self._context.table.get_active(domain)

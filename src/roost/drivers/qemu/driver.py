@@ -18,7 +18,7 @@ from roost.contract.snapshots import Snapshots
 from roost.contract.state import Memory, SavedState
 from roost.contract.statistics import Statistics
 from roost.contract.translation import Translation
-from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
+from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits, ThrottleGroups
 from roost.contract.vcpus import Vcpus
 from roost.drivers.qemu.agent.service import QemuGuestAgent
 from roost.drivers.qemu.blockjobs.backups import QemuBackups
@@ -60,6 +60,7 @@ from roost.drivers.qemu.translation import QemuTranslation
 from roost.drivers.qemu.tuning.devices import QemuDeviceLimits
 from roost.drivers.qemu.tuning.limits import QemuResourceLimits
 from roost.drivers.qemu.tuning.pinning import QemuPinning
+from roost.drivers.qemu.tuning.throttlegroups import QemuThrottleGroups
 from roost.engine.bus import EventBus
 from roost.engine.jobstats import RecordJobs
 from roost.engine.store import Store
@@ -127,6 +128,7 @@ class QemuDriver:
             Pinning: QemuPinning(context),
             ResourceLimits: QemuResourceLimits(context, privileged=privileged),
             DeviceLimits: QemuDeviceLimits(context),
+            ThrottleGroups: QemuThrottleGroups(context),
             Blocks: QemuBlocks(context, block_jobs),
             Checkpoints: checkpoints,
             Snapshots: self._snapshots,

@@ -11,7 +11,7 @@ from roost.constants import typed_params as T
 from roost.contract.typed_params import TypedParam, string, ullong
 from roost.errors import ArgumentUnsupported, InvalidArg
 from roost.model.domain import Domain
-from roost.model.domain.devices.disk import BlockSource, Disk, FileSource, IoTune
+from roost.model.domain.devices.disk import BlockSource, Disk, FileSource, IoTune, ThrottleGroup
 
 #: The parameters and their types; they have the names of the fields, in the order of libvirt's answer.
 PARAMETERS: Mapping[str, int] = {
@@ -63,6 +63,26 @@ def with_iotune(document: Domain, disk: Disk, tune: IoTune | None) -> Domain:
     return replace(document, devices=replace(document.devices, disks=disks))
 
 
+def find_group(document: Domain, name: str) -> ThrottleGroup | None:
+    return next((each for each in document.throttle_groups if each.group_name == name), None)
+
+
+def with_group(document: Domain, group: ThrottleGroup) -> Domain:
+    """The document with a new throttle group, or another in the place of the one with its name."""
+    groups = document.throttle_groups
+    if find_group(document, group.group_name or "") is None:
+        return replace(document, throttle_groups=(*groups, group))
+    return replace(
+        document, throttle_groups=tuple(group if each.group_name == group.group_name else each for each in groups)
+    )
+
+
+def without_group(document: Domain, name: str) -> Domain:
+    return replace(
+        document, throttle_groups=tuple(each for each in document.throttle_groups if each.group_name != name)
+    )
+
+
 def shown(tune: IoTune | None) -> Sequence[TypedParam]:
     """All parameters."""
     own = tune or IoTune()
@@ -72,4 +92,7 @@ def shown(tune: IoTune | None) -> Sequence[TypedParam]:
     ]
 
 
-__all__ = ["FAMILIES", "PARAMETERS", "check", "find_disk", "is_empty", "shown", "with_iotune"]
+__all__ = [
+    "FAMILIES", "PARAMETERS", "check", "find_disk", "find_group", "is_empty", "shown", "with_group", "with_iotune",
+    "without_group",
+]  # fmt: skip

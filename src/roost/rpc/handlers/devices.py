@@ -18,5 +18,6 @@ ROWS = (
     row("DOMAIN_DETACH_DEVICE", Devices, "detach", nothing, _live),
     row("DOMAIN_DETACH_DEVICE_FLAGS", Devices, "detach", nothing),
     row("DOMAIN_DETACH_DEVICE_ALIAS", Devices, "detach_alias", nothing),
+    row("DOMAIN_ANNOUNCE_INTERFACE", Devices, "announce", nothing),
     row("DOMAIN_UPDATE_DEVICE_FLAGS", Devices, "update", nothing),
 )

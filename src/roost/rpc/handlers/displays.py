@@ -12,5 +12,6 @@ def _socket(descriptor: int) -> tuple[Values, tuple[int, ...]]:
 
 ROWS = (
     row("DOMAIN_OPEN_GRAPHICS", Displays, "open", nothing, takes_files=True),
+    row("DOMAIN_GRAPHICS_RELOAD", Displays, "reload", nothing),
     row("DOMAIN_OPEN_GRAPHICS_FD", Displays, "connect", _socket, gives_files=True),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from roost.constants import domain as D
 from roost.contract.interface import Interface
-from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
+from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits, ThrottleGroups
 from roost.errors import InternalError, InvalidArg, RpcError
 from roost.protocol import limits
 from roost.rpc.routes import Row, Values, fields, no_flags, nothing, one, row
@@ -171,6 +171,8 @@ ROWS = (
     Row("DOMAIN_GET_CPU_STATS", _cpu_stats, fields),
     Row("DOMAIN_GET_BLOCK_IO_TUNE", _block_io_tune, fields),
     row("DOMAIN_SET_BLOCK_IO_TUNE", DeviceLimits, "set_block_io_tune", nothing),
+    row("DOMAIN_SET_THROTTLE_GROUP", ThrottleGroups, "set", nothing),
+    row("DOMAIN_DEL_THROTTLE_GROUP", ThrottleGroups, "delete", nothing),
     Row("DOMAIN_GET_INTERFACE_PARAMETERS", _interface_params, fields),
     row("DOMAIN_SET_INTERFACE_PARAMETERS", DeviceLimits, "set_interface_parameters", nothing),
     row("DOMAIN_GET_PERF_EVENTS", DeviceLimits, "perf_events", one),

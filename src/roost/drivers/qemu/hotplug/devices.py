@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -12,9 +12,11 @@ from roost.constants import domain as D
 from roost.contract import flags as F
 from roost.contract.devices import Devices
 from roost.contract.references import DomainIdentity
+from roost.contract.typed_params import TypedParam
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.hotplug import definition, documents
+from roost.drivers.qemu.hotplug.announcing import announce
 from roost.drivers.qemu.hotplug.classes import MISSING_LIVE, PLUGGABLE, class_of
 from roost.drivers.qemu.hotplug.plug import Complete, Plugger
 from roost.drivers.qemu.hotplug.unplug import Unplugger
@@ -86,6 +88,14 @@ class QemuDevices(Devices):
                 _require_pluggable(there)
                 await self._unplugger.detach(record, there, wait=False)
             await self._store(record, changed)
+
+    async def announce(
+        self, domain: DomainIdentity, interface: str | None, params: Sequence[TypedParam], flags: int
+    ) -> None:
+        F.check(flags, 0, "qemuDomainAnnounceInterface", From.QEMU)
+        record = self._context.table.get_active(domain)
+        async with record.job("announce interface"):
+            await announce(record, interface, params)
 
     async def update(self, domain: DomainIdentity, xml: str, flags: int) -> None:
         F.check(flags, _IMPACT | D.DEVICE_MODIFY_FORCE, "qemuDomainUpdateDeviceFlags", From.QEMU)

@@ -301,6 +301,14 @@ def _limits(group: ThrottleLimits) -> Props:
     return compact(limits)
 
 
+def all_limits(group: ThrottleLimits) -> Props:
+    """Every limit of a group, those it has not too: one that is left out of a change would stay."""
+    none: Props = {"iops-size": 0}
+    for name in _GROUP_NAMES:
+        none |= {name: 0, f"{name}-max": 0, f"{name}-max-length": 1}
+    return none | _limits(group)
+
+
 def backend_id(disk: Disk) -> str:
     """What block commands call the device that has the disk's images: on some buses a part of what has the alias."""
     alias = alias_of(disk)
@@ -325,5 +333,6 @@ def throttle(disk: Disk) -> Props | None:
 
 
 __all__ = [
-    "backend_id", "blockdevs", "image_nodes", "throttle", "throttle_groups_section", "throttle_object", "top_node",
+    "all_limits", "backend_id", "blockdevs", "image_nodes", "throttle", "throttle_groups_section", "throttle_object",
+    "top_node",
 ]  # fmt: skip

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from roost.drivers.qemu.plan.blocks import THROTTLES
-from roost.engine.edits.throttling import FAMILIES, PARAMETERS
+from roost.engine.edits.throttling import FAMILIES, PARAMETERS, find_group
 from roost.errors import ConfigUnsupported, From
 from roost.model.domain import Domain
-from roost.model.domain.devices.disk import Disk, IoTune
+from roost.model.domain.devices.disk import Disk, IoTune, ThrottleGroup, ThrottleLimits
+
+LimitsT = TypeVar("LimitsT", bound=ThrottleLimits)
 
 #: What is given together, as the families are: what is left out is 0.
 _LENGTHS = ("bytes_sec_max_length", "iops_sec_max_length")
@@ -30,15 +32,7 @@ def merged(document: Domain, disk: Disk, values: Mapping[str, Any], *, live: boo
     before = own
     if group and own.group_name != group:
         before = next((tune for tune in peers if tune.group_name == group), own)
-    changes: dict[str, Any] = {"group_name": group if "group_name" in values else before.group_name}
-    for family in (*FAMILIES, *_LENGTHS):
-        names = [f"{whose}_{family}" for whose in _WHOSE]
-        if any(name in values for name in names):
-            changes |= {name: values.get(name) or None for name in names}
-    if "size_iops_sec" in values:
-        changes["size_iops_sec"] = values["size_iops_sec"] or None
-    after = replace(before, **changes)
-    after = replace(after, **_lengths(before, after))
+    after = replace(_changed(before, values), group_name=group if "group_name" in values else before.group_name)
     if all(getattr(after, name) is None for name in PARAMETERS if name != "group_name"):
         if after.group_name and after.group_name != own.group_name:
             raise ConfigUnsupported(
@@ -52,7 +46,27 @@ def merged(document: Domain, disk: Disk, values: Mapping[str, Any], *, live: boo
     return after
 
 
-def _lengths(before: IoTune, after: IoTune) -> dict[str, int]:
+def merged_group(document: Domain, name: str, values: Mapping[str, Any], *, live: bool = False) -> ThrottleGroup:
+    """A throttle group with `values` set, as `merged` does it; a new one where there is none of that name."""
+    after = _changed(find_group(document, name) or ThrottleGroup(group_name=name), values)
+    if live:
+        _check_bursts(after)
+    return after
+
+
+def _changed(before: LimitsT, values: Mapping[str, Any]) -> LimitsT:
+    changes: dict[str, Any] = {}
+    for family in (*FAMILIES, *_LENGTHS):
+        names = [f"{whose}_{family}" for whose in _WHOSE]
+        if any(name in values for name in names):
+            changes |= {name: values.get(name) or None for name in names}
+    if "size_iops_sec" in values:
+        changes["size_iops_sec"] = values["size_iops_sec"] or None
+    after = replace(before, **changes)
+    return replace(after, **_lengths(before, after))
+
+
+def _lengths(before: ThrottleLimits, after: ThrottleLimits) -> dict[str, int]:
     """QEMU refuses a length of 0 where there is a burst: taking one away makes it the shortest."""
     found = {}
     for whose in _WHOSE:
@@ -64,7 +78,7 @@ def _lengths(before: IoTune, after: IoTune) -> dict[str, int]:
     return found
 
 
-def _check_bursts(tune: IoTune) -> None:
+def _check_bursts(tune: ThrottleLimits) -> None:
     for _, field in THROTTLES:
         limit, burst = getattr(tune, f"{field}_sec") or 0, getattr(tune, f"{field}_sec_max") or 0
         if burst and not limit:
@@ -85,4 +99,4 @@ def from_qemu(inserted: Mapping[str, Any]) -> IoTune:
     return IoTune(**values, size_iops_sec=inserted.get("iops_size"), group_name=inserted.get("group"))
 
 
-__all__ = ["from_qemu", "merged"]
+__all__ = ["from_qemu", "merged", "merged_group"]

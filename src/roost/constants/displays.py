@@ -1,0 +1,4 @@
+"""Displays: virDomainGraphicsReloadType."""
+
+RELOAD_TYPE_ANY = 0
+RELOAD_TYPE_VNC = 1
