@@ -26,20 +26,13 @@ OVERLAY = "snapshot-create-as % s1 --disk-only --no-metadata --diskspec vda,file
 #: virsh's words, % the guest and @ the directory of its images; `write` a piece after the one before. Then all the
 #: pieces are what has changed since checkpoint c.
 SCENES = {
-    "copied": "write; blockcopy % vda @/copy --transient-job --wait --pivot; write",
-    "copied shallowly": "write; blockcopy % vda @/copy --transient-job --wait --pivot --shallow; write",
-    "committed": "write; blockcommit % vda --active --wait; write; blockjob % vda --pivot; write",
-    "pulled": "write; blockpull % vda --wait; write",
-    "with an overlay": f"write; {OVERLAY}; write",
-    "with an overlay that is committed": f"write; {OVERLAY}; write;"
-    " blockcommit % vda --active --shallow --wait --pivot; write",
-    "with two overlays, one committed": f"write; {OVERLAY}; write; {OVERLAY}2; write;"
-    " blockcommit % vda --top @/overlay --base @/top --wait; write",
-    "with an overlay that is pulled": f"write; {OVERLAY}; write; blockpull % vda --wait; write",
-    "with another checkpoint, deleted": "write; checkpoint-create-as % d; write; checkpoint-delete % d; write",
-    "of a guest that was started anew": "write; destroy %; start % --paused; write",
-    "of a guest that was saved": "write; save % @/saved; restore @/saved; write",
-    "of a disk that grows": "write; blockresize % vda 40M; write",
+    "copied": "write; blockcopy % vda @/copy --transient-job --wait --pivot --shallow; write; save % @/saved;"
+    " restore @/saved; blockcopy % vda @/whole --transient-job --wait --pivot; write",
+    "committed": f"write; {OVERLAY}; write; blockcommit % vda --active --shallow --wait --pivot; blockresize % vda 40M;"
+    " write; blockcommit % vda --active --wait; write; blockjob % vda --pivot; write",
+    "committed below": f"write; {OVERLAY}; checkpoint-create-as % d; write; {OVERLAY}2; checkpoint-delete % d; write;"
+    " blockcommit % vda --top @/overlay --base @/top --wait; write; destroy %; start % --paused; write",
+    "pulled": f"write; {OVERLAY}; write; blockpull % vda --wait; write",
 }
 
 
