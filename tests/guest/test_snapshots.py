@@ -21,9 +21,11 @@ from roost.contract.checkpoints import Checkpoints
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.references import DomainRef, MomentRef
 from roost.contract.snapshots import Snapshots
+from roost.contract.state import SavedState
 from roost.drivers.qemu.monitor import COMMAND_HMP
 from roost.errors import (
     ConfigUnsupported,
+    InternalError,
     InvalidArg,
     NoDomainSnapshot,
     OperationFailed,
@@ -417,6 +419,45 @@ def test_checkpoints_stay_true(root: Path) -> None:
         await guest.delete("live")
         await guest.start()
         assert await changed() == [3 * 65536] * 2
+
+    run(root, scenario)
+
+
+def test_checkpoints_that_would_not_be_true(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        guest = await guest_of(world, "n-untrue", running=True)
+        await guest.write(1)
+        await guest.take("a")
+        point = "<domaincheckpoint><name>point</name></domaincheckpoint>"
+        await world.get(Checkpoints).create(guest.ref, point, 0)
+        await guest.write(2)
+        with pytest.raises(SnapshotRevertRisky, match="checkpoints would not be true any more: point"):
+            await guest.revert("a")
+        assert guest.state[0] == D.RUNNING
+        await guest.stop()
+        with pytest.raises(SnapshotRevertRisky, match="checkpoints would not be true any more: point"):
+            await guest.revert("a")
+        await guest.revert("a", S.REVERT_FORCE)
+        assert await guest.holds(1)
+        with pytest.raises(InternalError, match="bitmap 'point' not found in backing chain"):
+            await world.get(Checkpoints).delete(MomentRef("point", guest.ref), 0)
+
+    run(root, scenario)
+
+
+def test_a_managed_save_does_not_outlive_its_disks(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        guest = await guest_of(world, "n-saved")
+        await guest.take("off")
+        await guest.start()
+        await guest.take("live")
+        await world.get(SavedState).managed_save(guest.ref, 0)
+        with pytest.raises(SnapshotRevertRisky, match="removal of existing managed saved state strongly recommended"):
+            await guest.revert("off")
+        await guest.revert("live")
+        assert not world.get(Inspection).has_managed_save(guest.ref, 0)
+        await guest.stop()
+        await guest.start()
 
     run(root, scenario)
 

@@ -50,6 +50,7 @@ def complete(
     keeps_variables: as in `rules.check_selection`. Raises libvirt's errors, with what to do about them.
     """
     active = state != "shutoff"
+    check_state(replace(snapshot, state=state))
     snapshot = replace(
         snapshot,
         name=snapshot.name or str(now),

@@ -137,6 +137,11 @@ class OfflineImages:
         """The snapshots in an image, and whether each has a guest's memory in it."""
         return await asyncio.to_thread(_snapshots, path)
 
+    async def bitmaps(self, path: str) -> list[str]:
+        """The bitmaps that an image keeps."""
+        info = await self.info(path)
+        return [each["name"] for each in info.get("format-specific", {}).get("data", {}).get("bitmaps", ())]
+
     async def info(self, path: str) -> dict[str, Any]:
         """What QEMU tells of an image, which may be in use."""
         found: dict[str, Any] = msgspec.json.decode(await self.run("info", "-U", "--output=json", path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
@@ -15,8 +15,9 @@ from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.constants import jobs as J
 from roost.constants import snapshot as S
+from roost.drivers.qemu.blockjobs import bitmaps
 from roost.drivers.qemu.blockjobs import chain as C
-from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.context import Context, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import BOOTED, Launcher, MemorySource, Origin
 from roost.drivers.qemu.snapshots import lineage
@@ -24,7 +25,7 @@ from roost.drivers.qemu.snapshots.companions import Companions
 from roost.drivers.qemu.snapshots.ending import end
 from roost.drivers.qemu.snapshots.fresh import FreshOverlays
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
-from roost.drivers.qemu.snapshots.offline import OfflineImages
+from roost.drivers.qemu.snapshots.offline import OfflineImage, OfflineImages
 from roost.drivers.qemu.snapshots.overlays import Overlays
 from roost.drivers.qemu.snapshots.take import nodes_of
 from roost.drivers.qemu.snapshots.unfinished import Note, Notes
@@ -136,8 +137,18 @@ class Reverter:
                 await self._revert_external(record, snapshot, documents, note, flags)
             else:
                 await self._revert_internal(record, snapshot, documents, flags)
+        self._drop_managed_save(record)
         if was_persistent:
             self._supervisor.lifecycle(record, E.DEFINED, E.DEFINED_FROM_SNAPSHOT)
+
+    def _drop_managed_save(self, record: GuestRecord) -> None:
+        """The memory in it is of disks that are no more."""
+        if record.managed_save:
+            path = self._context.paths.managed_save(record.name)
+            log.warning("%s has gone back to a snapshot; removing its managed save image %s", record.name, path)
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            record.managed_save = False
 
     def _check_companions(self, record: GuestRecord, snapshot: Snapshot, documents: Documents, flags: int) -> None:
         """A guest's memory has all of them in it; its disks alone do not."""
@@ -178,7 +189,12 @@ class Reverter:
         await self._offline.require(images, name, memory=has_memory)
         if not flags & S.REVERT_FORCE:
             self._check_bases(record, snapshot)
+            await self._check_bitmaps(record, images)
         await self._end(record)
+        for image in images:
+            for bitmap in await self._offline.bitmaps(image.path):
+                log.warning("%s of %s is of no use any more: the image goes back in time", bitmap, record.name)
+                await self._offline.run("bitmap", "--remove", image.path, bitmap)
         await self._put_back(record, snapshot, documents, flags)
         if not has_memory:
             await self._offline.apply(images, name)
@@ -201,6 +217,19 @@ class Reverter:
                         domain=From.QEMU,
                         hint=f"delete '{other.name}' first; --force goes back and leaves it without its base",
                     )
+
+    async def _check_bitmaps(self, record: GuestRecord, images: Sequence[OfflineImage]) -> None:
+        """QEMU does not let an image go back that counts changes: what changes then is not counted."""
+        found = {name for image in images for name in await self._offline.bitmaps(image.path)}
+        if record.is_active:
+            known = bitmaps.read(await require_monitor(record).execute("query-named-block-nodes", {"flat": True}))
+            found.update(each.name for node in known.values() for each in node.values() if each.persistent)
+        if found:
+            raise SnapshotRevertRisky(
+                f"checkpoints would not be true any more: {', '.join(sorted(found))}",
+                domain=From.QEMU,
+                hint="delete them first; --force goes back without, and the next backup is a full one",
+            )
 
     async def _revert_external(
         self, record: GuestRecord, snapshot: KeptSnapshot, documents: Documents, note: Note, flags: int
