@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from roost.contract.agent import GuestAgent
 from roost.contract.blocks import Blocks
 from roost.contract.checkpoints import Backups, Checkpoints
@@ -21,6 +23,7 @@ from roost.contract.translation import Translation
 from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits, ThrottleGroups
 from roost.contract.vcpus import Vcpus
 from roost.drivers.qemu.agent.service import QemuGuestAgent
+from roost.drivers.qemu.autostart import Autostart
 from roost.drivers.qemu.blockjobs.backups import QemuBackups
 from roost.drivers.qemu.blockjobs.checkpoints import QemuCheckpoints
 from roost.drivers.qemu.blockjobs.checkpointstore import CheckpointStore
@@ -92,6 +95,7 @@ class QemuDriver:
         ChainJobs(block_jobs)
         unplugger = Unplugger(context, self._supervisor)
         self._recovery = Recovery(context, self._supervisor, launcher, block_jobs, unplugger)
+        self._autostart = Autostart(context)
         self._privileged = privileged
         checkpoint_store = CheckpointStore(paths.state / "checkpoint")
         snapshot_store = open_store(paths.snapshots)
@@ -160,10 +164,15 @@ class QemuDriver:
         await self._recovery.reconnect()
         await self._snapshots.settle_inactive()
         self._restorer.find_images()
-        await self._recovery.autostart(self._restorer.start)
+        begun = self._supervisor.run(self._autostart.run(self._restorer.start), "autostart")
+        # Whoever starts the daemon finds the guests that start at once; pauses between the others hold nobody up.
+        paused = asyncio.ensure_future(self._autostart.has_paused.wait())
+        await asyncio.wait((begun, paused), return_when=asyncio.FIRST_COMPLETED)
+        paused.cancel()
 
     async def stop(self) -> None:
         """Let go of the guests; they go on."""
+        self._autostart.end()
         await self._supervisor.settle()
         for record in self._context.table.active:
             guest = record.runtime

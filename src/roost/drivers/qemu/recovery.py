@@ -236,29 +236,3 @@ class Recovery:
                 monitor.close()
         guest.ending = FAILED
         self._supervisor.clear(record, guest)
-
-    async def autostart(self, start: Callable[[GuestRecord, int], Awaitable[None]]) -> None:
-        """Start what is to start by itself, once for each boot of the host. start: with its flags, in its job."""
-        context = self._context
-        stamp = context.paths.status / "autostarted"
-        boot = context.store.boot_id
-        if stamp.exists() and stamp.read_text().strip() == boot:
-            return
-        stamp.write_text(f"{boot}\n")
-        flags = D.START_BYPASS_CACHE if context.config.auto_start_bypass_cache else 0
-        for record in context.table:
-            wanted = record.autostart or record.autostart_once
-            if record.autostart_once:
-                # Once is once, whether it succeeds or not.
-                record.autostart_once = False
-                await context.store.set_autostart(record.name, False, once=True)
-            if not wanted or record.is_active:
-                continue
-            try:
-                async with record.job("autostart"):
-                    if not record.is_active:
-                        await start(record, flags)
-            except RoostError as error:
-                log.error("cannot autostart %s: %s", record.name, error)  # noqa: TRY400 - no bug of ours
-            else:
-                await asyncio.sleep(context.config.auto_start_delay / 1000)
