@@ -111,6 +111,10 @@ class Processes(Protocol):
         """Start it in a session of its own. Raises SystemCallError."""
         ...
 
+    async def start(self, command: Command) -> Process:
+        """The same for what lives on, with the loop free meanwhile: a fork is by far the longest step of a start."""
+        ...
+
     def attach(self, pid: int, started: int) -> Process | None:
         """A process started in another life; None when it is gone, whoever has its number now."""
         ...

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import uvloop
 
 from roost.errors import SystemCallError
 from roost.host.api import Command
+from roost.host.linux import processes
 from roost.host.linux.ownership import find_account
 from roost.host.linux.processes import LinuxProcesses, start_time
 
@@ -118,6 +120,57 @@ def test_another_user(run: Runner, tmp_path: Path) -> None:
         os.close(output)
         assert await process.wait() == 0
         assert int((tmp_path / "out").read_text()) == account.uid
+
+    run(main())
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("with_setpriv", [True, False])
+def test_what_lives_on_is_started_as_another_user(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_setpriv: bool
+) -> None:
+    if not with_setpriv:
+        monkeypatch.setattr("shutil.which", lambda name: None)
+    processes._setpriv.cache_clear()
+
+    async def main() -> None:
+        account = find_account("nobody")
+        output = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+        script = "id -u; id -g; id -G; grep CapEff: /proc/self/status; echo $0"
+        process = await LinuxProcesses().start(command("sh", "-c", script, output=output, account=account))
+        os.close(output)
+        assert await process.wait() == 0
+        groups = " ".join(map(str, account.groups or (account.gid,)))
+        expected = [str(account.uid), str(account.gid), groups, "CapEff:\t0000000000000000", "sh"]
+        assert (tmp_path / "out").read_text().splitlines() == expected
+
+    run(main())
+    processes._setpriv.cache_clear()
+
+
+def test_nobody_waits_for_a_start(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was being started when its task ended is ended, too."""
+    begun, going_on = threading.Event(), threading.Event()
+    started = []
+    usual = subprocess.Popen
+
+    def slow(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+        begun.set()
+        going_on.wait(30)
+        started.append(usual(*words, **options))
+        return started[0]
+
+    async def main() -> None:
+        monkeypatch.setattr(subprocess, "Popen", slow)
+        task = asyncio.create_task(LinuxProcesses().start(command("sleep", "60")))
+        await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        going_on.set()
+        while not started or started[0].returncode is None:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        assert started[0].returncode == -signal.SIGKILL
 
     run(main())
 

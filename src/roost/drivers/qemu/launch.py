@@ -102,6 +102,11 @@ class MemorySource(Protocol):
         """It is all there, and nothing of the guest has moved yet."""
 
 
+def _require_wanted(guest: Guest) -> None:
+    if guest.ending is DESTROYED:
+        raise OperationInvalid("the domain was destroyed while it started", domain=From.QEMU)
+
+
 class Launcher:
     """Starts guests. `start` is called inside the record's job."""
 
@@ -183,7 +188,7 @@ class Launcher:
                 if memory is None or command.name not in _OF_THE_GUEST
             ]
             await self._call_hook(record, guest, "start")
-            self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
+            await self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
             taint(context, record, guest, *taints_of_start(context, live, caps, restored=memory is not None))
             await asyncio.to_thread(tuning.place_process, context.host, guest, live)
             await self._meet(record, guest, live, settings)
@@ -203,8 +208,7 @@ class Launcher:
     async def _call_hook(self, record: GuestRecord, guest: Guest, operation: str) -> None:
         """The scripts may take their time: what was destroyed meanwhile is not started any more."""
         await self.context.call_hook(record, operation)
-        if guest.ending is DESTROYED:
-            raise OperationInvalid("the domain was destroyed while it started", domain=From.QEMU)
+        _require_wanted(guest)
 
     def _with_firmware(self, record: GuestRecord, document: Domain, flags: int) -> Domain:
         """The document with the firmware that its descriptor means, of those on this host."""
@@ -249,7 +253,9 @@ class Launcher:
 
     # -- the process -----------------------------------------------------------------------
 
-    def _spawn(self, record: GuestRecord, guest: Guest, launch: plan.Launch, version: str, directory: Path) -> None:
+    async def _spawn(
+        self, record: GuestRecord, guest: Guest, launch: plan.Launch, version: str, directory: Path
+    ) -> None:
         context = self.context
         env = environment(directory) | dict(launch.env)
         guest.log.header(launch.argv, env, version, context.host.node)
@@ -259,12 +265,13 @@ class Launcher:
             on_event=lambda event: self.supervisor.on_event(record, guest, event),
             on_closed=lambda reason: self.supervisor.on_monitor_closed(record, guest, reason),
         )
-        process = context.host.processes.spawn(
+        process = await context.host.processes.start(
             Command(launch.argv, env, guest.log.descriptor, launch.fds, context.account)
         )
         self.supervisor.watch(record, guest, process)
         guest.resources.close()
         context.paths.pid_file(record.name).write_text(f"{process.pid}\n")
+        _require_wanted(guest)
 
     async def _meet(self, record: GuestRecord, guest: Guest, live: Domain, settings: Sequence[Question]) -> None:
         """Wait for QEMU's greeting; ask it what the live document needs and set what no option sets, in one write."""

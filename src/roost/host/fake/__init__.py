@@ -77,6 +77,9 @@ class FakeProcesses:
         self.spawned.append(process)
         return process
 
+    async def start(self, command: Command) -> FakeProcess:
+        return self.spawn(command)
+
     def find(self, path: Path) -> FakeProcess | None:
         for process in self.spawned:
             words = process.command.argv if process.command is not None else ()

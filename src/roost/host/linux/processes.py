@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import select
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -169,33 +171,76 @@ def _waited(path: str) -> int:
     return 0
 
 
+def _popen(command: Command) -> subprocess.Popen[bytes]:
+    account = command.account
+    try:
+        return subprocess.Popen(
+            command.argv,
+            stdin=subprocess.DEVNULL if command.input is None else command.input,
+            stdout=command.output,
+            stderr=command.output if command.errors is None else command.errors,
+            env=command.env,
+            cwd=command.directory,
+            pass_fds=command.descriptors,
+            start_new_session=True,
+            umask=command.umask,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=account.groups if account else None,
+            # Runs between fork and exec, after the change of user, which would undo it.
+            preexec_fn=None if command.lives_on else _die_with_parent(),
+        )
+    except OSError as error:
+        raise system_error(f"Cannot run '{command.argv[0]}'", error) from error
+
+
+def _watched(child: subprocess.Popen[bytes]) -> LinuxProcess:
+    # Not reaped before the pidfd is ours, so the number cannot be another's.
+    pidfd = os.pidfd_open(child.pid)
+    return LinuxProcess(child.pid, start_time(child.pid) or 0, pidfd, child)
+
+
+def _give_up(starting: asyncio.Future[subprocess.Popen[bytes]]) -> None:
+    """End what was started for somebody who does not wait for it any more."""
+    if not starting.cancelled() and starting.exception() is None:
+        child = starting.result()
+        child.kill()
+        child.wait()
+
+
+def _with_setpriv(command: Command) -> Command:
+    """The same command with its user changed by a program, where there is one.
+
+    When Python is to change it, it forks, and so copies the tables of the daemon's memory: milliseconds in which no
+    other thread runs. A child that only runs another program borrows the memory instead.
+    """
+    account, program = command.account, _setpriv()
+    if account is None or program is None:
+        return command
+    groups = f"--groups={','.join(map(str, account.groups))}" if account.groups else "--clear-groups"
+    words = (program, f"--reuid={account.uid}", f"--regid={account.gid}", groups, "--")
+    return command._replace(argv=(*words, *command.argv), account=None)
+
+
+@functools.cache
+def _setpriv() -> str | None:
+    """util-linux's program."""
+    return shutil.which("setpriv")
+
+
 class LinuxProcesses:
     """See host.api.Processes."""
 
     def spawn(self, command: Command) -> LinuxProcess:
-        account = command.account
+        return _watched(_popen(command))
+
+    async def start(self, command: Command) -> LinuxProcess:
+        starting = asyncio.get_running_loop().run_in_executor(None, _popen, _with_setpriv(command))
         try:
-            child = subprocess.Popen(
-                command.argv,
-                stdin=subprocess.DEVNULL if command.input is None else command.input,
-                stdout=command.output,
-                stderr=command.output if command.errors is None else command.errors,
-                env=command.env,
-                cwd=command.directory,
-                pass_fds=command.descriptors,
-                start_new_session=True,
-                umask=command.umask,
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=account.groups if account else None,
-                # Runs between fork and exec, after the change of user, which would undo it.
-                preexec_fn=None if command.lives_on else _die_with_parent(),
-            )
-        except OSError as error:
-            raise system_error(f"Cannot run '{command.argv[0]}'", error) from error
-        # Not reaped before the pidfd is ours, so the number cannot be another's.
-        pidfd = os.pidfd_open(child.pid)
-        return LinuxProcess(child.pid, start_time(child.pid) or 0, pidfd, child)
+            return _watched(await asyncio.shield(starting))
+        except asyncio.CancelledError:
+            starting.add_done_callback(_give_up)
+            raise
 
     def attach(self, pid: int, started: int) -> LinuxProcess | None:
         try:
