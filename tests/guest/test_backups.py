@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -261,56 +260,3 @@ def test_a_target_without_room(daemon: RoostDaemon) -> None:
     finally:
         virsh_ok(daemon.uri, "destroy", "full")
         subprocess.run(["umount", str(small)], check=True)
-
-
-def certificates(directory: Path) -> None:
-    """An authority, and what a server called localhost and its clients need, for QEMU's user to read."""
-    directory.mkdir()
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-
-    def openssl(*words: str) -> None:
-        command = ["openssl", *words]
-        subprocess.run(command, cwd=directory, check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    openssl("req", "-x509", *key, "-subj", "/CN=authority", "-keyout", "ca-key.pem", "-out", "ca-cert.pem")
-    for who, usage in (("server", "serverAuth"), ("client", "clientAuth")):
-        (directory / "extensions").write_text(
-            f"basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage={usage}\n"
-            "subjectAltName=DNS:localhost\n"
-        )
-        openssl("req", *key[:-2], "-subj", "/CN=localhost", "-keyout", f"{who}-key.pem", "-out", "request.pem")
-        openssl("x509", "-req", "-days", "2", "-in", "request.pem", "-CA", "ca-cert.pem", "-CAkey", "ca-key.pem",
-                "-CAcreateserial", "-extfile", "extensions", "-out", f"{who}-cert.pem")  # fmt: skip
-    for path in (directory, *directory.iterdir()):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-
-
-def test_a_backup_is_fetched_by_tls(daemon: RoostDaemon) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    certificates(daemon.root / "pki")
-    daemon.stop()
-    (daemon.root / "etc" / "qemu.conf").write_text(f'backup_tls_x509_cert_dir = "{daemon.root}/pki"\n')
-    daemon.start()
-    started(daemon, "secret", "--paused")
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    scratch = daemon.root / "images" / "scratch"
-    begin(
-        daemon,
-        "secret",
-        f"<domainbackup mode='pull'><server name='localhost' port='{port}' tls='yes'/><disks>"
-        f"<disk name='vda' type='file'><scratch file='{scratch}'/></disk></disks></domainbackup>",
-    )
-    image = f"driver=nbd,server.type=inet,server.host=localhost,server.port={port},export=vda"
-    plain = subprocess.run(["qemu-img", "info", "--image-opts", image], capture_output=True, check=False)
-    assert plain.returncode != 0
-    told = tool(
-        "qemu-img", "info", "--object", f"tls-creds-x509,id=tls,dir={daemon.root}/pki,endpoint=client",
-        "--image-opts", f"{image},tls-creds=tls",
-    )  # fmt: skip
-    assert "virtual size: 32 MiB" in told
-    virsh_ok(daemon.uri, "domjobabort", "secret")
-    until_ended(daemon, "secret")
-    virsh_ok(daemon.uri, "destroy", "secret")

@@ -29,7 +29,9 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         the host's cache.
     spice_tls: SPICE displays may have a port for TLS. *_tls_x509_cert_dir: where
         the certificates of each use are; "" for `/etc/pki/libvirt-USE` where there
-        is such a directory, else the default one.
+        is such a directory, else the default one. *_tls_x509_verify: whether clients
+        must show certificates; None: the default one, which is that they must.
+        *_tls_x509_secret_uuid: the secret that opens the key of the certificate.
     """
 
     user: str = ""
@@ -52,13 +54,27 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     chardev_tls_x509_cert_dir: str = ""
     nbd_tls_x509_cert_dir: str = ""
     backup_tls_x509_cert_dir: str = ""
-    backup_tls_x509_verify: bool = False
+    default_tls_x509_verify: bool | None = None
+    backup_tls_x509_verify: bool | None = None
+    default_tls_x509_secret_uuid: str = ""
+    backup_tls_x509_secret_uuid: str = ""
 
     def certificates(self, use: Literal["spice", "chardev", "nbd", "backup"]) -> str:
         """The directory with the certificates of that use."""
         own: str = getattr(self, f"{use}_tls_x509_cert_dir")
         usual = Path(f"/etc/pki/libvirt-{use}")
         return own or (str(usual) if usual.is_dir() else self.default_tls_x509_cert_dir)
+
+    @property
+    def backup_verifies_clients(self) -> bool:
+        """Whether those who fetch a backup by TLS must show a certificate."""
+        settings = (self.backup_tls_x509_verify, self.default_tls_x509_verify)
+        return next((each for each in settings if each is not None), True)
+
+    @property
+    def backup_key_secret(self) -> str:
+        """The UUID of the secret that opens the backup server's key; "" for a key that is open."""
+        return self.backup_tls_x509_secret_uuid or self.default_tls_x509_secret_uuid
 
 
 def read_config(path: Path) -> QemuConfig:

@@ -33,6 +33,19 @@ def test_certificates_by_use() -> None:
 
 
 @pytest.mark.parametrize(
+    ("config", "verifies"),
+    [
+        (QemuConfig(), True),
+        (QemuConfig(default_tls_x509_verify=False), False),
+        (QemuConfig(default_tls_x509_verify=False, backup_tls_x509_verify=True), True),
+        (QemuConfig(backup_tls_x509_verify=False), False),
+    ],
+)
+def test_who_fetches_backups_shows_a_certificate(config: QemuConfig, verifies: bool) -> None:
+    assert config.backup_verifies_clients is verifies
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [("user", "qemu.conf:2: expecting a value"), ("user = guests", ":2: expecting"), ("user = 5", "Expected `str`")],
 )

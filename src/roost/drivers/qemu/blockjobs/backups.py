@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import os
 import time
+import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -19,9 +20,11 @@ from roost.constants import jobs as J
 from roost.contract import flags as F
 from roost.contract.checkpoints import Backups
 from roost.contract.references import DomainIdentity
-from roost.contract.typed_params import TypedParam, boolean, string, ullong
+from roost.contract.typed_params import TypedParam, boolean, string
+from roost.drivers.qemu.blockjobs import backupparts as P
 from roost.drivers.qemu.blockjobs import bitmaps, images
 from roost.drivers.qemu.blockjobs import chain as C
+from roost.drivers.qemu.blockjobs.backupparts import Part
 from roost.drivers.qemu.blockjobs.checkpoints import QemuCheckpoints, nodes_of, require_bitmap
 from roost.drivers.qemu.blockjobs.checkpointstore import CheckpointStore
 from roost.drivers.qemu.blockjobs.images import Images
@@ -30,8 +33,9 @@ from roost.drivers.qemu.blockjobs.service import require_free
 from roost.drivers.qemu.blockjobs.state import BackupStatus, BlockJob
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
-from roost.engine.jobs import Amount, LongJob, Measure
+from roost.engine.jobs import LongJob, Measure
 from roost.errors import (
+    ConfigUnsupported,
     From,
     InvalidArg,
     NoDomainBackup,
@@ -43,26 +47,8 @@ from roost.errors import (
 from roost.model import backup as model
 from roost.model import checkpoint as checkpoints
 from roost.model.backup import Backup, BackupDisk, BackupServer
-from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, BlockSource, Disk, DiskDriver, FileSource
+from roost.model.domain.devices.disk import BackingStore, Disk, DiskDriver, FileSource
 from roost.model.moment import source_path
-
-#: The object with the server's certificates.
-_TLS = "objlibvirt_backup_tls0"
-_BACKED = frozenset(("qcow2", "qcow", "qed", "vmdk"))
-
-
-class _Part(NamedTuple):
-    """One disk of a backup. node: of its image's format. store: a disk that reads it. bitmap: of the changes, or ""."""
-
-    wanted: BackupDisk
-    disk: Disk
-    store: Disk
-    bitmap: str
-    job: BlockJob
-
-    @property
-    def node(self) -> str:
-        return f"libvirt-{self.store.source.index}-format"
 
 
 class QemuBackups(Backups):
@@ -107,7 +93,7 @@ class QemuBackups(Backups):
         nodes = await nodes_of(monitor)
         parts = [self._part(record, guest, disk, nodes, pull=pull) for disk in backup.disks if disk.backup]
         for part in parts:
-            actions += _actions(part, nodes, pull=pull)
+            actions += P.actions(part, nodes, pull=pull)
         indexes = {part.wanted.name: part.store.source.index for part in parts}
         backup = replace(backup, disks=tuple(replace(disk, index=indexes.get(disk.name)) for disk in backup.disks))
         shown = model.with_exports(backup) if pull else backup
@@ -135,9 +121,7 @@ class QemuBackups(Backups):
         if pull:
             await self._export(record, shown, parts)
 
-    def _part(
-        self, record: GuestRecord, guest: Guest, wanted: BackupDisk, nodes: bitmaps.Nodes, *, pull: bool
-    ) -> _Part:
+    def _part(self, record: GuestRecord, guest: Guest, wanted: BackupDisk, nodes: bitmaps.Nodes, *, pull: bool) -> Part:
         disk = self._jobs.find_disk(record, wanted.name)
         if disk is None:
             raise InvalidArg(f"no disk named '{wanted.name}'", domain=From.QEMU)
@@ -155,8 +139,8 @@ class QemuBackups(Backups):
             bitmap = wanted.export_bitmap or f"backup-{wanted.name}"
         format = wanted.format or "qcow2"
         chain = C.chain_of(disk)
-        top = C.Layer(self._jobs.take_number(record, guest), _source(wanted, pull=pull), format)
-        built = format in _BACKED and (pull or wanted.incremental is not None)
+        top = C.Layer(self._jobs.take_number(record, guest), P.source_of(wanted, pull=pull), format)
+        built = format in images.BACKED and (pull or wanted.incremental is not None)
         below = C.Chain((top, *chain.layers), chain.end) if built else C.Chain((top,), BackingStore())
         plain = Disk(
             target=disk.target, alias=disk.alias, driver=DiskDriver(name="qemu"), source=FileSource(), device="disk"
@@ -169,10 +153,10 @@ class QemuBackups(Backups):
             top=top.number,
             bitmap="" if pull else bitmap,
         )
-        return _Part(wanted, disk, store, bitmap, job)
+        return Part(wanted, disk, store, bitmap, job)
 
     async def _prepare(
-        self, record: GuestRecord, guest: Guest, part: _Part, stack: AsyncExitStack, *, reuse: bool, pull: bool
+        self, record: GuestRecord, guest: Guest, part: Part, stack: AsyncExitStack, *, reuse: bool, pull: bool
     ) -> None:
         """Make a disk's image, or take the one that is there, and have QEMU open it."""
         source, path = part.store.source, source_path(part.store.source) or ""
@@ -202,29 +186,33 @@ class QemuBackups(Backups):
     async def _serve(self, record: GuestRecord, server: BackupServer, stack: AsyncExitStack, *, tls: bool) -> None:
         """Have QEMU listen for those who fetch a pull backup."""
         monitor = require_monitor(record)
-        arguments: dict[str, Any] = {"addr": _address(server)}
+        arguments: dict[str, Any] = {"addr": P.address(server)}
         if tls:
-            config = self._context.config
-            await monitor.execute(
-                "object-add",
-                {
-                    "qom-type": "tls-creds-x509",
-                    "id": _TLS,
-                    "dir": config.certificates("backup"),
-                    "endpoint": "server",
-                    "verify-peer": bool(config.backup_tls_x509_verify),
-                },
-            )
-            stack.push_async_callback(monitor.batch, [("object-del", {"id": _TLS})])
-            arguments["tls-creds"] = _TLS
+            for properties in P.credentials(self._context.config, await self._key_secret()):
+                await monitor.execute("object-add", properties)
+                stack.push_async_callback(monitor.batch, [("object-del", {"id": properties["id"]})])
+            arguments["tls-creds"] = P.CREDENTIALS
         # QEMU removes its socket, unless it is killed.
-        resources, sockets = require_guest(record).resources, _sockets(server)
+        resources, sockets = require_guest(record).resources, P.sockets(server)
         resources.hold_files(sockets)
         stack.callback(resources.keep_files, sockets)
         await monitor.execute("nbd-server-start", arguments)
         stack.push_async_callback(monitor.batch, [("nbd-server-stop", None)])
 
-    async def _export(self, record: GuestRecord, shown: Backup, parts: Sequence[_Part]) -> None:
+    async def _key_secret(self) -> bytes | None:
+        """What opens the key of the server's certificate; None when nothing must. Raises NoSecret."""
+        name = self._context.config.backup_key_secret
+        if not name:
+            return None
+        try:
+            wanted = str(uuid.UUID(name))
+        except ValueError as error:
+            raise ConfigUnsupported(
+                f"malformed TLS secret uuid '{name}' provided", domain=From.QEMU, hint="see qemu.conf"
+            ) from error
+        return await self._context.lookups.secrets.value("tls", uuid=wanted)
+
+    async def _export(self, record: GuestRecord, shown: Backup, parts: Sequence[Part]) -> None:
         """Show every disk, and what changed in it. Raises what QEMU says; then the backup is ended."""
         monitor = require_monitor(record)
         named = {disk.name: disk for disk in shown.disks}
@@ -244,7 +232,7 @@ class QemuBackups(Backups):
             await self._cancel(record)
             raise
 
-    def _forget(self, record: GuestRecord, guest: Guest, parts: Sequence[_Part]) -> None:
+    def _forget(self, record: GuestRecord, guest: Guest, parts: Sequence[Part]) -> None:
         guest.blocks.backup = None
         for part in parts:
             guest.blocks.drop(part.job)
@@ -276,7 +264,7 @@ class QemuBackups(Backups):
         entries = [entry for entry in await monitor.execute("query-jobs") if entry["id"] in ours]
         done = status.done + sum(int(entry["current-progress"]) for entry in entries)
         total = status.total + sum(int(entry["total-progress"]) for entry in entries)
-        return _amounts(done, total, pull=status.pull)
+        return P.amounts(done, total, pull=status.pull)
 
     # -- ending ----------------------------------------------------------------------------
 
@@ -297,12 +285,12 @@ class QemuBackups(Backups):
         if status.pull:
             await monitor.batch([("nbd-server-stop", None)])
             if status.tls:
-                await monitor.batch([("object-del", {"id": _TLS})])
+                await monitor.batch([("object-del", {"id": name}) for name in (P.CREDENTIALS, P.KEY_SECRET)])
         backup = model.parse(status.document, validate=False)
         wanted = next((disk for disk in backup.disks if disk.name == job.disk), None)
         disk = self._jobs.find_disk(record, job.disk)
         if wanted is not None and disk is not None:
-            layer = C.Layer(job.top, _source(wanted, pull=status.pull), wanted.format or "qcow2")
+            layer = C.Layer(job.top, P.source_of(wanted, pull=status.pull), wanted.format or "qcow2")
             await self._jobs.remove_images(record, guest, replace(disk, mirror=None), [layer])
             if job.bitmap:
                 node = C.chain_of(disk).layers[0].format_node
@@ -328,71 +316,21 @@ class QemuBackups(Backups):
         files = [
             path
             for disk in backup.disks
-            if disk.backup and isinstance(source := _source(disk, pull=status.pull), FileSource)
+            if disk.backup and isinstance(source := P.source_of(disk, pull=status.pull), FileSource)
             and (path := source.file) is not None
         ]  # fmt: skip
         if not status.reuse and (status.pull or not completed):
             await asyncio.to_thread(_unlink, *files)
-        guest.resources.keep_files([*files, *(_sockets(backup.server) if backup.server is not None else ())])
+        guest.resources.keep_files([*files, *(P.sockets(backup.server) if backup.server is not None else ())])
         guest.blocks.backup = None
         long = record.job.long or LongJob(J.OPERATION_BACKUP)
         record.job.long = None
-        measure = _amounts(status.done, status.total, pull=status.pull)
+        measure = P.amounts(status.done, status.total, pull=status.pull)
         ending: list[TypedParam] = [boolean(J.SUCCESS, completed)]
         if status.error:
             ending.append(string(J.ERRMSG, status.error))
         long.latest = measure._replace(parameters=(*measure.parameters, *ending))
         self._jobs.supervisor.publish(record, E.ID_JOB_COMPLETED, record.job.complete(long))
-
-
-def _actions(part: _Part, nodes: bitmaps.Nodes, *, pull: bool) -> list[bitmaps.Action]:
-    """The disk's part of the transaction: what changed, in one bitmap, and the copy from this moment on."""
-    layers = C.chain_of(part.disk).layers
-    actions: list[bitmaps.Action] = []
-    if part.bitmap:
-        target = part.node if pull else layers[0].format_node
-        actions += bitmaps.merge(layers, target, nodes, name=part.wanted.incremental, into=part.bitmap)
-    data: dict[str, Any] = {
-        "device": layers[0].format_node,
-        "job-id": part.job.name,
-        "target": part.node,
-        "sync": "none" if pull else "incremental" if part.bitmap else "full",
-        "auto-finalize": True,
-        "auto-dismiss": False,
-    }
-    if part.bitmap and not pull:
-        data["bitmap"] = part.bitmap
-    return [*actions, {"type": "blockdev-backup", "data": data}]
-
-
-def _source(disk: BackupDisk, *, pull: bool) -> AnyDiskSource:
-    """Where a disk's image is."""
-    store = disk.store
-    image = (store.scratch if pull else store.target) if store is not None else None
-    path = getattr(image, "file", None)
-    return FileSource(file=path) if path is not None else BlockSource(dev=getattr(image, "dev", None))
-
-
-def _address(server: BackupServer) -> dict[str, Any]:
-    if server.transport == "unix":
-        return {"type": "unix", "data": {"path": server.socket}}
-    return {"type": "inet", "data": {"host": server.name, "port": str(server.port)}}
-
-
-def _sockets(server: BackupServer) -> list[str]:
-    return [server.socket] if server.transport == "unix" and server.socket else []
-
-
-def _amounts(done: int, total: int, *, pull: bool) -> Measure:
-    if pull:
-        used = (ullong(J.DISK_TEMP_USED, done), ullong(J.DISK_TEMP_TOTAL, total)) if done or total else ()
-        return Measure(parameters=used)
-    if not (done or total):
-        return Measure()
-    params = (
-        ullong(J.DISK_TOTAL, total), ullong(J.DISK_PROCESSED, done), ullong(J.DISK_REMAINING, total - done)
-    )  # fmt: skip
-    return Measure(files=Amount(total, done, total - done), parameters=params)
 
 
 def _unlink(*paths: str) -> None:

@@ -49,7 +49,8 @@ _CREATED: Mapping[str, Mapping[str, Any]] = {
     "ploop": {"driver": "parallels"},
 }  # fmt: skip
 _FORMATS: Mapping[str, DiskFormat] = {name: name for name in get_args(DiskFormat)}
-_BACKED = frozenset(("qcow2", "qcow", "qed", "vmdk"))
+#: Formats whose images can have one below.
+BACKED = frozenset(("qcow2", "qcow", "qed", "vmdk"))
 
 
 def destination(xml: str) -> Mirror:
@@ -208,7 +209,7 @@ def _creation(top: C.Layer, size: int, below: C.Layer | None, node: Mapping[str,
         )
     options = {**known, "file": node["file"], "size": size}
     if below is not None:
-        if top.format not in _BACKED:
+        if top.format not in BACKED:
             raise ConfigUnsupported(f"storage format '{top.format}' can have no image below", domain=From.QEMU)
         options["backing-file"] = names.absolute_name(below)
         if top.format == "qcow2":
@@ -252,5 +253,5 @@ def as_disk(disk: Disk, mirror: Mirror, number: int) -> Disk:
 
 
 __all__ = [
-    "Images", "as_disk", "check_absolute", "check_target", "destination", "probed", "virtual_size",
+    "BACKED", "Images", "as_disk", "check_absolute", "check_target", "destination", "probed", "virtual_size",
 ]  # fmt: skip
