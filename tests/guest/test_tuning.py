@@ -17,10 +17,11 @@ from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.constants import statistics as S
 from roost.contract.domains import Domains, Lifecycle
+from roost.contract.references import DomainRef
 from roost.contract.statistics import Statistics
 from roost.contract.tuning import DeviceLimits, Pinning
 from roost.contract.typed_params import string
-from roost.errors import OperationInvalid, RoostError
+from roost.errors import OperationFailed, OperationInvalid, RoostError
 from roost.host.linux.cgroups import LinuxControlGroups
 from support.daemon import RoostDaemon
 from support.guests import domain_xml
@@ -28,6 +29,37 @@ from support.peer import virsh, virsh_ok
 from support.world import World, run, world_root
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
+
+SMALL = """<domain type='qemu'><name>t-{name}</name><memory unit='MiB'>64</memory>{extra}
+<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"""
+
+
+def test_memory_that_is_locked_and_places_that_numad_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numad = tmp_path / "numad"
+    numad.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\necho 0\n')
+    numad.chmod(0o755)
+
+    async def scenario(world: World) -> None:
+        async def start(name: str, extra: str) -> DomainRef:
+            ref: DomainRef = await world.get(Domains).create_xml(SMALL.format(name=name, extra=extra), 0)
+            return ref
+
+        locked = "<memoryBacking><locked/></memoryBacking><vcpu>1</vcpu>"
+        with pytest.raises(RoostError, match=r"MEMLOCK resource limit: Operation not permitted; .*CAP_SYS_RESOURCE"):
+            await start("locked", locked)
+        with pytest.raises(OperationFailed, match="Failed to query numad for the advisory nodeset; install numad"):
+            await start("auto", "<vcpu placement='auto'>2</vcpu>")
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        ref = await start("auto", "<vcpu placement='auto'>2</vcpu>")
+        assert (tmp_path / "asked").read_text() == "-w 2:64\n"
+        guest = world.driver._context.table.get(ref).runtime
+        assert guest is not None
+        assert guest.advice == {0}
+        assert "<vcpu placement='auto'>2</vcpu>" in world.get(Domains).describe(ref, 0)
+
+    with world_root() as root:
+        run(root, scenario)
+
 
 NAME = f"bounded{os.getpid()}"
 DOCUMENT = f"""<domain type='qemu'><name>{NAME}</name><memory unit='MiB'>64</memory>

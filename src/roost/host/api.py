@@ -27,6 +27,7 @@ class Command(NamedTuple):
     error alone. input: one for its input, which is empty without.
     account: whom it runs as; None for the daemon's own user.
     lives_on: it outlives the daemon, as guests do; helpers are killed with it.
+    locked: bytes of memory that it may lock, -1 for any number; None for as many as the daemon. By `start` alone.
     """
 
     argv: Sequence[str]
@@ -39,6 +40,7 @@ class Command(NamedTuple):
     lives_on: bool = True
     input: int | None = None
     errors: int | None = None
+    locked: int | None = None
 
 
 class ProcessUsage(NamedTuple):
@@ -413,6 +415,10 @@ class Hardware(Protocol):
         ...
 
     def cells(self) -> Sequence[CellFacts]: ...
+    def placement(self, vcpus: int, memory: int) -> frozenset[int]:
+        """The cells that have room for a guest, as numad sees it. memory: KiB. Blocks; raises OperationFailed."""
+        ...
+
     def page_sizes(self) -> Sequence[int]:
         """KiB, the smallest first."""
         ...

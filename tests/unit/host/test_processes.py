@@ -175,6 +175,19 @@ def test_nobody_waits_for_a_start(run: Runner, monkeypatch: pytest.MonkeyPatch) 
     run(main())
 
 
+@pytest.mark.parametrize("limit", [4096, 1 << 20])
+def test_how_much_memory_may_be_locked(run: Runner, tmp_path: Path, limit: int) -> None:
+    async def main() -> None:
+        with (tmp_path / "said").open("w") as said:
+            process = await LinuxProcesses().start(
+                command("sh", "-c", "ulimit -l; ulimit -H -l", output=said.fileno(), locked=limit)
+            )
+            assert await process.wait() == 0
+        assert (tmp_path / "said").read_text().split() == [str(limit // 1024)] * 2
+
+    run(main())
+
+
 def test_a_program_that_is_not_there(run: Runner) -> None:
     async def main() -> None:
         with pytest.raises(SystemCallError, match="Cannot run '/no/such/program': No such file or directory"):

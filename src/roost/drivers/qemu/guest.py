@@ -26,7 +26,7 @@ STARTING, RUNNING = "starting", "running"
 class GuestStatus(msgspec.Struct, frozen=True):
     """The driver's part of a status file.
 
-    clock: as of Guest. phase: STARTING until QEMU is known well enough to be found again.
+    clock, advice: as of Guest. phase: STARTING until QEMU is known well enough to be found again.
     pid, started: name the process for good; 0 while STARTING.
     monitor: path of the monitor's socket. held: what it has of the host. asked: as of Guest.
     """
@@ -43,6 +43,7 @@ class GuestStatus(msgspec.Struct, frozen=True):
     asked: str = ""
     agent_timeout: int = D.AGENT_RESPONSE_TIMEOUT_BLOCK
     blocks: BlockStatus = BlockStatus()
+    advice: frozenset[int] = frozenset()
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -71,6 +72,7 @@ class Guest:
     vcpus: the thread of each virtual processor. iothreads: those of the I/O threads, by id.
     starting: its start has not succeeded yet; its end is the start's business.
     blocks: its block jobs.
+    advice: the nodes that numad has named for it.
     asked: the <cpu> that its document asked for, before it was expanded, in a save image's cookie; "" without.
     """
 
@@ -95,6 +97,7 @@ class Guest:
         self.agent = AgentLink()
         self.blocks = BlockState()
         self.asked = ""
+        self.advice: frozenset[int] = frozenset()
 
     @property
     def group(self) -> str:
@@ -118,6 +121,7 @@ class Guest:
             asked=self.asked,
             agent_timeout=self.agent.timeout,
             blocks=self.blocks.status(),
+            advice=self.advice,
         )
 
 

@@ -40,6 +40,7 @@ from roost.drivers.qemu.storagehelpers import StorageHelpers
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.swtpm import SoftwareTpms
 from roost.drivers.qemu.taints import taint, taints_of_start
+from roost.drivers.qemu.tuning import advice
 from roost.drivers.qemu.tuning import start as tuning
 from roost.errors import From, InternalError, OperationInvalid, RoostError
 from roost.host.api import Command
@@ -154,6 +155,7 @@ class Launcher:
             record.runtime = guest
             stack.push_async_callback(self._unwind, record, guest)
             self._tell_of_missing(record, document, found.missing)
+            await advice.ask(context.host, guest, live)
             await self._call_hook(record, guest, "prepare")
             needs = plan.needs(live, caps, found.volumes)
             guest.resources.volumes = found.volumes
@@ -188,7 +190,8 @@ class Launcher:
                 if memory is None or command.name not in _OF_THE_GUEST
             ]
             await self._call_hook(record, guest, "start")
-            await self._spawn(record, guest, plan.argv(live, caps, grants), caps.package, directory)
+            launch = plan.argv(advice.advised(context.host, guest, live), caps, grants)
+            await self._spawn(record, guest, launch, caps.package, directory)
             taint(context, record, guest, *taints_of_start(context, live, caps, restored=memory is not None))
             await asyncio.to_thread(tuning.place_process, context.host, guest, live)
             await self._meet(record, guest, live, settings)
@@ -266,7 +269,14 @@ class Launcher:
             on_closed=lambda reason: self.supervisor.on_monitor_closed(record, guest, reason),
         )
         process = await context.host.processes.start(
-            Command(launch.argv, env, guest.log.descriptor, launch.fds, context.account)
+            Command(
+                launch.argv,
+                env,
+                guest.log.descriptor,
+                launch.fds,
+                context.account,
+                locked=advice.locked_memory(record.live) if record.live is not None else None,
+            )
         )
         self.supervisor.watch(record, guest, process)
         guest.resources.close()

@@ -93,6 +93,8 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"Permission denied", "the user that QEMU runs as may not open it: check owner and mode of the path"),
         (r"No such file or directory", "the path does not exist on this host"),
         (r"Image is not in (\w+) format", "correct the type of <driver> to the image's real format"),
+        (r"MEMLOCK resource limit", "locked memory beyond the daemon's own limit needs CAP_SYS_RESOURCE: run the "
+         "daemon with it, or with a higher LimitMEMLOCK"),
         (r"cannot set up guest memory|Cannot allocate memory", "the host has not enough free memory for this guest"),
         (r"is not a valid device model name|not a valid device", "this QEMU has no such device"),
         (r"unsupported machine type", "domcapabilities lists the machine types"),

@@ -110,7 +110,7 @@ class Recovery:
         guest = Guest(resources, GuestLog(context.paths.log_file(status.name)), driver.monitor)
         guest.fake_reboot, guest.autodestroy, guest.taints = driver.fake_reboot, driver.autodestroy, driver.taints
         guest.clock = driver.clock
-        guest.asked = driver.asked
+        guest.asked, guest.advice = driver.asked, driver.advice
         guest.agent.timeout = driver.agent_timeout
         guest.blocks = BlockState(driver.blocks)
         context.table.activate(record, status.id)

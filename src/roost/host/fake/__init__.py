@@ -283,6 +283,9 @@ class FakeHardware:
     def cpuid(self) -> Mapping[tuple[int, int, str], int]:
         return {}
 
+    def placement(self, vcpus: int, memory: int) -> frozenset[int]:
+        return frozenset((0,))
+
     def cells(self) -> Sequence[CellFacts]:
         return [CellFacts(0, 4 << 20, ((4, 1 << 20),), ((0, 10),), (0, 1))]
 

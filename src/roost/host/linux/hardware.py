@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from roost.host.api import CacheType, CellFacts, HostCache, HostControl, HostMonitor
-from roost.host.linux import kvm
+from roost.host.linux import kvm, numad
 from roost.host.linux.cpuid import read_words
 from roost.host.linux.node import parse_ranges
 
@@ -48,6 +48,9 @@ class LinuxHardware:
 
     def cpuid(self) -> Mapping[tuple[int, int, str], int]:
         return self._words
+
+    def placement(self, vcpus: int, memory: int) -> frozenset[int]:
+        return numad.placement(vcpus, memory)
 
     def cells(self) -> Sequence[CellFacts]:
         nodes = self._root / "devices" / "system" / "node"

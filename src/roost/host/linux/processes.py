@@ -222,6 +222,14 @@ def _with_setpriv(command: Command) -> Command:
     return command._replace(argv=(*words, *command.argv), account=None)
 
 
+def _with_prlimit(command: Command) -> Command:
+    """The same command with another limit of its locked memory, raised by a program while it has the right to."""
+    if command.locked is None:
+        return command
+    limit = "unlimited" if command.locked < 0 else str(command.locked)
+    return command._replace(argv=("prlimit", f"--memlock={limit}:{limit}", *command.argv))
+
+
 @functools.cache
 def _setpriv() -> str | None:
     """util-linux's program."""
@@ -235,7 +243,7 @@ class LinuxProcesses:
         return _watched(_popen(command))
 
     async def start(self, command: Command) -> LinuxProcess:
-        starting = asyncio.get_running_loop().run_in_executor(None, _popen, _with_setpriv(command))
+        starting = asyncio.get_running_loop().run_in_executor(None, _popen, _with_prlimit(_with_setpriv(command)))
         try:
             return _watched(await asyncio.shield(starting))
         except asyncio.CancelledError:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from roost.drivers.qemu.guest import Guest
+from roost.drivers.qemu.tuning.advice import advised
 from roost.drivers.qemu.tuning.plan import (
     ThreadPlan,
     emulator_plan,
@@ -97,7 +98,7 @@ def place_process(host: Host, guest: Guest, live: Domain) -> None:
     process = guest.process
     if process is None:
         return
-    plan = emulator_plan(live)
+    plan = emulator_plan(advised(host, guest, live))
     if guest.group:
         _bound(host, guest.group, plan)
     try:
@@ -120,12 +121,12 @@ def tune_threads(host: Host, guest: Guest, live: Domain) -> None:
 
 def tune_vcpu(host: Host, guest: Guest, live: Domain, number: int, thread: int) -> None:
     """Put the thread of a processor in its place. Raises what the kernel refuses."""
-    _place(host, guest.group, thread, vcpu_plan(live, number))
+    _place(host, guest.group, thread, vcpu_plan(advised(host, guest, live), number))
 
 
 def tune_iothread(host: Host, guest: Guest, live: Domain, id: int, thread: int) -> None:
     """Put an I/O thread in its place. Raises what the kernel refuses."""
-    _place(host, guest.group, thread, iothread_plan(live, id))
+    _place(host, guest.group, thread, iothread_plan(advised(host, guest, live), id))
 
 
 def _bound(host: Host, group: str, plan: ThreadPlan) -> None:
