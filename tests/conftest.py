@@ -7,12 +7,14 @@ import gc
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import heard, procedures
 from support.peer import Peer
 
 PEER_VERSION = "9.0"
@@ -23,6 +25,11 @@ SOAK = bool(os.environ.get("ROOST_SOAK"))
 settings.register_profile("usual", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", parent=settings.get_profile("usual"), derandomize=False, max_examples=5000)
 settings.load_profile("soak" if SOAK else "usual")
+
+# One file of notes for each process of the tests; daemons run by other users write there, too.
+NOTES = tempfile.NamedTemporaryFile(prefix="roost-heard-")  # noqa: SIM115  # until the tests end
+Path(NOTES.name).chmod(0o666)
+os.environ[heard.VARIABLE] = NOTES.name
 
 
 def lacking_peer() -> str | None:
@@ -66,6 +73,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, reason in reasons.items():
             if reason is not None and item.get_closest_marker(mark) is not None:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that passes without the procedures that docs/compatibility.md says it runs."""
+    begin = heard.position()
+    result = yield
+    procedures.judge(pyfuncitem.nodeid, heard.since(begin))
+    return result
 
 
 def open_descriptors() -> dict[str, str]:

@@ -295,7 +295,7 @@ print(json.dumps([
     of(domain.setUserPassword, "root", "x"), of(domain.authorizedSSHKeysGet, "nosuch"), of(domain.hostname, 64),
     of(domain.interfaceAddresses, 7), of(domain.setGuestVcpus, "0", 2), of(domain.pMSuspendForDuration, 9, 0),
     of(domain.guestInfo, 1 << 30), of(domain.hostname, 3), of(domain.fSTrim, "/", 0), of(domain.pMWakeup),
-    of(domain.setTime, {"seconds": 1 << 40, "nseconds": 0}),
+    of(domain.setTime, {"seconds": 1 << 40, "nseconds": 0}), sorted(domain.getTime()),
 ]))
 """
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from support import groups
+from support import groups, heard
 
 SECONDS = 120.0
 
@@ -69,7 +69,9 @@ def virsh(
 ) -> Answer:
     """One virsh command against a daemon: `virsh(daemon.uri, "list", "--all")`. environment: more than the usual."""
     options = ["-r"] if readonly else []
-    return run(["virsh", "-q", "-c", uri, *options, *words], input=input, seconds=seconds, environment=environment)
+    done = run(["virsh", "-q", "-c", uri, *options, *words], input=input, seconds=seconds, environment=environment)
+    heard.note_virsh(uri, words, ok=done.ok)
+    return done
 
 
 def virsh_ok(uri: str, *words: str, input: str | None = None) -> str:
