@@ -96,7 +96,7 @@ class Guest:
             for image in self.images
         )
         return f"""<domain type='qemu'><name>{self.name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
-        <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{disks}</devices></domain>"""
+        <genid/><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{disks}</devices></domain>"""
 
     @property
     def snapshots(self) -> Snapshots:
@@ -164,10 +164,13 @@ class Guest:
         assert len(set(same)) == 1, found
         return same[0]
 
+    def shown(self, flags: int = 0) -> documents.Domain:
+        """Its document."""
+        return documents.parse(self.world.get(Domains).describe(self.ref, flags))
+
     def tops(self) -> list[str]:
         """The images that the domain writes to."""
-        xml = self.world.get(Domains).describe(self.ref, 0)
-        return [source_path(disk.source) or "" for disk in documents.parse(xml).devices.disks]
+        return [source_path(disk.source) or "" for disk in self.shown().devices.disks]
 
     def files(self) -> set[str]:
         """The images there are, without their suffix where it is qcow2."""
@@ -193,11 +196,15 @@ def test_internal_of_a_running_guest(root: Path) -> None:
         assert guest.document("b").state == "paused"
         await guest.write(3)
         world.events.clear()
+        before = guest.shown()
         await guest.revert("a")
         assert world.events == [STOPPED, STARTED, RESUMED, DEFINED]
         assert guest.state == (D.RUNNING, D.RUNNING_FROM_SNAPSHOT)
         assert await guest.holds(1)
         assert guest.current == "a"
+        # The guest is told that time has gone back.
+        assert guest.shown().genid != before.genid
+        assert guest.shown(D.XML_INACTIVE).genid == before.genid
         world.events.clear()
         await guest.revert("b")
         assert world.events == [STOPPED, STARTED, SUSPENDED, DEFINED]

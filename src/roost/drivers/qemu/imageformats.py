@@ -178,6 +178,8 @@ def virtual_size(data: bytes, format: str) -> int | None:
 
 #: Bytes of the table of an image's snapshots: QEMU's own limit.
 MAX_SNAPSHOT_TABLE = 64 << 20
+#: The header extension that tells of bitmaps.
+_BITMAPS = 0x23852875
 _SNAPSHOT = struct.Struct(">QIHHIIQII")
 
 
@@ -188,6 +190,16 @@ def snapshot_table(data: bytes) -> tuple[int, int]:
         raise BadImage("it is no qcow2 image")
     count, offset = _unpack(">IQ", data, 60)
     return int(count), int(offset)
+
+
+def bitmap_count(data: bytes) -> int:
+    """How many bitmaps a qcow2 image keeps. data: its header."""
+    magic, version = _unpack(">4sI", data, 0)
+    if magic != b"QFI\xfb" or version != 3:
+        return 0
+    (length,) = _unpack(">I", data, 100)
+    body = _extensions(data, length, len(data)).get(_BITMAPS, b"")
+    return int.from_bytes(body[:4], "big")
 
 
 def snapshots(table: bytes, count: int) -> dict[str, bool]:
@@ -244,6 +256,6 @@ def overlay(size: int, backing: str, backing_format: str) -> bytes:
 
 
 __all__ = [
-    "HEADER_BYTES", "MAX_SNAPSHOT_TABLE", "BadImage", "Header", "header", "overlay", "probe", "snapshot_table",
-    "snapshots", "virtual_size",
+    "HEADER_BYTES", "MAX_SNAPSHOT_TABLE", "BadImage", "Header", "bitmap_count", "header", "overlay", "probe",
+    "snapshot_table", "snapshots", "virtual_size",
 ]  # fmt: skip

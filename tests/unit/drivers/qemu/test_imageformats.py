@@ -16,6 +16,7 @@ from roost.drivers.qemu.imageformats import (
     HEADER_BYTES,
     BadImage,
     Header,
+    bitmap_count,
     header,
     overlay,
     probe,
@@ -152,6 +153,11 @@ def test_snapshots_in_an_image(tmp_path: Path) -> None:
     assert snapshots(data[offset:], count) == {"one": False, "a much longer name": False, "ünïcode": False}
     with pytest.raises(BadImage, match="ends early"):
         snapshots(data[offset : offset + 30], count)
+    assert bitmap_count(data[:HEADER_BYTES]) == 0
+    for name in ("b", "c"):
+        subprocess.run(["qemu-img", "bitmap", "--add", "a", name], cwd=tmp_path, check=True)
+    assert bitmap_count(read(tmp_path / "a")) == 2
+    assert bitmap_count(b"QED" + bytes(100)) == 0
     with pytest.raises(BadImage, match="no qcow2 image"):
         snapshot_table(b"QED" + bytes(100))
 

@@ -74,17 +74,24 @@ class OfflineImages:
             text += f" using '{source.protocol}' protocol"
         raise InternalError(text, domain=From.QEMU, hint="start the domain, --paused will do")
 
-    async def images(self, snapshot: Snapshot, document: Domain, mode: str) -> list[OfflineImage]:
-        """The images of those disks of a domain that are part of a snapshot in that way."""
+    async def images(
+        self, snapshot: Snapshot, document: Domain, mode: str, *, only_here: bool = False
+    ) -> list[OfflineImage]:
+        """The images of those disks of a domain that are part of a snapshot in that way.
+
+        only_here: leave out those that are not on this host, instead of raising InternalError.
+        """
         modes = {disk.name: disk.snapshot for disk in snapshot.disks}
+        wanted = [disk for disk in document.devices.disks if modes.get(disk.target.dev) == mode]
+        if only_here:
+            wanted = [disk for disk in wanted if isinstance(disk.source, FileSource | BlockSource | VolumeSource)]
         return [
             OfflineImage(
                 disk.target.dev,
                 await self.path_of(disk.source, mode),
                 (disk.driver.type if disk.driver is not None else None) or "raw",
             )
-            for disk in document.devices.disks
-            if modes.get(disk.target.dev) == mode
+            for disk in wanted
         ]
 
     # -- internal snapshots ----------------------------------------------------------------
@@ -139,6 +146,8 @@ class OfflineImages:
 
     async def bitmaps(self, path: str) -> list[str]:
         """The bitmaps that an image keeps."""
+        if not await asyncio.to_thread(_bitmap_count, path):
+            return []
         info = await self.info(path)
         return [each["name"] for each in info.get("format-specific", {}).get("data", {}).get("bitmaps", ())]
 
@@ -146,6 +155,14 @@ class OfflineImages:
         """What QEMU tells of an image, which may be in use."""
         found: dict[str, Any] = msgspec.json.decode(await self.run("info", "-U", "--output=json", path))
         return found
+
+
+def _bitmap_count(path: str) -> int:
+    try:
+        with open(path, "rb") as file:
+            return imageformats.bitmap_count(file.read(imageformats.HEADER_BYTES))
+    except (OSError, imageformats.BadImage) as error:
+        raise OperationFailed(f"cannot read the header of '{path}': {error}", domain=From.QEMU) from error
 
 
 def _snapshots(path: str) -> dict[str, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import NamedTuple
@@ -92,7 +93,10 @@ class InternalMemory:
         if memory is None:
             raise OperationFailed(f"no disk has the memory of the snapshot '{name}'", domain=From.QEMU)
         arguments = {"tag": name, "vmstate": memory, "devices": nodes}
-        await run_job(monitor, "snapshot-load", "snapshot-load", arguments, "Failed to load snapshot")
+        try:
+            await run_job(monitor, "snapshot-load", "snapshot-load", arguments, "Failed to load snapshot")
+        except OperationFailed as error:
+            raise OperationFailed(error.detail, domain=From.QEMU, hint=guest.log.words()) from error
 
     def loaded(self) -> None:
         """Nothing has to be done: the snapshot stays."""
@@ -184,9 +188,12 @@ class Reverter:
                 self._context.table.remove(record)
 
     async def _revert_internal(self, record: GuestRecord, snapshot: Snapshot, documents: Documents, flags: int) -> None:
-        images = await self._offline.images(snapshot, snapshot.domain or documents.defined, "internal")
         name, has_memory = snapshot.name or "", documents.running is not None
-        await self._offline.require(images, name, memory=has_memory)
+        then = snapshot.domain or documents.defined
+        # QEMU goes back with its memory, wherever its images are.
+        images = await self._offline.images(snapshot, then, "internal", only_here=has_memory)
+        everywhere = sum(part.snapshot == "internal" for part in snapshot.disks)
+        await self._offline.require(images, name, memory=has_memory and len(images) == everywhere)
         if not flags & S.REVERT_FORCE:
             self._check_bases(record, snapshot)
             await self._check_bitmaps(record, images)
@@ -283,10 +290,17 @@ class Reverter:
         if memory is not None and documents.running is not None:
             cpu = snapshot.cookie.cpu if snapshot.cookie is not None else None
             document = replace(documents.running, cpu=cpu) if cpu is not None else documents.running
-            await self._launcher.start(record, document, reset, memory, _GOES_ON)
+            await self._launcher.start(record, _another(document), reset, memory, _GOES_ON)
         elif flags & (S.REVERT_RUNNING | S.REVERT_PAUSED):
             paused = D.START_PAUSED if flags & S.REVERT_PAUSED else 0
-            await self._launcher.start(record, documents.defined, reset | paused, None, _BOOTS)
+            await self._launcher.start(record, _another(documents.defined), reset | paused, None, _BOOTS)
+
+
+def _another(document: Domain) -> Domain:
+    """The document with another generation's number, which tells the guest that it has gone back in time."""
+    if document.genid is None:
+        return document
+    return replace(document, genid=replace(document.genid, value=str(uuid.uuid4())))
 
 
 def _runs(snapshot: Snapshot, flags: int) -> bool:
