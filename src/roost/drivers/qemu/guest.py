@@ -10,9 +10,10 @@ from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.drivers.qemu.agent import AgentLink
 from roost.drivers.qemu.blockjobs.state import BlockState, BlockStatus
+from roost.drivers.qemu.held import Held
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.qmp import QmpClient
-from roost.drivers.qemu.resources import Held, Resources
+from roost.drivers.qemu.resources import Resources
 from roost.engine.record import Record
 from roost.host.api import Process
 

@@ -168,14 +168,14 @@ class Launcher:
             guest.resources.take(
                 needs, context.account, guest=live.uuid or "", reset_nvram=bool(flags & D.START_RESET_NVRAM)
             )
-            guest.resources.hand_over(self.files.of(record.uuid))
+            guest.resources.descriptors.hand_over(self.files.of(record.uuid))
             await self.helpers.start(record, guest, needs, directory)
             for passt in needs.passts:
                 await self.passts.start(record, guest, passt, directory)
             for tpm in needs.tpms:
                 await self.tpms.start(record, guest, tpm, directory)
             grants = msgspec.structs.replace(
-                guest.resources.grants(guest.resources.listen(monitor_path)),
+                guest.resources.grants(guest.resources.descriptors.listen(monitor_path)),
                 chardev_certificates=context.config.certificates("chardev"),
                 spice_certificates=context.config.certificates("spice"),
                 nbd_certificates=context.config.certificates("nbd"),
@@ -279,7 +279,7 @@ class Launcher:
             )
         )
         self.supervisor.watch(record, guest, process)
-        guest.resources.close()
+        guest.resources.descriptors.close()
         context.paths.pid_file(record.name).write_text(f"{process.pid}\n")
         _require_wanted(guest)
 

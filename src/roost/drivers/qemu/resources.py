@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,6 +18,8 @@ import msgspec
 
 from roost.drivers.qemu import connections, plan, private_files
 from roost.drivers.qemu.counting import Counting
+from roost.drivers.qemu.descriptors import Descriptors
+from roost.drivers.qemu.held import Held, combined, helper_names, without
 from roost.errors import From, InternalError, SystemCallError
 from roost.host.api import Account, Host, Owner, Process
 from roost.model.domain.devices.disk import AnyDiskSource
@@ -28,70 +29,17 @@ from roost.model.domain.sysinfo import sysinfo_of
 HELPER_GRACE = 5.0
 
 
-class Held(msgspec.Struct, frozen=True):
-    """owners: files lent to QEMU's user. sockets: paths to unlink.
-
-    directory: the guest's own, removed with it. helpers: files with the number of a process beside QEMU, whose
-    command line has the file's name. links: interfaces of the host that outlive the guest by themselves.
-    """
-
-    owners: tuple[Owner, ...] = ()
-    ports: tuple[int, ...] = ()
-    sockets: tuple[str, ...] = ()
-    directory: str = ""
-    helpers: tuple[str, ...] = ()
-    #: Directories of huge pages, removed with the guest.
-    pages: tuple[str, ...] = ()
-    links: tuple[connections.Link, ...] = ()
-    #: The path of its control group.
-    group: str = ""
-
-
-_LISTS = ("owners", "ports", "sockets", "helpers", "pages", "links")
-
-
-def _combined(held: Held, part: Held) -> Held:
-    return msgspec.structs.replace(held, **{name: (*getattr(held, name), *getattr(part, name)) for name in _LISTS})
-
-
-def _without(held: Held, part: Held) -> Held:
-    left = {
-        name: tuple(each for each in getattr(held, name) if each not in getattr(part, name)) for name in _LISTS
-    }  # fmt: skip
-    return msgspec.structs.replace(held, **left)
-
-
-#: The name of the process file of the helper for persistent reservations.
-PR_HELPER = "pr-helper"
 #: Kinds of files that stay their owner's: device nodes, and directories that others use too.
 _NOT_LENT = frozenset(("device", "export"))
 
 
-def _helper_names(needs: plan.Needs) -> list[str]:
-    """The names of the processes beside QEMU that are found again by a file."""
-    return [
-        *(["swtpm"] if needs.tpms else []),
-        *([PR_HELPER] if needs.reservations else []),
-        *(f"{passt.key}-passt" for passt in needs.passts),
-    ]
-
-
-def _in_memory(value: bytes) -> int:
-    """A descriptor of a file that no file system has, with `value` in it."""
-    descriptor = os.memfd_create("secret", os.MFD_CLOEXEC)
-    os.write(descriptor, value)
-    return descriptor
-
-
 class Resources:
-    """One guest's resources. Descriptors are ours until QEMU has inherited them (`close`)."""
+    """One guest's resources."""
 
     def __init__(self, host: Host, held: Held | None = None) -> None:
         self._host = host
         self.held = held or Held()
-        self._descriptors: list[int] = []
-        self._fds: dict[str, tuple[int, ...]] = {}
-        self._names: dict[str, str] = {}
+        self.descriptors = Descriptors(host)
         self._ports: dict[str, int] = {}
         self._helpers: list[Process] = []
         self._link_names: dict[str, str] = {}
@@ -138,7 +86,7 @@ class Resources:
             owners=tuple(owners.values()),
             sockets=(*self.held.sockets, *(listener.path for listener in needs.listeners)),
             directory=str(directory),
-            helpers=tuple(str(directory / f"{name}.pid") for name in _helper_names(needs)),
+            helpers=tuple(str(directory / f"{name}.pid") for name in helper_names(needs)),
             links=links,
         )
 
@@ -190,76 +138,14 @@ class Resources:
             path = os.path.join(self.held.directory, file.path)
             private_files.make(file._replace(path=path), account, anew=reset_nvram)
         for secret, value in self.secrets.items():
-            self._keep(secret, _in_memory(value))
+            self.descriptors.keep_value(secret, value)
         self._take_owners(self.held.owners)
-        self._open(needs, guest)
+        self.descriptors.open(needs, guest, self._link_names)
 
     def _take_owners(self, owners: Iterable[Owner]) -> None:
         for owner in owners:
             self._host.ownership.take(owner)
             self._taken.append(owner)
-
-    def _open(self, needs: plan.Needs, guest: str) -> None:
-        """Everything that QEMU is given by descriptor or by a name that the host chose."""
-        for vsock in needs.vsocks:
-            descriptor, cid = self._host.network.vsock(vsock.cid)
-            self._keep(vsock.key, descriptor)
-            self._ports[vsock.key] = cid
-        for tap in needs.taps:
-            self._take_tap(tap, guest)
-        for opened in needs.opened:
-            self._keep(opened.key, connections.open_device(opened))
-        for device in needs.devices:
-            if device.kind == "scsi":
-                self._names[device.key] = connections.scsi_generic(device)
-        for listener in needs.listeners:
-            self._keep(listener.key, self._listen(listener.path))
-        for log in needs.logs:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if log.append else os.O_TRUNC)
-            try:
-                self._keep(log.key, os.open(log.path, flags, 0o600))
-            except OSError as error:
-                text = f"Unable to open file '{log.path}': {error.strerror}"
-                raise SystemCallError(text, int1=error.errno or 0, str2=text) from error
-
-    def _take_tap(self, tap: plan.Tap, guest: str) -> None:
-        made = connections.make(self._host, tap, self._link_names.get(tap.key, tap.name), guest)
-        self._keep(tap.key, *made.descriptors)
-        self._names[tap.key] = made.name
-        vhost = []
-        try:
-            for _ in range(tap.vhost):
-                vhost.append(os.open(tap.vhost_device, os.O_RDWR | os.O_CLOEXEC))
-        except OSError as error:
-            for descriptor in vhost:
-                os.close(descriptor)
-            if tap.vhost_required:
-                text = f"vhost-net was requested for an interface, but is unavailable: {error.strerror}"
-                raise SystemCallError(text, int1=error.errno or 0, str2=text, hint="modprobe vhost_net") from error
-        else:
-            if vhost:
-                self._keep(f"vhost:{tap.key}", *vhost)
-
-    def _listen(self, path: str) -> int:
-        listener: socket.socket = self._host.network.listen(Path(path))
-        owner = self._host.ownership.owner(path)
-        if owner is not None:
-            # It goes with the socket: nothing to give back.
-            self._host.ownership.take(owner)
-            self._host.ownership.forget(owner)
-        return listener.detach()
-
-    def listen(self, path: Path) -> int:
-        """A listening socket for QEMU alone, closed on our side with the rest."""
-        descriptor = self._host.network.listen(path).detach()
-        self._descriptors.append(descriptor)
-        return descriptor
-
-    def listen_for_guest(self, path: Path) -> int:
-        """A listening socket that QEMU connects to, closed on our side with the rest."""
-        descriptor = self._listen(str(path))
-        self._descriptors.append(descriptor)
-        return descriptor
 
     def hold_files(self, paths: Iterable[str]) -> None:
         """Files that are removed when the guest ends; on disk with its status before they are made."""
@@ -270,6 +156,13 @@ class Resources:
         kept = set(paths)
         left = tuple(path for path in self.held.sockets if path not in kept)
         self.held = msgspec.structs.replace(self.held, sockets=left)
+
+    def remove_held(self, *paths: str) -> None:
+        """Remove files that were to go with the guest; those that were not stay."""
+        for path in set(paths) & set(self.held.sockets):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        self.keep_files(paths)
 
     def lend(self, paths: Iterable[str], save: Callable[[], None]) -> tuple[str, ...]:
         """Give files to QEMU's user until the guest ends or `take_back`.
@@ -324,7 +217,7 @@ class Resources:
         )
         self._link_names |= more._link_names
         self._page_directories |= more._page_directories
-        self.held = _combined(self.held, part)
+        self.held = combined(self.held, part)
         return part
 
     def take_part(self, part: Held, needs: plan.Needs, guest: str) -> None:
@@ -332,28 +225,11 @@ class Resources:
         for path in part.pages:
             self._host.ownership.directory(Path(path))
         self._take_owners(part.owners)
-        self._open(needs, guest)
-
-    def part_of(self, needs: plan.Needs, others: plan.Needs, names: Iterable[str]) -> Held:
-        """What is held for devices that leave. others: what those need that stay. names: of the host's interfaces."""
-        left = {os.path.realpath(file.path) for file in needs.files} - {
-            os.path.realpath(file.path) for file in others.files
-        }
-        gone = set(names)
-        helpers = {str(Path(self.held.directory) / f"{name}.pid") for name in _helper_names(needs)}
-        return Held(
-            owners=tuple(owner for owner in self.held.owners if owner.path in left),
-            sockets=(
-                *(listener.path for listener in needs.listeners),
-                *(path for path in self.held.sockets if os.path.realpath(path) in left),
-            ),
-            links=tuple(link for link in self.held.links if link.name in gone),
-            helpers=tuple(path for path in self.held.helpers if path in helpers and not others.reservations),
-        )
+        self.descriptors.open(needs, guest, self._link_names)
 
     def give_back(self, part: Held) -> None:
         """Give a part of it back: its devices have left, or never came."""
-        self.held = _without(self.held, part)
+        self.held = without(self.held, part)
         for file in part.helpers:
             process = self._host.processes.find(Path(file))
             if process is not None:
@@ -392,22 +268,13 @@ class Resources:
         for process in helpers:
             process.terminate(HELPER_GRACE)
 
-    def _keep(self, key: str, *descriptors: int) -> None:
-        self._descriptors.extend(descriptors)
-        self._fds[key] = descriptors
-
-    def hand_over(self, groups: Mapping[str, tuple[int, ...]]) -> None:
-        """Descriptors that a client has brought, by the name of their group; ours to close."""
-        for name, descriptors in groups.items():
-            self._keep(f"fdgroup:{name}", *descriptors)
-
     def grants(self, monitor: int) -> plan.Grants:
         """What was acquired, for the command line."""
         return plan.Grants(
             monitor=monitor,
-            fds=self._fds,
-            ports=self._ports,
-            names=self._names,
+            fds=self.descriptors.fds,
+            ports=self._ports | self.descriptors.cids,
+            names=self.descriptors.names,
             directory=self.held.directory,
             pages=self._page_directories,
             default_page=self._host.hardware.default_huge_page(),
@@ -417,14 +284,6 @@ class Resources:
             now=time.time(),
             utc_offset=time.localtime().tm_gmtoff,
         )
-
-    def close(self) -> None:
-        """Close our copies of what QEMU has inherited, or will never."""
-        for descriptor in self._descriptors:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        self._descriptors.clear()
-        self._fds = {}
 
     def settle(self) -> None:
         """QEMU is up and listens on its ports."""
@@ -440,7 +299,7 @@ class Resources:
 
     def release(self) -> None:
         """Give everything back. May be called twice."""
-        self.close()
+        self.descriptors.close()
         self.counting.close()
         held, self.held = self.held, Held()
         self._end_helpers(held.helpers)

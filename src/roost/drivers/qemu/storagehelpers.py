@@ -16,7 +16,7 @@ from pathlib import Path
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
-from roost.drivers.qemu.resources import PR_HELPER
+from roost.drivers.qemu.held import PR_HELPER
 from roost.errors import From, InternalError, OperationInvalid, SystemCallError
 from roost.host.api import Command
 
@@ -48,7 +48,7 @@ class StorageHelpers:
         if not os.path.isdir(need.directory):
             raise OperationInvalid(f"the virtiofs export directory '{need.directory}' does not exist", domain=From.QEMU)
         program = need.binary or _find("virtiofsd", _VIRTIOFSD)
-        listener = guest.resources.listen_for_guest(directory / f"{need.key}-fs.sock")
+        listener = guest.resources.descriptors.listen_for_guest(directory / f"{need.key}-fs.sock")
         log = self._context.paths.log / f"{record.name}-{need.key}-virtiofsd.log"
         words = [program, f"--fd={listener}", "-o", f"source={_escaped(need.directory)}", *need.arguments]
         if need.max_open_files:

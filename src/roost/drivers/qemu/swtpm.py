@@ -75,7 +75,7 @@ class SoftwareTpms:
             key = await self._context.lookups.secrets.value("vtpm", uuid=need.secret)
         state = await self._prepare_state(record, need, log, key)
         socket_path = directory / "swtpm.sock"
-        listener = guest.resources.listen_for_guest(socket_path)
+        listener = guest.resources.descriptors.listen_for_guest(socket_path)
         words = [program, "socket", "--ctrl", f"type=unixio,fd={listener}", "--tpmstate", state, "--terminate"]
         words += ["--pid", f"file={guest.resources.helper_file('swtpm')}"]
         if need.version == "2.0":

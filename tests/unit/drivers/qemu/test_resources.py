@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from roost.drivers.qemu import plan
-from roost.drivers.qemu.resources import Held, Resources
+from roost.drivers.qemu.held import Held
+from roost.drivers.qemu.resources import Resources
 from roost.errors import InternalError, SystemCallError
 from roost.host.fake import FakeHost
 
@@ -40,7 +41,7 @@ def test_taken_in_full_and_given_back_in_full(host: FakeHost, tmp_path: Path) ->
     assert resources.held.ports == (5900, 5950)
     resources.take(wanted)
     assert host.ownership.held == ["/images/a"]
-    monitor = resources.listen(tmp_path / "guest" / "monitor.sock")
+    monitor = resources.descriptors.listen(tmp_path / "guest" / "monitor.sock")
     grants = resources.grants(monitor)
     assert grants.ports == {"graphics0": 5900, "graphics1": 5950}
     assert grants.names == {"net0": "vnet0"}

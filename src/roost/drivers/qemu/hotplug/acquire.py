@@ -13,10 +13,10 @@ from roost.drivers.qemu import connections, plan, storage
 from roost.drivers.qemu import live as L
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.held import Held
 from roost.drivers.qemu.hotplug import documents
 from roost.drivers.qemu.passt import Passts
 from roost.drivers.qemu.plan.imagenumbers import with_next_numbers
-from roost.drivers.qemu.resources import Held
 from roost.errors import From, OperationUnsupported
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
@@ -93,7 +93,7 @@ def _again(devices: Sequence[Any], alone: Domain) -> list[Any]:
 
 
 def _give_back(context: Context, record: GuestRecord, guest: Guest, part: Held) -> None:
-    guest.resources.close()
+    guest.resources.descriptors.close()
     guest.resources.give_back(part)
     if record.runtime is guest:
         context.save(record)

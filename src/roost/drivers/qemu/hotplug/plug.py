@@ -75,7 +75,7 @@ class Plugger:
             guest.agent.follow(record.live)
             self._context.save(record)
             stack.pop_all()
-        guest.resources.close()
+        guest.resources.descriptors.close()
         for each in made:
             # Memory goes by the name of what backs it: so does libvirt's event.
             name = f"mem{each.alias}" if isinstance(each, MemoryDevice) else each.alias

@@ -18,6 +18,7 @@ from roost.drivers.qemu.blockjobs.busy import require_no_job
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.events import Data
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.held import part_of
 from roost.drivers.qemu.hotplug import documents
 from roost.drivers.qemu.hotplug.classes import class_of
 from roost.drivers.qemu.hotplug.plug import take_back
@@ -198,7 +199,7 @@ class Unplugger:
         leaving = plan.device_needs(documents.alone(live, (device,)), caps, volumes)
         staying = plan.device_needs(left, caps, volumes)
         names = [device.target.dev] if isinstance(device, Interface) and device.target is not None else []
-        part = guest.resources.part_of(leaving, staying, [name for name in names if name is not None])
+        part = part_of(guest.resources.held, leaving, staying, [name for name in names if name is not None])
         guest.resources.give_back(part)
         self._context.save(record)
         self._context.publish(record, E.ID_DEVICE_REMOVED, device.alias)

@@ -12,6 +12,7 @@ from msgspec.structs import fields, replace
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.held import part_of
 from roost.drivers.qemu.hotplug import documents
 from roost.drivers.qemu.hotplug.acquire import acquire
 from roost.drivers.qemu.hotplug.changes import check_disk, check_drive, check_graphics, check_interface, check_memory
@@ -134,7 +135,7 @@ class Updater:
             for command in plan.settings(documents.alone(live, (made,)), caps):
                 await run(monitor, command)
             stack.pop_all()
-        guest.resources.close()
+        guest.resources.descriptors.close()
         left = {"driver": driver, "encryption": made.encryption, "auth": made.auth}
         if node is not None:
             left |= {"source": made.source, "backing_store": made.backing_store}
@@ -147,7 +148,7 @@ class Updater:
         volumes = guest.resources.volumes
         leaving = plan.device_needs(documents.alone(live, (old,)), caps, volumes)
         staying = plan.device_needs(record.live, caps, volumes)
-        guest.resources.give_back(guest.resources.part_of(leaving, staying, ()))
+        guest.resources.give_back(part_of(guest.resources.held, leaving, staying, ()))
 
     # -- interfaces, displays, memory ------------------------------------------------------
 

@@ -1,0 +1,80 @@
+"""What a guest holds of the host, as its status on disk says it. Dry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from roost.drivers.qemu import connections, plan
+from roost.host.api import Owner
+
+#: The name of the process file of the helper for persistent reservations.
+PR_HELPER = "pr-helper"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """owners: files lent to QEMU's user. sockets: paths to unlink.
+
+    directory: the guest's own, removed with it. helpers: files with the number of a process beside QEMU, whose
+    command line has the file's name. links: interfaces of the host that outlive the guest by themselves.
+    """
+
+    owners: tuple[Owner, ...] = ()
+    ports: tuple[int, ...] = ()
+    sockets: tuple[str, ...] = ()
+    directory: str = ""
+    helpers: tuple[str, ...] = ()
+    #: Directories of huge pages, removed with the guest.
+    pages: tuple[str, ...] = ()
+    links: tuple[connections.Link, ...] = ()
+    #: The path of its control group.
+    group: str = ""
+
+
+_LISTS = ("owners", "ports", "sockets", "helpers", "pages", "links")
+
+
+def combined(held: Held, part: Held) -> Held:
+    """Both."""
+    return msgspec.structs.replace(held, **{name: (*getattr(held, name), *getattr(part, name)) for name in _LISTS})
+
+
+def without(held: Held, part: Held) -> Held:
+    """The one without the other."""
+    left = {
+        name: tuple(each for each in getattr(held, name) if each not in getattr(part, name)) for name in _LISTS
+    }  # fmt: skip
+    return msgspec.structs.replace(held, **left)
+
+
+def helper_names(needs: plan.Needs) -> list[str]:
+    """The names of the processes beside QEMU that are found again by a file."""
+    return [
+        *(["swtpm"] if needs.tpms else []),
+        *([PR_HELPER] if needs.reservations else []),
+        *(f"{passt.key}-passt" for passt in needs.passts),
+    ]
+
+
+def part_of(held: Held, needs: plan.Needs, others: plan.Needs, names: Iterable[str]) -> Held:
+    """What is held for devices that leave. others: what those need that stay. names: of the host's interfaces."""
+    left = {os.path.realpath(file.path) for file in needs.files} - {
+        os.path.realpath(file.path) for file in others.files
+    }
+    gone = set(names)
+    helpers = {str(Path(held.directory) / f"{name}.pid") for name in helper_names(needs)}
+    return Held(
+        owners=tuple(owner for owner in held.owners if owner.path in left),
+        sockets=(
+            *(listener.path for listener in needs.listeners),
+            *(path for path in held.sockets if os.path.realpath(path) in left),
+        ),
+        links=tuple(link for link in held.links if link.name in gone),
+        helpers=tuple(path for path in held.helpers if path in helpers and not others.reservations),
+    )
+
+
+__all__ = ["PR_HELPER", "Held", "combined", "helper_names", "part_of", "without"]
