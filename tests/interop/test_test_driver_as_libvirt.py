@@ -449,6 +449,13 @@ domstate test --reason
 destroy test
 define {folder}/guest.xml
 define {folder}/other.xml
+define {folder}/rich.xml
+dumpxml rich
+start rich
+dumpxml rich
+domblklist rich
+domiflist rich
+destroy rich
 start other
 domfsfreeze other
 domfsfreeze other
@@ -485,7 +492,30 @@ OTHER = """<domain type='test'><name>other</name><uuid>4dea22b3-1d52-d8f3-2516-7
 <memory>65536</memory><vcpu cpuset='2-3' current='1'>4</vcpu><iothreads>2</iothreads>
 <os><type>hvm</type></os>
 <devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/a.img'/>
-<target dev='vda' bus='virtio'/></disk></devices></domain>
+<target dev='vda'/></disk>
+<disk type='file' device='cdrom'><target dev='hdc'/></disk></devices></domain>
+"""
+#: Devices of every kind that something is added to.
+RICH = """<domain type='test'><name>rich</name><uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa1</uuid>
+<memory>65536</memory><vcpu>4</vcpu>
+<os><type>hvm</type></os>
+<devices>
+<disk type='file' device='disk'><source file='/b.img'/><target dev='sda'/></disk>
+<disk type='file' device='disk'><source file='/a.img'/><target dev='vdb'/></disk>
+<disk type='block' device='disk'><source dev='/dev/x'/><target dev='vda'/></disk>
+<disk type='file' device='floppy'><target dev='fda'/></disk>
+<disk type='file' device='cdrom'><target dev='hdc'/></disk>
+<disk type='file' device='disk'><source file='/c.img'/><target dev='sdb' bus='sata'/></disk>
+<interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/></interface>
+<interface type='bridge'><mac address='52:54:00:00:00:02'/><source bridge='br0'/><target dev='x'/></interface>
+<interface type='user'><mac address='52:54:00:00:00:03'/><model type='e1000'/></interface>
+<serial type='pty'/><console type='pty'/><channel type='unix'><target type='virtio' name='a'/></channel>
+<input type='tablet'/><graphics type='vnc'/><video/><sound model='ac97'/>
+<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+<memballoon model='virtio'/><watchdog model='i6300esb'/>
+<hostdev mode='subsystem' type='pci'><source><address bus='1'/></source></hostdev>
+<filesystem type='mount'><source dir='/a'/><target dir='b'/></filesystem>
+</devices></domain>
 """
 CPU = "<cpu><arch>x86_64</arch><model>Penryn</model><feature name='aes'/></cpu>"
 
@@ -529,6 +559,7 @@ def daemon() -> Iterator[RoostDaemon]:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "other.xml").write_text(OTHER)
     (tmp_path / "guest.xml").write_text(OTHER.replace("other", "guest").replace("4dea", "4deb"))
+    (tmp_path / "rich.xml").write_text(RICH)
     (tmp_path / "cpu.xml").write_text(CPU)
     return tmp_path
 

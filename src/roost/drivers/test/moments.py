@@ -95,13 +95,12 @@ class TestSnapshots(RecordSnapshots[None]):
         current, document = self.store.current(record.name), at_rest(record.document)
         made = snapshots.complete(
             wanted,
-            # No image is touched, so that it does not matter what these are.
-            _without_formats(document),
+            document,
             now=int(time.time()),
             state=_STATES[record.state],
             current=current.name if current is not None else None,
             is_file=os.path.isfile,
-            keeps_variables=True,
+            of_qemu=False,
         )
         if made.name in self.store.of(record.name):
             raise OperationFailed(
@@ -109,7 +108,7 @@ class TestSnapshots(RecordSnapshots[None]):
                 domain=From.DOMAIN,
                 hint="choose another name, or delete it first",
             )
-        return replace(made, domain=document)
+        return made
 
     async def revert(self, snapshot: MomentIdentity, flags: int) -> None:
         F.exclusive(flags, _RUNNING, _PAUSED, From.DOMAIN_SNAPSHOT)
@@ -215,14 +214,6 @@ class TestCheckpoints(RecordCheckpoints[None]):
         async with record.job("checkpoint"):
             for each in self.store.going(record.name, checkpoint.name, flags):
                 self.store.remove(record.name, each.name or "")
-
-
-def _without_formats(document: Domain) -> Domain:
-    disks = tuple(
-        replace(disk, driver=replace(disk.driver, type=None)) if disk.driver is not None else disk
-        for disk in document.devices.disks
-    )
-    return replace(document, devices=replace(document.devices, disks=disks))
 
 
 __all__ = ["TestCheckpoints", "TestSnapshots"]

@@ -40,6 +40,7 @@ def complete(
     current: str | None = None,
     is_file: Callable[[str], bool] = lambda _: True,
     keeps_variables: bool = False,
+    of_qemu: bool = True,
 ) -> Snapshot:
     """The document of a snapshot that is about to be taken.
 
@@ -47,7 +48,8 @@ def complete(
     definition, where that differs. now: seconds since 1970. state: the
     domain's. current: the snapshot that becomes the parent. is_file: whether
     a path is a regular file, beside which a new image may be made.
-    keeps_variables: as in `rules.check_selection`. Raises libvirt's errors, with what to do about them.
+    keeps_variables: as in `rules.check_selection`. of_qemu: what QEMU cannot
+    do is refused, too. Raises libvirt's errors, with what to do about them.
     """
     active = state != "shutoff"
     check_state(replace(snapshot, state=state))
@@ -78,7 +80,8 @@ def complete(
     snapshot = replace(snapshot, state="disk-snapshot" if disk_only and active else state)
     disks = _align(snapshot, domain, default, is_file)
     snapshot = replace(snapshot, disks=tuple(map(_with_format, disks)))
-    check_selection(snapshot, domain, active=active, keeps_variables=keeps_variables)
+    if of_qemu:
+        check_selection(snapshot, domain, active=active, keeps_variables=keeps_variables)
     return snapshot
 
 

@@ -44,3 +44,15 @@ def test_aliases_are_those_of_a_running_guest() -> None:
     assert [c.alias for c in done.devices.controllers] == ["usb", "pci.0"]
     assert done.devices.serials[0].alias == done.devices.consoles[0].alias == "serial0"
     assert done.devices.interfaces[0].alias == "net0"
+
+
+def test_disks_are_ordered_by_the_bus_that_was_written() -> None:
+    disks = "".join(
+        f"<disk device='{device}'><source file='/{name}'/><target dev='{name}'{bus}/></disk>"
+        for name, device, bus in (
+            ("sda", "disk", ""), ("vdb", "disk", ""), ("vda", "disk", ""), ("sdb", "disk", " bus='sata'"),
+            ("hdc", "cdrom", ""),
+        )
+    )  # fmt: skip
+    done = complete(parse(domain(devices=disks)), FACTS)
+    assert [disk.target.dev for disk in done.devices.disks] == ["sda", "vda", "vdb", "hdc", "sdb"]

@@ -42,12 +42,15 @@ _EMPTY_SOURCES: dict[type, AnyDiskSource] = {kind: kind() for kind in MAY_BE_EMP
 _DEFAULT_DRIVER = DiskDriver(name="qemu", type="raw")
 
 
-def complete_disks(draft: Draft) -> None:
-    """Disks of one bus stand together, by name, where the first of them stood."""
+def complete_disks(draft: Draft, driver: DiskDriver | None = _DEFAULT_DRIVER) -> None:
+    """Disks of one bus, as it was written, stand together, by name, where the first of them stood.
+
+    driver: of those that name none.
+    """
     by_bus: dict[str | None, list[Disk]] = {}
     for disk in draft.disks:
-        done = _with_group(_complete(disk), draft.disks)
-        by_bus.setdefault(done.target.bus, []).append(done)
+        done = _with_group(_complete(disk, driver), draft.disks)
+        by_bus.setdefault(disk.target.bus, []).append(done)
     draft.disks[:] = [disk for disks in by_bus.values() for disk in sorted(disks, key=_order)]
 
 
@@ -55,10 +58,10 @@ def _order(disk: Disk) -> tuple[int, int]:
     return nvme_place(disk.target.dev) or (disk_index(disk.target.dev), 0)
 
 
-def _complete(disk: Disk) -> Disk:
+def _complete(disk: Disk, driver: DiskDriver | None) -> Disk:
     changes: dict[str, Any] = {
         "target": _target(disk),
-        "driver": _driver(disk),
+        "driver": _driver(disk, driver) if driver is not None else disk.driver,
         "readonly": disk.readonly or disk.device == "cdrom",
         "source": _source(disk),
         "backing_store": complete_backing(disk.backing_store),
@@ -88,12 +91,12 @@ def _target(disk: Disk) -> DiskTarget:
     return target
 
 
-def _driver(disk: Disk) -> DiskDriver:
+def _driver(disk: Disk, default: DiskDriver) -> DiskDriver:
     driver = disk.driver
     if driver is None:
-        return replace(_DEFAULT_DRIVER, type=None) if disk.type == "volume" else _DEFAULT_DRIVER
+        return replace(default, type=None) if disk.type == "volume" else default
     if driver.name is None or (driver.type is None and disk.type != "volume"):
-        return replace(driver, name=driver.name or "qemu", type=driver.type or _DEFAULT_DRIVER.type)
+        return replace(driver, name=driver.name or default.name, type=driver.type or default.type)
     return driver
 
 
