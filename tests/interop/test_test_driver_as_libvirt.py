@@ -439,6 +439,8 @@ domstate test --reason
 start test --paused
 start test
 domstate test --reason
+destroy test
+start test --pass-fds 0
 managedsave test --bypass-cache
 domstate test --reason
 undefine test

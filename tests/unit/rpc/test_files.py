@@ -13,7 +13,7 @@ import pytest
 from roost.contract.displays import Displays
 from roost.contract.domains import Monitor
 from roost.contract.files import Files
-from roost.contract.references import DomainIdentity
+from roost.contract.references import DomainIdentity, DomainRef
 from roost.errors import OperationInvalid
 from roost.protocol import QEMU, REMOTE, Program
 from roost.wire import Connection, ReplyReceived, call, decode_error, fd_pieces
@@ -52,6 +52,14 @@ class FakeFiles(Files):
     def associate(self, domain: DomainIdentity, name: str, flags: int, files: Sequence[int]) -> Callable[[], None]:
         self.told.append((name, flags, len(files)))
         return lambda: self.told.append(f"forget {name}")
+
+    async def create(self, domain: DomainIdentity, flags: int, files: Sequence[int]) -> DomainRef:
+        self.told.append((domain.name, flags, len(files)))
+        return WEB
+
+    async def create_xml(self, xml: str, flags: int, files: Sequence[int]) -> DomainRef:
+        self.told.append((xml, flags, len(files)))
+        return WEB
 
 
 class FakeMonitor(Monitor):
@@ -178,5 +186,19 @@ def test_what_a_client_brings_goes_with_it(loop: str, pair: tuple[socket.socket,
         while len(files.told) < 2:  # noqa: ASYNC110 - the session's end has no other sign here
             await asyncio.sleep(0)
         assert files.told[1] == "forget group"
+
+    run(loop, test)
+
+
+def test_a_domain_begins_with_descriptors(loop: str, pair: tuple[socket.socket, socket.socket]) -> None:
+    async def test(desk: Desk) -> None:
+        files = FakeFiles()
+        serve(desk, files)
+        for name, argument in (("DOMAIN_CREATE_WITH_FILES", WEB), ("DOMAIN_CREATE_XML_WITH_FILES", "<domain/>")):
+            reply = await ask(desk, name, argument, 1, files=[pair[1].fileno()] * 2)
+            result = REMOTE.by_name[name].ret
+            assert result is not None
+            assert result.decode(reply.payload) == (WEB,)
+        assert files.told == [("web", 1, 2), ("<domain/>", 1, 2)]
 
     run(loop, test)

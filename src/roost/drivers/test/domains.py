@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from roost.constants import domain_events as E
 from roost.contract import flags as F
 from roost.contract.domains import Lifecycle
 from roost.contract.events import DomainEvent
+from roost.contract.files import Files
 from roost.contract.references import DomainIdentity, DomainRef
 from roost.drivers.test.changes import change
 from roost.drivers.test.documents import complete
@@ -160,6 +162,22 @@ class TestLifecycle(Lifecycle):
 
     def _publish(self, record: Record[None], event: int, detail: int) -> None:
         self.bus.publish(DomainEvent(E.ID_LIFECYCLE, record.ref, (event, detail)))
+
+
+class TestFiles(Files):
+    """contract.Files: no domain has a process that could get them."""
+
+    __test__ = False
+
+    def __init__(self, domains: TestDomains, lifecycle: TestLifecycle) -> None:
+        self._domains = domains
+        self._lifecycle = lifecycle
+
+    async def create(self, domain: DomainIdentity, flags: int, files: Sequence[int]) -> DomainRef:
+        return await self._lifecycle.create(domain, flags)
+
+    async def create_xml(self, xml: str, flags: int, files: Sequence[int]) -> DomainRef:
+        return await self._domains.create_xml(xml, flags)
 
 
 class TestInspection(RecordInspection[None]):

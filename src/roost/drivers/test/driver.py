@@ -8,6 +8,7 @@ from roost.contract.agent import GuestAgent
 from roost.contract.blocks import Blocks
 from roost.contract.checkpoints import Checkpoints
 from roost.contract.domains import Domains, Inspection, Lifecycle
+from roost.contract.files import Files
 from roost.contract.input import Input
 from roost.contract.interface import Backend
 from roost.contract.node import Node, Processors
@@ -19,7 +20,7 @@ from roost.contract.tuning import DeviceLimits, Pinning, ResourceLimits
 from roost.contract.vcpus import Vcpus
 from roost.drivers.test.agent import TestGuestAgent
 from roost.drivers.test.devices import TestBlocks, TestInput, TestSecurity
-from roost.drivers.test.domains import TestDomains, TestInspection, TestLifecycle
+from roost.drivers.test.domains import TestDomains, TestFiles, TestInspection, TestLifecycle
 from roost.drivers.test.moments import TestCheckpoints, TestSnapshots
 from roost.drivers.test.node import TestNode, TestProcessors
 from roost.drivers.test.state import TestMemory, TestSavedState
@@ -58,6 +59,7 @@ class TestDriver:
 
 def make_backend(world: World) -> Backend:
     """The interfaces over one world."""
+    domains, lifecycle = TestDomains(world), TestLifecycle(world)
     return Backend(
         "TEST",
         "test:///default",
@@ -65,8 +67,8 @@ def make_backend(world: World) -> Backend:
         {
             Node: TestNode(),
             Processors: TestProcessors(),
-            Domains: TestDomains(world),
-            Lifecycle: TestLifecycle(world),
+            Domains: domains,
+            Lifecycle: lifecycle,
             Inspection: TestInspection(world.table),
             Statistics: TestStatistics(world),
             SavedState: TestSavedState(world),
@@ -79,6 +81,7 @@ def make_backend(world: World) -> Backend:
             Snapshots: TestSnapshots(world),
             Checkpoints: TestCheckpoints(world),
             Input: TestInput(world.table),
+            Files: TestFiles(domains, lifecycle),
             Security: TestSecurity(),
             GuestAgent: TestGuestAgent(world.table),
         },
