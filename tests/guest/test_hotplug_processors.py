@@ -70,7 +70,7 @@ def test_processors_come(root: Path) -> None:
         assert "<vcpu id='1' enabled='yes' hotpluggable='yes' order='2'/>" in live
         assert "<vcpu id='2' enabled='no' hotpluggable='yes'/>" in live
         assert look.vcpus(ref, LIVE) == 2
-        assert len(record(world, ref).runtime.vcpus) == 2
+        assert len(record(world, ref).runtime.threads.vcpus) == 2
         await vcpus.set_one(ref, "3", 1, LIVE | CONFIG)
         live, config = texts(world, ref)
         assert "<vcpu id='3' enabled='yes' hotpluggable='yes' order='3'/>" in live
@@ -125,7 +125,7 @@ def test_iothreads(root: Path) -> None:
         for text in texts(world, ref):
             assert "<iothreads>2</iothreads>" in text
             assert "<iothread id='5'/>" in text
-        assert set(record(world, ref).runtime.iothreads) == {1, 5}
+        assert set(record(world, ref).runtime.threads.iothreads) == {1, 5}
         with pytest.raises(InvalidArg, match="an IOThread is already using iothread_id '5'"):
             await vcpus.add_iothread(ref, 5, LIVE)
         await vcpus.set_iothread(ref, 5, [ullong("poll_max_ns", 5000), int_("thread_pool_max", 16)], LIVE)

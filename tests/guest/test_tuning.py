@@ -54,7 +54,7 @@ def test_memory_that_is_locked_and_places_that_numad_chooses(tmp_path: Path, mon
         assert (tmp_path / "asked").read_text() == "-w 2:64\n"
         guest = world.driver._context.table.get(ref).runtime
         assert guest is not None
-        assert guest.advice == {0}
+        assert guest.facts.advice == {0}
         assert "<vcpu placement='auto'>2</vcpu>" in world.get(Domains).describe(ref, 0)
 
     with world_root() as root:

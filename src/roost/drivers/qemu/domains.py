@@ -191,7 +191,7 @@ class QemuInspection(RecordInspection[Guest]):
         return usage.user + usage.system if usage is not None else 0
 
     def messages_of(self, record: GuestRecord, flags: int) -> Sequence[str]:
-        return messages(record.runtime.taints, flags) if record.runtime is not None else ()
+        return messages(record.runtime.facts.taints, flags) if record.runtime is not None else ()
 
     def control_info(self, domain: DomainIdentity, flags: int) -> tuple[int, int, int]:
         info = super().control_info(domain, flags)

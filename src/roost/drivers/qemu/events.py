@@ -82,7 +82,7 @@ def _pause(s: Supervisor, record: GuestRecord, reason: int) -> None:
 
 def _shutdown_or_reboot(s: Supervisor, record: GuestRecord, guest: Guest) -> None:
     restart = record.live is not None and record.live.on_poweroff in _RESTART
-    if guest.fake_reboot or restart:
+    if guest.reboot.wanted or restart:
         s.run(s.reboot_in_place(record, guest), f"restarting {record.name}")
     else:
         s.kill(guest)
@@ -92,8 +92,10 @@ def _shutdown(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> N
     guest.agent.notify("SHUTDOWN")
     if record.state == D.SHUTDOWN:
         return
-    if guest.fake_reboot or (record.live is not None and record.live.on_poweroff in _RESTART and guest.ending is None):
-        guest.paused_for_reboot = True
+    if guest.reboot.wanted or (
+        record.live is not None and record.live.on_poweroff in _RESTART and guest.ending is None
+    ):
+        guest.reboot.under_way = True
     else:
         record.set_state(D.SHUTDOWN, D.SHUTDOWN_UNKNOWN)
         detail = _SHUTDOWN_BY.get(data.get("guest"), E.SHUTDOWN_FINISHED)
@@ -105,7 +107,7 @@ def _shutdown(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> N
 
 def _stop(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
     reason, guest.paused_reason = guest.paused_reason, 0
-    if record.state == D.RUNNING and not guest.paused_for_reboot:
+    if record.state == D.RUNNING and not guest.reboot.under_way:
         _pause(s, record, reason)
 
 
@@ -127,7 +129,7 @@ def _reset(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None
 
 def _rtc(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
     """QEMU counts from the time the guest was started with, which `-rtc base=` may have put anywhere."""
-    ahead, live = guest.clock + int(data.get("offset", 0)), record.live
+    ahead, live = guest.facts.clock + int(data.get("offset", 0)), record.live
     if live is not None and live.clock is not None and live.clock.offset == "variable":
         clock = msgspec.structs.replace(live.clock, adjustment=str(ahead))
         record.live = msgspec.structs.replace(live, clock=clock)

@@ -24,10 +24,45 @@ if TYPE_CHECKING:
 STARTING, RUNNING = "starting", "running"
 
 
+class Facts(msgspec.Struct):
+    """What is known of a guest since its start, or has been found out since. On disk with its status.
+
+    clock: seconds that its clock is ahead of the host's. taints: see `taints`. advice: the nodes that numad has named.
+    """
+
+    autodestroy: bool = False
+    clock: int = 0
+    taints: tuple[str, ...] = ()
+    advice: frozenset[int] = frozenset()
+
+
+class Reboot:
+    """What is made of a shutdown that is to be a reboot.
+
+    wanted: the next SHUTDOWN is one: reset and go on. under_way: between that and going on, STOP is not to be seen.
+    """
+
+    __slots__ = ("under_way", "wanted")
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.under_way = False
+
+
+class Threads:
+    """The numbers of a guest's threads. vcpus: of the processors. iothreads: by id."""
+
+    __slots__ = ("iothreads", "vcpus")
+
+    def __init__(self) -> None:
+        self.vcpus: tuple[int, ...] = ()
+        self.iothreads: dict[int, int] = {}
+
+
 class GuestStatus(msgspec.Struct, frozen=True):
     """The driver's part of a status file.
 
-    clock, advice: as of Guest. phase: STARTING until QEMU is known well enough to be found again.
+    phase: STARTING until QEMU is known well enough to be found again.
     pid, started: name the process for good; 0 while STARTING.
     monitor: path of the monitor's socket. held: what it has of the host. asked: as of Guest.
     """
@@ -38,13 +73,10 @@ class GuestStatus(msgspec.Struct, frozen=True):
     pid: int = 0
     started: int = 0
     fake_reboot: bool = False
-    autodestroy: bool = False
-    clock: int = 0
-    taints: tuple[str, ...] = ()
+    facts: Facts = msgspec.field(default_factory=Facts)
     asked: str = ""
     agent_timeout: int = D.AGENT_RESPONSE_TIMEOUT_BLOCK
     blocks: BlockStatus = BlockStatus()
-    advice: frozenset[int] = frozenset()
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -68,12 +100,8 @@ class Guest:
     ending: decided before its process ends by whoever ends it; None lets the
         state at that moment tell a shutdown from a crash.
     paused_reason, running_reason: why the next STOP or RESUME comes; 0 unless we caused it.
-    fake_reboot: the next SHUTDOWN is a reboot: reset and go on.
-    paused_for_reboot: between that SHUTDOWN and going on, STOP is not to be seen.
-    vcpus: the thread of each virtual processor. iothreads: those of the I/O threads, by id.
     starting: its start has not succeeded yet; its end is the start's business.
     blocks: its block jobs.
-    advice: the nodes that numad has named for it.
     asked: the <cpu> that its document asked for, before it was expanded, in a save image's cookie; "" without.
     """
 
@@ -86,19 +114,14 @@ class Guest:
         self.ending: Ending | None = None
         self.paused_reason = 0
         self.running_reason = 0
-        self.fake_reboot = False
-        self.paused_for_reboot = False
+        self.reboot = Reboot()
         self.starting = True
-        self.autodestroy = False
-        self.clock = 0
-        self.taints: tuple[str, ...] = ()
-        self.vcpus: tuple[int, ...] = ()
-        self.iothreads: dict[int, int] = {}
+        self.facts = Facts()
+        self.threads = Threads()
         self.consoles: dict[str, ConsoleStream] = {}
         self.agent = AgentLink()
         self.blocks = BlockState()
         self.asked = ""
-        self.advice: frozenset[int] = frozenset()
 
     @property
     def group(self) -> str:
@@ -115,14 +138,11 @@ class Guest:
             held=self.resources.held,
             pid=process.pid if process is not None and running else 0,
             started=process.started if process is not None and running else 0,
-            fake_reboot=self.fake_reboot,
-            autodestroy=self.autodestroy,
-            clock=self.clock,
-            taints=self.taints,
+            fake_reboot=self.reboot.wanted,
+            facts=self.facts,
             asked=self.asked,
             agent_timeout=self.agent.timeout,
             blocks=self.blocks.status(),
-            advice=self.advice,
         )
 
 

@@ -151,7 +151,7 @@ class Launcher:
             record.live = live = L.with_display_sockets(L.make_live(document, id, directory), directory)
             monitor_path = context.paths.monitor(id, record.name)
             guest = Guest(Resources(context.host), GuestLog(context.paths.log_file(record.name)), str(monitor_path))
-            guest.autodestroy, guest.asked = bool(flags & D.START_AUTODESTROY), asked
+            guest.facts.autodestroy, guest.asked = bool(flags & D.START_AUTODESTROY), asked
             record.runtime = guest
             stack.push_async_callback(self._unwind, record, guest)
             self._tell_of_missing(record, document, found.missing)
@@ -182,7 +182,7 @@ class Launcher:
                 incoming=memory is not None and memory.incoming,
             )
             live = L.with_clock(live, grants.utc_offset)
-            guest.clock = L.clock_ahead(live)
+            guest.facts.clock = L.clock_ahead(live)
             record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
             settings = [
                 (command.name, command.arguments)
@@ -298,8 +298,8 @@ class Launcher:
                 raise answer
         _, chardevs, processors, iothreads = answers[: len(_QUESTIONS)]
         processors = await self._plug_processors(guest, live) or processors
-        guest.vcpus = tuple(entry["thread-id"] for entry in processors)
-        guest.iothreads = tuning.iothread_numbers(iothreads)
+        guest.threads.vcpus = tuple(entry["thread-id"] for entry in processors)
+        guest.threads.iothreads = tuning.iothread_numbers(iothreads)
         live = with_answers(live, await self._ask(guest, guest_cpu_questions(live, processors[0]["qom-path"])))
         if live.devices.memories:
             (found,) = await self._ask(guest, (("query-memory-devices", None),))

@@ -136,7 +136,7 @@ class QemuLifecycle(Lifecycle):
         F.check(flags, D.DESTROY_GRACEFUL | D.DESTROY_REMOVE_LOGS, "qemuDomainDestroyFlags", From.QEMU)
         record = self._context.table.get_active(domain)
         guest = require_guest(record)
-        guest.fake_reboot = False
+        guest.reboot.wanted = False
         await self._supervisor.stop(record, guest, DESTROYED, force=not flags & D.DESTROY_GRACEFUL)
         if guest.starting:
             async with record.job("destroy"):

@@ -108,9 +108,7 @@ class Recovery:
         resources = Resources(context.host, driver.held)
         resources.adopt()
         guest = Guest(resources, GuestLog(context.paths.log_file(status.name)), driver.monitor)
-        guest.fake_reboot, guest.autodestroy, guest.taints = driver.fake_reboot, driver.autodestroy, driver.taints
-        guest.clock = driver.clock
-        guest.asked, guest.advice = driver.asked, driver.advice
+        guest.reboot.wanted, guest.asked, guest.facts = driver.fake_reboot, driver.asked, driver.facts
         guest.agent.timeout = driver.agent_timeout
         guest.blocks = BlockState(driver.blocks)
         context.table.activate(record, status.id)
@@ -172,14 +170,14 @@ class Recovery:
             if record.live is not None:
                 record.live = with_balloon(with_channel_states(record.live, chardevs), balloon)
                 guest.agent.follow(record.live)
-            guest.vcpus = tuple(entry["thread-id"] for entry in processors)
-            guest.iothreads = iothread_numbers(iothreads)
+            guest.threads.vcpus = tuple(entry["thread-id"] for entry in processors)
+            guest.threads.iothreads = iothread_numbers(iothreads)
             self._count(record, guest)
             if status["status"] in _BEFORE and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
                 log.info("the start of %s was never acknowledged; ending it", record.name)
                 await self._supervisor.stop(record, guest, FAILED)
                 return
-            if guest.autodestroy:
+            if guest.facts.autodestroy:
                 log.info("the connection that %s was to end with is gone; destroying it", record.name)
                 await self._supervisor.stop(record, guest, DESTROYED)
                 return
@@ -209,8 +207,8 @@ class Recovery:
         if found is not None and found[0] != record.state:
             record.set_state(*found)
         if record.state == D.SHUTDOWN:
-            if guest.fake_reboot:
-                guest.paused_for_reboot = True
+            if guest.reboot.wanted:
+                guest.reboot.under_way = True
                 self._supervisor.run(self._supervisor.reboot_in_place(record, guest), f"restarting {record.name}")
             else:
                 self._supervisor.kill(guest)

@@ -74,8 +74,8 @@ class Supervisor:
 
     def set_fake_reboot(self, record: GuestRecord, guest: Guest, value: bool) -> None:
         """Whether the next shutdown is a reboot; on disk, because the guest may outlive us until then."""
-        if guest.fake_reboot != value:
-            guest.fake_reboot = value
+        if guest.reboot.wanted != value:
+            guest.reboot.wanted = value
             self.save(record)
 
     def run(self, coroutine: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
@@ -116,7 +116,7 @@ class Supervisor:
                 self.kill(guest, CRASHED)
                 raise
             finally:
-                guest.paused_for_reboot = False
+                guest.reboot.under_way = False
                 self.set_fake_reboot(record, guest, False)
 
     # -- its end ---------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from roost.model.domain import Domain
 from roost.model.domain.devices.disk import BlockSource
 from roost.model.domain.devices.hostdev import ScsiHostdev
 
+CUSTOM_AGENT_COMMAND = "custom-ga-command"
 CUSTOM_MONITOR = "custom-monitor"
 _DEPRECATED = "deprecated-config"
 
@@ -27,7 +28,7 @@ _WORDS = {
     "host-cpu": "potentially unsafe use of host CPU passthrough",
     "cdrom-passthrough": "use of host cdrom passthrough",
     "custom-dtb": "custom device tree blob used",
-    "custom-ga-command": "custom guest agent control commands issued",
+    CUSTOM_AGENT_COMMAND: "custom guest agent control commands issued",
     "custom-hypervisor-feature": "hypervisor feature autodetection override",
     _DEPRECATED: "use of deprecated configuration settings",
     "custom-device": "custom device configuration",
@@ -39,10 +40,10 @@ _SCSI_CDROM = 11
 
 def taint(context: Context, record: GuestRecord, guest: Guest, *what: str) -> None:
     """Mark a guest; what it has been marked with already is not repeated."""
-    new = tuple(each for each in dict.fromkeys(what) if each not in guest.taints)
+    new = tuple(each for each in dict.fromkeys(what) if each not in guest.facts.taints)
     if not new:
         return
-    guest.taints = (*guest.taints, *new)
+    guest.facts.taints = (*guest.facts.taints, *new)
     for each in new:
         guest.log.taint(record.id, each)
     context.save(record)
@@ -109,4 +110,4 @@ def _is_cdrom(path: str | None) -> bool:
     return stat.S_ISBLK(found.st_mode) and found.st_rdev >> 8 == _SCSI_CDROM
 
 
-__all__ = ["CUSTOM_MONITOR", "messages", "taint", "taints_of_start"]
+__all__ = ["CUSTOM_AGENT_COMMAND", "CUSTOM_MONITOR", "messages", "taint", "taints_of_start"]

@@ -225,7 +225,7 @@ def test_the_clock_counts_from_where_it_was_at_the_start(scene: Scene) -> None:
     assert scene.event("RTC_CHANGE", offset=12) == [(E.ID_RTC_CHANGE, 12)]
     assert scene.record.live is not None
     clock = model.parse(XML.format(poweroff="destroy", crash="destroy").replace("<devices>", CLOCK), live=True)
-    scene.record.live, scene.guest.clock = clock, 3600
+    scene.record.live, scene.guest.facts.clock = clock, 3600
     assert scene.event("RTC_CHANGE", offset=10) == [(E.ID_RTC_CHANGE, 3610)]
     assert scene.event("RTC_CHANGE", offset=-20) == [(E.ID_RTC_CHANGE, 3580)]
     assert scene.record.live.clock is not None

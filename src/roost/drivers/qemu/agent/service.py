@@ -21,6 +21,7 @@ from roost.drivers.qemu.agent.messages import Answer, check_timeout, encode_text
 from roost.drivers.qemu.agent.turn import Turn, guest_of, turn
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.taints import CUSTOM_AGENT_COMMAND, taint
 from roost.engine.affect import choose
 from roost.engine.inspection import current_vcpus
 from roost.errors import (
@@ -75,10 +76,7 @@ class QemuGuestAgent(GuestAgent):
         record = self._table.get_active(domain)
         async with turn(record, "modify") as agent:
             guest = agent.guest
-            if "custom-ga-command" not in guest.taints:
-                guest.taints = (*guest.taints, "custom-ga-command")
-                guest.log.taint(record.id, "custom-ga-command")
-                self._context.save(record)
+            taint(self._context, record, guest, CUSTOM_AGENT_COMMAND)
             check_timeout(patience, D.AGENT_RESPONSE_TIMEOUT_BLOCK)
             line, name = encode_text(command)
             answer = await guest.agent.ask(agent.live, line, name, patience=patience)

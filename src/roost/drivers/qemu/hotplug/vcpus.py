@@ -108,7 +108,7 @@ class QemuVcpus(Vcpus):
             await monitor.execute("device_add", arguments)
             await self._follow(record, guest, monitor, lambda live: P.plugged(live, entity.numbers))
             live = require_live(record)[1]
-            threads = dict(zip(present_vcpus(live), guest.vcpus, strict=False))
+            threads = dict(zip(present_vcpus(live), guest.threads.vcpus, strict=False))
             for number in entity.numbers:
                 await asyncio.to_thread(tune_vcpu, self._context.host, guest, live, number, threads[number])
             return
@@ -132,7 +132,9 @@ class QemuVcpus(Vcpus):
         self, record: GuestRecord, guest: Guest, monitor: QmpClient, edit: Callable[[Domain], Domain]
     ) -> None:
         answer = await monitor.execute("query-cpus-fast")
-        guest.vcpus = tuple(each["thread-id"] for each in sorted(answer, key=lambda each: int(each["cpu-index"])))
+        guest.threads.vcpus = tuple(
+            each["thread-id"] for each in sorted(answer, key=lambda each: int(each["cpu-index"]))
+        )
         record.live = edit(require_live(record)[1])
         self._context.save(record)
 
@@ -202,14 +204,14 @@ class QemuVcpus(Vcpus):
     async def _make_iothread(self, record: GuestRecord, id: int) -> None:
         guest, monitor = require_guest(record), require_monitor(record)
         await monitor.execute("object-add", {"qom-type": "iothread", "id": f"iothread{id}"})
-        guest.iothreads = iothread_numbers(await monitor.execute("query-iothreads"))
+        guest.threads.iothreads = iothread_numbers(await monitor.execute("query-iothreads"))
         live = require_live(record)[1]
-        await asyncio.to_thread(tune_iothread, self._context.host, guest, live, id, guest.iothreads[id])
+        await asyncio.to_thread(tune_iothread, self._context.host, guest, live, id, guest.threads.iothreads[id])
 
     async def _end_iothread(self, record: GuestRecord, id: int) -> None:
         guest, monitor = require_guest(record), require_monitor(record)
         await monitor.execute("object-del", {"id": f"iothread{id}"})
-        guest.iothreads.pop(id, None)
+        guest.threads.iothreads.pop(id, None)
         if guest.group:
             self._context.host.groups.remove_threads(guest.group, f"iothread{id}")
 

@@ -148,7 +148,7 @@ class QemuStatistics(Statistics):
     def _collect(self, record: GuestRecord, wanted: int, answers: Answers, *, backing: bool) -> list[TypedParam]:
         guest = record.runtime
         process = guest.process if guest is not None else None
-        vcpus = guest.vcpus if guest is not None else ()
+        vcpus = guest.threads.vcpus if guest is not None else ()
         threads = process.threads(vcpus) if process is not None and wanted & S.VCPU else ()
         document = record.document
         seen = groups.Observed(

@@ -28,19 +28,19 @@ async def ask(host: Host, guest: Guest, domain: Domain) -> None:
     """Ask for the nodes, if the document leaves them to numad. Raises OperationFailed without an answer."""
     if is_wanted(domain):
         count = domain.vcpu.count if domain.vcpu is not None else 1
-        guest.advice = await asyncio.to_thread(host.hardware.placement, count, domain.memory)
+        guest.facts.advice = await asyncio.to_thread(host.hardware.placement, count, domain.memory)
 
 
 def advised(host: Host, guest: Guest, domain: Domain) -> Domain:
     """The document as if it named the nodes itself; the same for a guest that numad was not asked for."""
-    if not guest.advice:
+    if not guest.facts.advice:
         return domain
     vcpu, numatune = domain.vcpu, domain.numatune
     if vcpu is not None and vcpu.placement == "auto":
-        cpus = {cpu for cell in host.hardware.cells() if cell.id in guest.advice for cpu in cell.cpus}
+        cpus = {cpu for cell in host.hardware.cells() if cell.id in guest.facts.advice for cpu in cell.cpus}
         vcpu = replace(vcpu, cpuset=format_cpus(cpus))
     if numatune is not None and numatune.memory is not None and numatune.memory.placement == "auto":
-        numatune = replace(numatune, memory=replace(numatune.memory, nodeset=format_cpus(set(guest.advice))))
+        numatune = replace(numatune, memory=replace(numatune.memory, nodeset=format_cpus(set(guest.facts.advice))))
     return replace(domain, vcpu=vcpu, numatune=numatune)
 
 

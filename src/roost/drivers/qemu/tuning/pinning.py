@@ -70,7 +70,7 @@ class QemuPinning(Pinning):
 
         def act(guest: Guest, live: Domain) -> None:
             _check_vcpu(live, vcpu, "live")
-            threads = dict(zip(present_vcpus(live), guest.vcpus, strict=False))
+            threads = dict(zip(present_vcpus(live), guest.threads.vcpus, strict=False))
             self._pin(guest, threads.get(vcpu), f"vcpu{vcpu}", text, cpus)
 
         event = (string(D.TUNABLE_CPU_VCPUPIN.replace("%u", str(vcpu)), text),)
@@ -88,11 +88,11 @@ class QemuPinning(Pinning):
             raise OperationInvalid("cannot retrieve vcpu information for inactive domain", domain=From.QEMU)
         guest, live = require_live(record)
         process, threads = guest.process, self._host.threads
-        used = process.threads(guest.vcpus) if process is not None else ()
+        used = process.threads(guest.threads.vcpus) if process is not None else ()
         times = {each.thread: each.used for each in used}
         return [
             VcpuPlace(number, _RUNNING, times.get(thread, 0), threads.last_cpu(thread), threads.affinity(thread))
-            for number, thread in zip(present_vcpus(live), guest.vcpus, strict=False)
+            for number, thread in zip(present_vcpus(live), guest.threads.vcpus, strict=False)
         ]
 
     # -- the other threads
@@ -128,7 +128,7 @@ class QemuPinning(Pinning):
             return edit(document)
 
         def act(guest: Guest, live: Domain) -> None:
-            self._pin(guest, guest.iothreads.get(id), f"iothread{id}", text, cpus)
+            self._pin(guest, guest.threads.iothreads.get(id), f"iothread{id}", text, cpus)
 
         event = (string(D.TUNABLE_CPU_IOTHREADSPIN.replace("%u", str(id)), text),)
         await change(self._context, domain, flags, Change(in_guest, act, event, edit))
@@ -139,7 +139,7 @@ class QemuPinning(Pinning):
         document = choose(record, flags)
         if document is record.live:
             guest, _ = require_live(record)
-            return [(id, self._host.threads.affinity(thread)) for id, thread in guest.iothreads.items()]
+            return [(id, self._host.threads.affinity(thread)) for id, thread in guest.threads.iothreads.items()]
         return [(id, self._affinity(iothread_plan(document, id))) for id in iothread_ids(document)]
 
 

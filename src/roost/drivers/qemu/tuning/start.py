@@ -113,9 +113,9 @@ def place_process(host: Host, guest: Guest, live: Domain) -> None:
 
 def tune_threads(host: Host, guest: Guest, live: Domain) -> None:
     """Put all processors and I/O threads of a guest in their places."""
-    for number, thread in zip(present_vcpus(live), guest.vcpus, strict=False):
+    for number, thread in zip(present_vcpus(live), guest.threads.vcpus, strict=False):
         tune_vcpu(host, guest, live, number, thread)
-    for id, thread in guest.iothreads.items():
+    for id, thread in guest.threads.iothreads.items():
         tune_iothread(host, guest, live, id, thread)
 
 

@@ -17,6 +17,7 @@ from roost.contract.references import DomainRef
 from roost.drivers.qemu.agent import AgentLink
 from roost.drivers.qemu.agent.service import QemuGuestAgent
 from roost.drivers.qemu.context import Context
+from roost.drivers.qemu.guest import Facts
 from roost.engine.record import Record
 from roost.engine.table import DomainTable
 from roost.errors import (
@@ -62,7 +63,7 @@ class Bench:
         self.record.set_state(D.RUNNING, D.RUNNING_BOOTED)
         log = SimpleNamespace(taint=lambda *_: None)
         monitor = SimpleNamespace(execute=self._execute)
-        self.guest = SimpleNamespace(agent=AgentLink(), taints=(), log=log, monitor=monitor)
+        self.guest = SimpleNamespace(agent=AgentLink(), facts=Facts(), log=log, monitor=monitor)
         self.record.runtime = self.guest
         network = SimpleNamespace(
             neighbours=lambda: [("192.0.2.9", "52:54:00:00:00:01"), ("192.0.2.8", "52:54:00:0:0:2")]
@@ -328,7 +329,7 @@ def test_an_answer_that_no_reply_can_carry() -> None:
     async def scenario(bench: Bench) -> None:
         with pytest.raises(InternalError, match=r"the answer to guest-x has .* the limit is 4194304"):
             await bench.service.command(bench.ref, '{"execute": "guest-x"}', -1, 0)
-        assert bench.guest.taints == ("custom-ga-command",)
+        assert bench.guest.facts.taints == ("custom-ga-command",)
 
     run(lambda *_: "a" * (5 << 20), scenario)
 

@@ -70,7 +70,10 @@ def test_the_group_and_its_limits(host: FakeHost, guest: Guest) -> None:
 def test_threads_go_to_their_places(host: FakeHost, guest: Guest) -> None:
     live = start.reserve_group(host, guest, document(TUNED), 7)
     start.make_group(host, guest, live, 7)
-    guest.vcpus, guest.iothreads = (51, 52), start.iothread_numbers([{"id": "iothread1", "thread-id": 61}])
+    guest.threads.vcpus, guest.threads.iothreads = (
+        (51, 52),
+        start.iothread_numbers([{"id": "iothread1", "thread-id": 61}]),
+    )
     start.tune_threads(host, guest, live)
     assert host.groups.members == {(GROUP, "vcpu0"): [51], (GROUP, "vcpu1"): [52], (GROUP, "iothread1"): [61]}
     assert host.groups.groups[GROUP, "vcpu1"] == {
