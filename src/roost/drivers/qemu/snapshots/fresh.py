@@ -30,10 +30,12 @@ class FreshOverlays:
         self._store = store
 
     async def make(
-        self, snapshot: Snapshot, defined: Domain, stack: contextlib.AsyncExitStack
-    ) -> tuple[Snapshot, Domain]:
-        """What was made, as a snapshot's disks, and the definition with it. Undone when `stack` is unwound."""
-        made = _named(snapshot)
+        self, made: Snapshot, snapshot: Snapshot, defined: Domain, stack: contextlib.AsyncExitStack
+    ) -> Domain:
+        """The definition with images made upon what `snapshot` keeps. Undone when `stack` is unwound.
+
+        made: what `named` has called them.
+        """
         assert snapshot.domain is not None
         then = await self._overlays.make_offline(made, snapshot.domain, stack, reuse=False)
         document = defined
@@ -41,7 +43,7 @@ class FreshOverlays:
             own, new = lineage.find_disk(defined, part.name), lineage.find_disk(then, part.name)
             if own is not None and new is not None and C.is_same_place(own.source, disk.source):
                 document = C.with_disk(document, _on_top(own, new))
-        return made, document
+        return document
 
     def above(self, made: Snapshot, document: Domain) -> Domain:
         """The document of the guest that goes on, with the new images."""
@@ -88,7 +90,7 @@ class FreshOverlays:
                 remove_file(path)
 
 
-def _named(snapshot: Snapshot) -> Snapshot:
+def named(snapshot: Snapshot) -> Snapshot:
     """A snapshot of the same disks, its images called after the time, like none that is there."""
     assert snapshot.domain is not None
     wanted = {part.name for part in snapshot.disks if part.snapshot == "external"}
@@ -135,4 +137,4 @@ def _kept_by(snapshot: Snapshot) -> Iterator[str]:
             yield from (layer.path for layer in C.chain_of(lineage.whole(disk)).layers)
 
 
-__all__ = ["FreshOverlays"]
+__all__ = ["FreshOverlays", "named"]

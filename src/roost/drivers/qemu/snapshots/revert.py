@@ -24,7 +24,7 @@ from roost.drivers.qemu.launch import BOOTED, Launcher, MemorySource, Origin
 from roost.drivers.qemu.snapshots import lineage
 from roost.drivers.qemu.snapshots.companions import Companions
 from roost.drivers.qemu.snapshots.ending import end
-from roost.drivers.qemu.snapshots.fresh import FreshOverlays
+from roost.drivers.qemu.snapshots.fresh import FreshOverlays, named
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
 from roost.drivers.qemu.snapshots.offline import OfflineImage, OfflineImages
 from roost.drivers.qemu.snapshots.overlays import Overlays
@@ -244,10 +244,11 @@ class Reverter:
         """New images on top of those that the snapshot keeps; what was written since goes unless others need it."""
         image = await self._memory_of(snapshot)
         before = await asyncio.to_thread(self._fresh.tops, record)
+        made = await asyncio.to_thread(named, snapshot)
+        files = tuple(source_path(part.source) or "" for part in made.disks if part.source is not None)
+        self._notes.write(record.name, replace(note, files=files))
         async with AsyncExitStack() as stack:
-            made, defined = await self._fresh.make(snapshot, documents.defined, stack)
-            files = tuple(source_path(part.source) or "" for part in made.disks if part.source is not None)
-            self._notes.write(record.name, replace(note, files=files))
+            defined = await self._fresh.make(made, snapshot, documents.defined, stack)
             running = None
             if documents.running is not None:
                 running = self._fresh.above(made, documents.running)
