@@ -497,6 +497,59 @@ OTHER = """<domain type='test'><name>other</name><uuid>4dea22b3-1d52-d8f3-2516-7
 <target dev='vda'/></disk>
 <disk type='file' device='cdrom'><target dev='hdc'/></disk></devices></domain>
 """
+#: What most hypervisors do, and neither of these, in the same words; and what else can be looked at.
+THE_REST = """
+attach-interface test network default
+attach-device test {folder}/cpu.xml
+blockcopy test vda /x
+blockjob test vda
+blockpull test vda
+change-media test hdc --eject
+detach-device test {folder}/cpu.xml
+detach-device-alias test x
+detach-interface test network
+domid test
+domif-setlink test testnet0 down
+domif-getlink test testnet0
+domname 1
+dompmsuspend test mem
+dompmwakeup test
+domuuid test
+domxml-from-native qemu-argv {folder}/cpu.xml
+domxml-to-native qemu-argv test
+managedsave-define test {folder}/cpu.xml
+migrate-setmaxdowntime test 5
+migrate-getmaxdowntime test
+migrate-compcache test
+migrate-setspeed test 5
+migrate-getspeed test
+migrate-postcopy test
+qemu-attach 1
+qemu-monitor-event test --timeout 1
+qemu-agent-command test x
+guest-agent-timeout test
+save-image-define {folder}/nosuch {folder}/rich.xml
+set-user-sshkeys test root --reset
+ttyconsole test
+update-device test {folder}/cpu.xml
+update-memory-device test --requested-size 5
+guestvcpus test
+domdirtyrate-calc test
+backup-begin test
+backup-dumpxml test
+allocpages 2048 1
+capabilities
+cpu-compare {folder}/cpu.xml
+domcapabilities
+hypervisor-cpu-baseline {folder}/cpu.xml
+hypervisor-cpu-compare {folder}/cpu.xml
+node-memory-tune
+nodecpumap
+nodesevinfo
+nodesuspend mem 60
+console test
+"""
+
 #: Devices of every kind that something is added to.
 RICH = """<domain type='test'><name>rich</name><uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa1</uuid>
 <memory>65536</memory><vcpu>4</vcpu>
@@ -580,7 +633,7 @@ def steady(outcome: Outcome) -> Outcome:
     return outcome._replace(out=out, err=re.sub(r"; .*", "", outcome.err))
 
 
-@pytest.mark.parametrize("story", [LOOKING_AND_TUNING, SNAPSHOTS, CHECKPOINTS, LIFE])
+@pytest.mark.parametrize("story", [LOOKING_AND_TUNING, SNAPSHOTS, CHECKPOINTS, LIFE, THE_REST])
 def test_the_same(peer: Peer, daemon: RoostDaemon, folder: Path, story: str) -> None:
     scenes = [line.format(folder=folder) for line in lines(story)]
     theirs, ours = (play(uri, scenes) for uri in (in_test_driver(peer), daemon.uri_of("test", "default")))

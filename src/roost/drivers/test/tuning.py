@@ -42,16 +42,20 @@ def check(flags: int, allowed: int, function: str) -> None:
     F.check(flags, allowed, f"testDomain{function}", From.TEST)
 
 
-class TestPinning(Pinning):
-    """contract.Pinning."""
-
-    __test__ = False
+class _Tuned:
+    """What all three know."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def _chosen(self, domain: DomainIdentity, flags: int) -> Domain:
         return choose(self._world.table.get(domain), flags)
+
+
+class TestPinning(_Tuned, Pinning):
+    """contract.Pinning."""
+
+    __test__ = False
 
     async def pin_vcpu(self, domain: DomainIdentity, vcpu: int, cpus: frozenset[int], flags: int) -> None:
         check(flags, D.AFFECT_LIVE, "PinVcpuFlags")
@@ -110,16 +114,10 @@ class TestPinning(Pinning):
         return [(each.id, cputune.iothread_cpus(document, each.id) or anywhere) for each in iothreads.listed(document)]
 
 
-class TestResourceLimits(ResourceLimits):
+class TestResourceLimits(_Tuned, ResourceLimits):
     """contract.ResourceLimits."""
 
     __test__ = False
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def _chosen(self, domain: DomainIdentity, flags: int) -> Domain:
-        return choose(self._world.table.get(domain), flags)
 
     def scheduler_type(self, domain: DomainIdentity) -> tuple[str, int]:
         return "fair", 1
@@ -195,16 +193,10 @@ class TestResourceLimits(ResourceLimits):
         ]
 
 
-class TestDeviceLimits(DeviceLimits):
+class TestDeviceLimits(_Tuned, DeviceLimits):
     """contract.DeviceLimits."""
 
     __test__ = False
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def _chosen(self, domain: DomainIdentity, flags: int) -> Domain:
-        return choose(self._world.table.get(domain), flags)
 
     async def block_io_tune(self, domain: DomainIdentity, disk: str | None, flags: int) -> Sequence[TypedParam]:
         check(flags, _READ, "GetBlockIoTune")
