@@ -75,7 +75,6 @@ def killed_after(daemon: RoostDaemon, seconds: float, *words: str) -> None:
     client.join()
     daemon.start()
     # What is left to do for the guest is done in its turn.
-    virsh_ok(daemon.uri, "domjobinfo", "cut")
     virsh_ok(daemon.uri, "setmem", "cut", "32M", "--config")
 
 
@@ -124,6 +123,22 @@ def test_a_daemon_killed_while_images_are_merged(daemon: RoostDaemon) -> None:
             virsh_ok(daemon.uri, "snapshot-delete", "cut", name)
         check(daemon)
         assert sources(daemon) == [str(daemon.root / f"{disk}.qcow2") for disk in "ab"]
+
+
+def test_a_daemon_killed_while_a_guest_goes_back(daemon: RoostDaemon) -> None:
+    """The domain is what it was, or what it was to be, or shut off in between; nothing is left over."""
+    virsh_ok(daemon.uri, "snapshot-create-as", "cut", "m", "--memspec", f"{daemon.root}/memory,snapshot=external")
+    virsh_ok(daemon.uri, "snapshot-create-as", "cut", "d", "--disk-only")
+    for number in range(6):
+        killed_after(daemon, 0.04 + 0.08 * number, "snapshot-revert", "cut", "md"[number % 2])
+        if virsh_ok(daemon.uri, "domstate", "cut").strip() != "running":
+            virsh_ok(daemon.uri, "start", "cut")
+        assert opened(daemon) == sources(daemon) == sources(daemon, "--inactive")
+        used = {Path(path).name for path in sources(daemon)}
+        assert {path.name for path in daemon.root.glob("?.*")} == {"a.qcow2", "b.qcow2", "a.m", "b.m", *used}
+        virsh_ok(daemon.uri, "snapshot-revert", "cut", "m")
+    virsh_ok(daemon.uri, "snapshot-revert", "cut", "d", "--running")
+    assert virsh_ok(daemon.uri, "domstate", "cut", "--reason").strip() == "running (booted)"
 
 
 def test_a_daemon_killed_while_memory_is_written(daemon: RoostDaemon) -> None:

@@ -75,7 +75,7 @@ class FreshOverlays:
             changed = replace(
                 snapshot, disks=tuple(by_name.get(part.name, part) for part in snapshot.disks), revert_disks=()
             )
-        own = {path for each in known for path in _made_by(each)}
+        own = {path for each in (*known, snapshot) for path in _made_by(each)}
         self._store.put(name, changed)
         self._store.set_current(name, snapshot.name)
         for each in tuple(self._store.of(name).values()):

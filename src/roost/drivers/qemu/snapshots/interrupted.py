@@ -15,6 +15,7 @@ from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.snapshots import lineage
 from roost.drivers.qemu.snapshots.companions import Companions
 from roost.drivers.qemu.snapshots.external import with_cookie
+from roost.drivers.qemu.snapshots.fresh import FreshOverlays
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
 from roost.drivers.qemu.snapshots.offline import OfflineImages
 from roost.drivers.qemu.snapshots.overlays import Overlay, Overlays, external_disks, remove_file
@@ -26,7 +27,7 @@ from roost.errors import RoostError
 from roost.model import snapshot as model
 from roost.model.domain.complete.sources import complete_source
 from roost.model.moment import source_path
-from roost.model.snapshot import Snapshot
+from roost.model.snapshot import KeptSnapshot, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Interrupted:
         self._memory = Unfinished(context.paths.status)
         self._companions = Companions(context.paths)
         self._offline = OfflineImages(context)
+        self._fresh = FreshOverlays(overlays, store)
 
     async def settle(self, record: GuestRecord) -> None:
         """Failures are logged: the domain itself is none the worse."""
@@ -155,16 +157,16 @@ class Interrupted:
         else:
             await self._undo(record, snapshot, note)
 
-    async def _settle_revert(self, record: GuestRecord, snapshot: Snapshot, note: Note) -> None:
+    async def _settle_revert(self, record: GuestRecord, snapshot: KeptSnapshot, note: Note) -> None:
         log.warning(
             "the daemon ended while %s went back to the snapshot %s; go back to it again", record.name, snapshot.name
         )
-        used = {
-            layer.path
-            for document in ((record.document,) if record.is_active or record.is_persistent else ())
-            for disk in document.devices.disks
-            for layer in C.chain_of(disk).layers
-        }
+        documents = [record.document] if record.is_active or record.is_persistent else []
+        used = {layer.path for each in documents for disk in each.devices.disks for layer in C.chain_of(disk).layers}
+        if note.fresh and used.issuperset(note.files):
+            # Its definition has gone back, and what it had before is in the way of nobody.
+            await asyncio.to_thread(self._fresh.keep, record, snapshot, model.parse_kept(note.fresh), note.before)
+            return
         for path in note.files:
             if path not in used:
                 await asyncio.to_thread(remove_file, path)

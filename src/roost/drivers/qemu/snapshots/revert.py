@@ -243,10 +243,11 @@ class Reverter:
     ) -> None:
         """New images on top of those that the snapshot keeps; what was written since goes unless others need it."""
         image = await self._memory_of(snapshot)
-        before = await asyncio.to_thread(self._fresh.tops, record)
+        before = self._fresh.tops(record)
         made = await asyncio.to_thread(named, snapshot)
         files = tuple(source_path(part.source) or "" for part in made.disks if part.source is not None)
-        self._notes.write(record.name, replace(note, files=files))
+        fresh = model.format_kept(model.kept(made, active=False))
+        self._notes.write(record.name, replace(note, files=files, fresh=fresh, before=before))
         async with AsyncExitStack() as stack:
             defined = await self._fresh.make(made, snapshot, documents.defined, stack)
             running = None

@@ -21,6 +21,7 @@ class Note(msgspec.Struct, frozen=True):
     """action: the snapshot is taken, or gone back to. document: as it is kept. metadata: it is to be kept.
 
     files: that are made for it. numbers: of the images that a running guest opens for it, by the disks' targets.
+    fresh: of one that is gone back to, a document of the images that are made for it; before: what was written to.
     """
 
     action: Literal["take", "revert"]
@@ -28,6 +29,8 @@ class Note(msgspec.Struct, frozen=True):
     metadata: bool = True
     files: tuple[str, ...] = ()
     numbers: dict[str, int] = {}
+    fresh: str = ""
+    before: tuple[str, ...] = ()
 
 
 class Notes:
