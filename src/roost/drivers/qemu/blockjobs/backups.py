@@ -61,7 +61,7 @@ class QemuBackups(Backups):
         self._store = store
         self._images = Images(jobs)
         jobs.conclude[B.JOB_TYPE_BACKUP] = self._disk_ended
-        jobs.taken_up.append(self._watch)
+        jobs.taken_up.append(self._take_up)
 
     # -- beginning -------------------------------------------------------------------------
 
@@ -97,17 +97,18 @@ class QemuBackups(Backups):
         indexes = {part.wanted.name: part.store.source.index for part in parts}
         backup = replace(backup, disks=tuple(replace(disk, index=indexes.get(disk.name)) for disk in backup.disks))
         shown = model.with_exports(backup) if pull else backup
+        tls = pull and backup.server is not None and bool(backup.server.tls)
         async with AsyncExitStack() as stack:
-            for part in parts:
-                await self._prepare(record, guest, part, stack, reuse=reuse, pull=pull)
-            tls = pull and backup.server is not None and bool(backup.server.tls)
-            if pull and backup.server is not None:
-                await self._serve(record, backup.server, stack, tls=tls)
-            guest.blocks.backup = BackupStatus(model.format(shown), pull, reuse, tls)
+            # A daemon that dies before QEMU has the jobs leaves this: the next one takes back what was made for them.
+            guest.blocks.backup = BackupStatus(model.format(shown), pull, reuse, tls, begun=False)
             for part in parts:
                 guest.blocks.put(part.job)
             stack.callback(self._forget, record, guest, parts)
             self._jobs.save(record)
+            for part in parts:
+                await self._prepare(record, guest, part, stack, reuse=reuse, pull=pull)
+            if pull and backup.server is not None:
+                await self._serve(record, backup.server, stack, tls=tls)
             await monitor.execute("transaction", {"actions": actions})
             stack.pop_all()
         for part in parts:
@@ -120,6 +121,9 @@ class QemuBackups(Backups):
             await self._checkpoints.keep(record, made)
         if pull:
             await self._export(record, shown, parts)
+        if guest.blocks.backup is not None:
+            guest.blocks.backup = replace(guest.blocks.backup, begun=True)
+            self._jobs.save(record)
 
     def _part(self, record: GuestRecord, guest: Guest, wanted: BackupDisk, nodes: bitmaps.Nodes, *, pull: bool) -> Part:
         disk = self._jobs.find_disk(record, wanted.name)
@@ -171,9 +175,8 @@ class QemuBackups(Backups):
                 )
             guest.resources.hold_files([path])
             self._jobs.save(record)
-            stack.callback(guest.resources.keep_files, [path])
+            stack.callback(guest.resources.remove_held, path)
             await self._images.make_file(source, layer.format, size)
-            stack.callback(_unlink, path)
         stack.callback(self._jobs.give_back, record, guest, [layer])
         await self._images.lend(record, source)
         if reuse:
@@ -255,6 +258,14 @@ class QemuBackups(Backups):
                 J.OPERATION_BACKUP, measure=lambda: self._measure(record), abort=lambda: self._cancel(record)
             )
 
+    def _take_up(self, record: GuestRecord, guest: Guest) -> None:
+        """An earlier daemon began it. One that nobody was told of is ended."""
+        self._watch(record, guest)
+        if guest.blocks.backup is not None and not guest.blocks.backup.begun:
+            for job in tuple(guest.blocks.jobs.values()):
+                if job.kind == B.JOB_TYPE_BACKUP and job.state in ("new", "running"):
+                    guest.blocks.put(replace(job, state="aborting"))
+
     async def _measure(self, record: GuestRecord) -> Measure:
         guest, monitor = require_guest(record), require_monitor(record)
         status = guest.blocks.backup
@@ -320,7 +331,9 @@ class QemuBackups(Backups):
             and (path := source.file) is not None
         ]  # fmt: skip
         if not status.reuse and (status.pull or not completed):
-            await asyncio.to_thread(_unlink, *files)
+            # Those that were there before are another's, whatever became of this.
+            held = set(guest.resources.held.sockets)
+            await asyncio.to_thread(_unlink, *(path for path in files if path in held))
         guest.resources.keep_files([*files, *(P.sockets(backup.server) if backup.server is not None else ())])
         guest.blocks.backup = None
         long = record.job.long or LongJob(J.OPERATION_BACKUP)

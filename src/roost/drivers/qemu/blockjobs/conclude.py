@@ -103,6 +103,8 @@ class ChainJobs:
             # The images below a reused copy were never opened; below a new shallow one are the disk's own.
             self._jobs.put_disk(record, replace(disk, mirror=None))
             await self._jobs.remove_images(record, guest, disk, copy.layers[:1])
+            # One that QEMU has not begun: its file was made for nothing.
+            guest.resources.remove_held(copy.layers[0].path)
             return
         removed = old.layers
         await self._merge(record, old, copy.layers[0].format_node, last=1 if job.shallow else None, writes=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
@@ -23,9 +21,8 @@ from roost.drivers.qemu.context import require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.storage import find_chain
 from roost.errors import ConfigUnsupported, From, InvalidArg, OperationUnsupported
-from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, Disk, FileSource
+from roost.model.domain.devices.disk import BackingStore, Disk, FileSource
 from roost.model.domain.devices.disksource import Mirror
-from roost.model.moment import source_path
 
 _TYPES = {B.COPY_BANDWIDTH: T.ULLONG, B.COPY_GRANULARITY: T.UINT, B.COPY_BUF_SIZE: T.ULLONG}
 _MAX_SPEED = 2**63 - 1
@@ -71,12 +68,24 @@ class Copier:
         mirror = replace(mirror, source=replace(mirror.source, index=number), job="copy", **_old_names(mirror))
         if mirror.backing_store is not None and reuse:
             mirror = replace(mirror, backing_store=self._numbered(record, mirror.backing_store))
+        job = BlockJob(
+            f"copy-{dev}-{chain.layers[0].format_node}", B.JOB_TYPE_COPY, dev, shallow=shallow, reuse=existing
+        )
+        size = await images.virtual_size(require_monitor(record), chain.layers[0].format_node)
+        layers = C.mirror_chain(mirror).layers
         async with AsyncExitStack() as stack:
-            size = await images.virtual_size(require_monitor(record), chain.layers[0].format_node)
-            if not existing and await self._images.make_file(mirror.source, mirror.format or "raw", size):
-                stack.callback(_unlink, mirror.source)
-            layers = C.mirror_chain(mirror).layers
+            stack.callback(self._jobs.save, record)
+            stack.callback(guest.resources.remove_held, layers[0].path)
             stack.callback(self._jobs.give_back, record, guest, layers)
+            # A daemon that dies before QEMU has the job leaves this: the next one takes back what was made for it.
+            self._jobs.put_disk(record, replace(disk, mirror=mirror))
+            stack.callback(self._jobs.set_mirror, record, dev, None)
+            stack.callback(guest.blocks.drop, guest.blocks.put(job))
+            if not existing and isinstance(mirror.source, FileSource):
+                guest.resources.hold_files([layers[0].path])
+            self._jobs.save(record)
+            if not existing:
+                await self._images.make_file(mirror.source, mirror.format or "raw", size)
             for layer in layers:
                 await self._images.lend(record, layer.source, write=layer is layers[0])
             target = images.as_disk(disk, replace(mirror, backing_store=BackingStore()), number)
@@ -89,11 +98,6 @@ class Copier:
                 commands = await self._images.add_new(record, target, size, below)
             stack.push_async_callback(undo_all, require_monitor(record), commands)
             await self._check_size(record, dev, number, size)
-            self._jobs.put_disk(record, replace(disk, mirror=mirror))
-            stack.callback(self._jobs.set_mirror, record, dev, None)
-            job = BlockJob(
-                f"copy-{dev}-{chain.layers[0].format_node}", B.JOB_TYPE_COPY, dev, shallow=shallow, reuse=existing
-            )
             arguments: dict[str, Any] = {
                 "device": await self._jobs.disk_node(record, disk),
                 "target": f"libvirt-{number}-format",
@@ -165,11 +169,6 @@ def _old_names(mirror: Mirror) -> dict[str, Any]:
     if isinstance(mirror.source, FileSource):
         return {"file": mirror.source.file, "file_format": mirror.format}
     return {}
-
-
-def _unlink(source: AnyDiskSource) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(source_path(source) or "")
 
 
 __all__ = ["Copier", "CopyRequest"]

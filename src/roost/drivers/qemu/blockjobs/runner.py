@@ -81,10 +81,18 @@ class BlockJobs:
             guest.blocks.drop(job)
             self.save(record)
             raise
+        self._has_begun(record, guest, job)
+        self.save(record)
+
+    def _has_begun(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
+        """QEMU has the job. A file that was made for it may be the disk's own from now on."""
         now = guest.blocks.jobs.get(job.name)
         if now is not None and now.state == "new":
             guest.blocks.put(replace(now, state="running"))
-        self.save(record)
+        disk = self.find_disk(record, job.disk)
+        path = source_path(disk.mirror.source) if disk is not None and disk.mirror is not None else None
+        if path is not None:
+            guest.resources.keep_files([path])
 
     def save(self, record: GuestRecord) -> None:
         if record.runtime is not None:
@@ -208,6 +216,8 @@ class BlockJobs:
             del entries[name]
         for job in tuple(guest.blocks.jobs.values()):
             entry = entries.get(job.name)
+            if entry is not None:
+                self._has_begun(record, guest, job)
             if job.name.startswith(_CREATE):
                 guest.blocks.drop(job)
             elif job.state in ENDED:
@@ -223,8 +233,6 @@ class BlockJobs:
                 await monitor.batch([END_COMMANDS[job.state](job.name)])
             elif entry["status"] == "ready":
                 self._on_ready(record, guest, job)
-            elif job.state == "new":
-                guest.blocks.put(replace(job, state="running"))
         self.save(record)
 
     # -- graph and documents ---------------------------------------------------------------

@@ -55,6 +55,7 @@ class BlockJob(msgspec.Struct, frozen=True):
 class BackupStatus(msgspec.Struct, frozen=True):
     """The backup that runs. document: as clients see it. reuse: its images were there before.
 
+    begun: whoever asked for it may count on it; else a daemon died before, and it is ended.
     outcomes: of disks whose part is through. done, total: bytes of those. error: the first.
     """
 
@@ -62,6 +63,7 @@ class BackupStatus(msgspec.Struct, frozen=True):
     pull: bool
     reuse: bool = False
     tls: bool = False
+    begun: bool = True
     outcomes: dict[str, State] = {}
     done: int = 0
     total: int = 0
