@@ -128,15 +128,16 @@ class Recovery:
         table = self._context.table
         uuid = uuid_bytes(status.uuid)
         known = next((record for record in table if record.uuid == uuid), None)
-        record = known or table.add(status.name, uuid)
         try:
-            record.live = model.parse(status.document, live=True) if status.document else None
+            live = model.parse(status.document, live=True) if status.document else None
         except RoostError as error:
-            if not record.is_persistent:
-                table.remove(record)
+            # What is kept under the name of one that cannot be taken up is not touched.
+            if known is None:
                 raise
             log.warning("the live document of %s cannot be read; its definition is shown: %s", status.name, error)
-            record.live = record.config
+            live = known.config
+        record = known or table.add(status.name, uuid)
+        record.live = live
         return record
 
     async def _reattach(self, record: GuestRecord, guest: Guest, driver: GuestStatus) -> None:
