@@ -113,7 +113,6 @@ snapshot-create test --current
 snapshot-list test --tree
 list --with-snapshot
 list --without-snapshot --all
-undefine test
 snapshot-delete test s2 --children-only
 snapshot-delete test s2 --metadata
 snapshot-delete test nosuch
@@ -131,6 +130,13 @@ checkpoint-list test --descendants
 checkpoint-create-as test c1 --diskspec vda,checkpoint=bitmap,bitmap=b --print-xml
 checkpoint-create-as test c1 --diskspec vda,foo --print-xml
 checkpoint-create-as test c1 --diskspec vda,,b,checkpoint=no --print-xml
+snapshot-create-as test last
+destroy test
+list --all --with-snapshot
+list --all --without-snapshot
+undefine test
+undefine test --snapshots-metadata
+list --all
 snapshot-create-as nosuch x
 """
 

@@ -10,7 +10,7 @@ import pytest
 
 from roost.cli.events import EVENTS
 from roost.errors import AccessDenied, NoDomain
-from roost.protocol.types import Domain
+from roost.protocol.types import Checkpoint, Domain, Snapshot
 from support.answers import Answers
 from unit.cli.conftest import Roost
 
@@ -24,13 +24,18 @@ DOCUMENT = (
 @pytest.fixture(autouse=True)
 def domains(daemon: Answers) -> None:
     def listing(need: int, flags: int) -> tuple[list[Domain], int]:
-        found = {0: [WEB, OFF], 1: [WEB], 2: [OFF], 16: [WEB], 32: []}[flags]
+        found = {0: [WEB, OFF], 1: [WEB], 2: [OFF], 16: [WEB], 32: [], 1 << 12: [OFF], 1 << 14: [WEB]}[flags]
         return found, len(found)
 
     daemon.answers |= {
         "CONNECT_LIST_ALL_DOMAINS": listing,
         "DOMAIN_LOOKUP_BY_NAME": lambda name: (WEB,),
         "DOMAIN_GET_XML_DESC": lambda domain, flags: (DOCUMENT,),
+        "DOMAIN_LIST_ALL_SNAPSHOTS": lambda domain, need, flags: (
+            [Snapshot("first", domain), Snapshot("s", domain)],
+            2,
+        ),
+        "DOMAIN_LIST_ALL_CHECKPOINTS": lambda domain, need, flags: ([Checkpoint("c", domain)], 1),
     }
 
 
@@ -56,6 +61,11 @@ def domains(daemon: Answers) -> None:
         (["undefine", "web", "--delete"], ["--delete-storage-volume-snapshots"]),
         (["domblkstat", "web", ""], ["vda", "vdb"]),
         (["domifstat", "web", ""], ["52:54:00:00:00:01"]),
+        (["snapshot-revert", ""], ["off"]),
+        (["snapshot-revert", "web", ""], ["first", "s"]),
+        (["snapshot-list", "web", "--from", "f"], ["first"]),
+        (["checkpoint-delete", ""], ["web"]),
+        (["checkpoint-delete", "web", ""], ["c"]),
         (["event", "--event", ""], sorted(name for name, _ in EVENTS)),
         (["shutdown", "web", "--mode", "a"], ["acpi", "agent"]),
         (["help", "hos"], ["host", "hostname"]),
