@@ -134,7 +134,7 @@ def _made_by(snapshot: Snapshot) -> Iterator[str]:
 def _kept_by(snapshot: Snapshot) -> Iterator[str]:
     for document in (snapshot.domain, snapshot.inactive_domain):
         for disk in document.devices.disks if document is not None else ():
-            yield from (layer.path for layer in C.chain_of(lineage.whole(disk)).layers)
+            yield from (layer.path for layer in C.chain_of(lineage.known(disk)).layers)
 
 
 __all__ = ["FreshOverlays", "named"]

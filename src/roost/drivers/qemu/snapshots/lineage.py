@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.storage import find_chain
+from roost.errors import RoostError
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import AnyDiskSource, Disk
 from roost.model.snapshot import KeptSnapshot, Snapshot, SnapshotDisk
@@ -34,6 +35,14 @@ def whole(disk: Disk) -> Disk:
     below = find_chain(last.source, last.format, disk.target.dev)
     rest = C.chain_from(last, below)
     return C.with_chain(disk, C.Chain((*chain.layers[:-1], *rest.layers), rest.end))
+
+
+def known(disk: Disk) -> Disk:
+    """The same as far as it can be found: images of another snapshot may be gone, which is that one's trouble."""
+    try:
+        return whole(disk)
+    except RoostError:
+        return disk
 
 
 def find_disk(domain: Domain | None, target: str) -> Disk | None:
@@ -86,4 +95,4 @@ def merged(snapshot: KeptSnapshot, target: str, source: AnyDiskSource, base: C.L
     )
 
 
-__all__ = ["Branch", "branches", "find_disk", "made_by", "merged", "place_of", "whole", "without_image"]
+__all__ = ["Branch", "branches", "find_disk", "known", "made_by", "merged", "place_of", "whole", "without_image"]

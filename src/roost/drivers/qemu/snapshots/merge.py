@@ -142,7 +142,7 @@ def _merge(disk: Disk, place: int, base: C.Layer, others: Sequence[Snapshot]) ->
     above: list[str] = []
     by_name = {each.name: each for each in others}
     for branch in lineage.branches(others, target):
-        kept = lineage.whole(branch.disk)
+        kept = lineage.known(branch.disk)
         position = lineage.place_of(kept, going)
         below = lineage.place_of(kept, base.source)
         # What is inside of the base does not change with what it shows.

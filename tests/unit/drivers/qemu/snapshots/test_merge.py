@@ -123,3 +123,10 @@ def test_images_that_somebody_has_changed() -> None:
 def test_disks_that_a_snapshot_leaves_alone() -> None:
     alone = replace(A, disks=(SnapshotDisk(name="vda", snapshot="no"),))
     assert plan_deletion(alone, [], NOW, alone) == ((), (), ())
+
+
+def test_images_of_another_snapshot_that_are_gone() -> None:
+    """What its document leaves open cannot be found, and nobody else suffers from that."""
+    open_ended = domains.parse(domains.format(domain("gone")).replace("<backingStore/>", ""))
+    other = taken("z", None, open_ended, "y")
+    assert len(plan_deletion(B, [A, other], NOW, B).merges) == 1
