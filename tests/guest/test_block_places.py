@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import socket
@@ -14,9 +16,10 @@ from typing import NamedTuple
 
 import pytest
 
+from support.console import Console
 from support.daemon import RoostDaemon
-from support.guests import domain_xml
-from support.peer import virsh, virsh_ok
+from support.guests import READY, domain_xml
+from support.peer import libvirt_result, virsh, virsh_ok
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
 
@@ -242,3 +245,68 @@ def test_memory_is_not_taken_while_a_job_works_on_a_disk(daemon: RoostDaemon, pl
     assert virsh_ok(daemon.uri, "domstate", "placed").strip() == "paused"
     assert not (places.dir / "saved").exists()
     virsh_ok(daemon.uri, "save", "placed", str(places.dir / "saved"))
+
+
+PEEK = """
+domain = libvirt.open(sys.argv[1]).lookupByName("placed")
+def ask(path, offset, size):
+    try:
+        return domain.blockPeek(path, offset, size).hex()
+    except libvirt.libvirtError as error:
+        return [error.get_error_code(), error.get_error_message()]
+print(json.dumps([ask(*each) for each in json.loads(sys.argv[2])]))
+"""
+
+
+def test_bytes_of_raw_disks_alone_are_read(daemon: RoostDaemon, places: Places) -> None:
+    """Of devices as of files, while the guest runs and before."""
+    tool("qemu-io", "-f", "raw", "-c", "write -P 7 512 512", str(places.free))
+    disks = "".join(
+        f"<disk type='block' device='disk'><driver name='qemu' type='{format}'/><source dev='{path}'/>"
+        f"<target dev='{target}' bus='virtio'/></disk>"
+        for target, path, format in (("vda", places.top, "qcow2"), ("vdb", places.free, "raw"))
+    )
+    path = places.dir / "guest.xml"
+    path.write_text(domain_xml("placed", devices=disks, graphics="", interfaces=""))
+    virsh_ok(daemon.uri, "define", str(path))
+    asked = [("vdb", 510, 4), (str(places.free), 1022, 4), ("vda", 0, 4), ("vdb", (16 << 20) - 2, 4), ("vdz", 0, 4)]
+    for _ in range(2):
+        found = libvirt_result(PEEK, daemon.uri, json.dumps(asked))
+        assert found[:2] == ["00000707", "07070000"]
+        assert [code for code, _ in found[2:]] == [84, 8, 8]
+        assert "peeking is only supported for disk with 'raw' format not 'qcow2'" in found[2][1]
+        assert "has only 2 bytes available" in found[3][1]
+        virsh(daemon.uri, "start", "placed", "--paused")
+
+
+def test_a_disk_without_room_is_told_and_goes_on_with_some(daemon: RoostDaemon, places: Places) -> None:
+    small = places.dir / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "none", str(small)], check=True)
+    try:
+        tool("qemu-img", "create", "-q", "-f", "qcow2", str(small / "disk"), "8M")
+        disk = (
+            f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{small}/disk'/>"
+            "<target dev='vda' bus='virtio'/></disk>"
+        )
+        path = places.dir / "guest.xml"
+        path.write_text(domain_xml("placed", devices=disk, graphics="", interfaces=""))
+        virsh_ok(daemon.uri, "create", str(path))
+        assert "No errors found" in virsh_ok(daemon.uri, "domblkerror", "placed")
+        terminal = os.open(virsh_ok(daemon.uri, "ttyconsole", "placed").strip(), os.O_RDWR | os.O_NOCTTY)
+        try:
+            console = Console(terminal)
+            os.write(terminal, b"\n")
+            console.wait_for(READY)
+            os.write(terminal, b"sh dd if=/dev/zero of=/dev/vda bs=64k count=32 conv=fsync 2>/dev/null; echo through\n")
+            wait_for(lambda: "paused (I/O error)" in virsh_ok(daemon.uri, "domstate", "placed", "--reason"))
+            assert virsh_ok(daemon.uri, "domblkerror", "placed").strip() == "vda: no space"
+            subprocess.run(["mount", "-o", "remount,size=4m", str(small)], check=True)
+            virsh_ok(daemon.uri, "resume", "placed")
+            console.wait_for("\nthrough")
+            assert virsh_ok(daemon.uri, "domstate", "placed").strip() == "running"
+        finally:
+            os.close(terminal)
+    finally:
+        virsh(daemon.uri, "destroy", "placed")
+        subprocess.run(["umount", str(small)], check=True)
