@@ -21,6 +21,7 @@ from roost.engine.store import STATUS_VERSION, Status, Store
 from roost.engine.table import DomainTable, uuid_text
 from roost.errors import From, OperationInvalid
 from roost.host.api import Account, Host
+from roost.model import domain as model
 
 
 class Context(NamedTuple):
@@ -59,7 +60,10 @@ class Context(NamedTuple):
         guest = record.runtime
         if guest is None:
             return
-        live = record.live
+        if guest.coming is not None:
+            document = model.format(guest.coming.document, secure=True)
+        else:
+            document = record.describe(inactive=False, secure=True) if record.live is not None else ""
         self.store.save_status(
             Status(
                 version=STATUS_VERSION,
@@ -69,7 +73,7 @@ class Context(NamedTuple):
                 id=record.id,
                 state=record.state,
                 reason=record.reason,
-                document=record.describe(inactive=False, secure=True) if live is not None else "",
+                document=document,
                 driver=msgspec.Raw(msgspec.json.encode(guest.status())),
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Resources
 from roost.engine.record import Record
 from roost.host.api import Process
+from roost.model.domain import Domain
 
 if TYPE_CHECKING:
     from roost.drivers.qemu.console import ConsoleStream
@@ -65,6 +66,7 @@ class GuestStatus(msgspec.Struct, frozen=True):
     phase: STARTING until QEMU is known well enough to be found again.
     pid, started: name the process for good; 0 while STARTING.
     monitor: path of the monitor's socket. held: what it has of the host. asked: as of Guest.
+    coming: aliases of what is.
     """
 
     phase: str
@@ -75,6 +77,7 @@ class GuestStatus(msgspec.Struct, frozen=True):
     fake_reboot: bool = False
     facts: Facts = msgspec.field(default_factory=Facts)
     asked: str = ""
+    coming: tuple[str, ...] = ()
     agent_timeout: int = D.AGENT_RESPONSE_TIMEOUT_BLOCK
     blocks: BlockStatus = BlockStatus()
 
@@ -94,6 +97,13 @@ PANICKED = Ending(D.SHUTOFF_CRASHED, E.STOPPED_CRASHED, "crashed")
 FAILED = Ending(D.SHUTOFF_FAILED, E.STOPPED_FAILED, "failed")
 
 
+class Coming(NamedTuple):
+    """Devices on their way into a guest, by alias, and its document as it is to be."""
+
+    document: Domain
+    aliases: tuple[str, ...]
+
+
 class Guest:
     """A running guest.
 
@@ -102,6 +112,8 @@ class Guest:
     paused_reason, running_reason: why the next STOP or RESUME comes; 0 unless we caused it.
     starting: its start has not succeeded yet; its end is the start's business.
     blocks: its block jobs.
+    coming: what is being attached: in the status instead of the live document, so that a daemon that comes back can
+        tell what has come, and clear up after what has not.
     asked: the <cpu> that its document asked for, before it was expanded, in a save image's cookie; "" without.
     """
 
@@ -122,6 +134,7 @@ class Guest:
         self.agent = AgentLink()
         self.blocks = BlockState()
         self.asked = ""
+        self.coming: Coming | None = None
 
     @property
     def group(self) -> str:
@@ -141,6 +154,7 @@ class Guest:
             fake_reboot=self.reboot.wanted,
             facts=self.facts,
             asked=self.asked,
+            coming=self.coming.aliases if self.coming is not None else (),
             agent_timeout=self.agent.timeout,
             blocks=self.blocks.status(),
         )

@@ -19,10 +19,12 @@ from roost.drivers.qemu.guest import (
     FAILED,
     RUNNING,
     SHUTDOWN,
+    Coming,
     Guest,
     GuestRecord,
     GuestStatus,
 )
+from roost.drivers.qemu.hotplug.interrupted import settle
 from roost.drivers.qemu.hotplug.unplug import Unplugger
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.live import with_channel_states
@@ -111,6 +113,7 @@ class Recovery:
         guest.reboot.wanted, guest.asked, guest.facts = driver.fake_reboot, driver.asked, driver.facts
         guest.agent.timeout = driver.agent_timeout
         guest.blocks = BlockState(driver.blocks)
+        guest.coming = Coming(record.live, driver.coming) if record.live is not None and driver.coming else None
         context.table.activate(record, status.id)
         record.runtime = guest
         record.set_state(status.state, status.reason)
@@ -187,7 +190,7 @@ class Recovery:
             await undo_save(self._context, self._supervisor, record, guest, monitor)
             self._context.save(record)
             await self._block_jobs.take_up(record, guest)
-            await self._unplugger.find_gone(record, monitor)
+            await settle(self._context, self._unplugger, record, monitor)
             try:
                 await self._context.call_hook(record, "reconnect")
             except HookScriptFailed as error:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 from roost.constants import domain as D
@@ -40,6 +40,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: dict[bytes, asyncio.Task[None]] = {}
         self._handlers = dict(events.HANDLERS)
+        self._unheard: set[tuple[Guest, str]] = set()
 
     def listen(self, event: str, handler: events.Handler) -> None:
         """Have another part of the driver deal with an event of QEMU's that the table of events leaves alone."""
@@ -56,8 +57,18 @@ class Supervisor:
         details = event.raw.decode("utf-8", "replace") if event.raw else None
         self.context.bus.publish(MonitorEvent(record.ref, event.name, event.seconds, event.micros, details))
         handler = self._handlers.get(event.name)
-        if handler is not None:
+        if handler is not None and (guest, event.name) not in self._unheard:
             handler(self, record, guest, event.data)
+
+    @contextlib.contextmanager
+    def unheard(self, guest: Guest, *names: str) -> Iterator[None]:
+        """Let events of these names pass that mean nothing, because we cause them and undo it at once."""
+        passing = {(guest, name) for name in names}
+        self._unheard |= passing
+        try:
+            yield
+        finally:
+            self._unheard -= passing
 
     def publish(self, record: GuestRecord, kind: int, *args: object) -> None:
         self.context.publish(record, kind, *args)

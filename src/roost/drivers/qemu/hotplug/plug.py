@@ -15,7 +15,7 @@ from roost.constants import domain_events as E
 from roost.drivers.qemu import live as L
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
-from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.guest import Coming, Guest, GuestRecord
 from roost.drivers.qemu.hotplug import documents
 from roost.drivers.qemu.hotplug.acquire import Joining, acquire
 from roost.drivers.qemu.hotplug.classes import CONFIGURABLE, PLUGGABLE, class_of
@@ -65,13 +65,14 @@ class Plugger:
         devices = await self._completed(record.live, device)
         async with AsyncExitStack() as stack:
             joining = await acquire(self._context, record, guest, devices, stack)
+            announce(self._context, record, guest, joining.document, joining.devices, stack)
             made = await self._make(record, monitor, joining, stack)
             if record.runtime is not guest or record.live is None:
                 raise InternalError("guest unexpectedly quit", domain=From.QEMU)
             live = record.live
             for each in made:
                 live = documents.added(live, each)
-            record.live = documents.with_console(live)
+            record.live, guest.coming = documents.with_console(live), None
             guest.agent.follow(record.live)
             self._context.save(record)
             stack.pop_all()
@@ -119,6 +120,19 @@ class Plugger:
         for command in plan.settings(alone, caps):
             await run(monitor, command)
         return await _as_they_are(monitor, alone, joining.devices)
+
+
+def announce(
+    context: Context, record: GuestRecord, guest: Guest, document: Domain, devices: Sequence[Any], stack: AsyncExitStack
+) -> None:
+    """Put on disk what is about to come, with the document as it will be; forgotten when `stack` unwinds."""
+    guest.coming = Coming(document, tuple(each.alias for each in devices))
+    stack.callback(_forget, guest)
+    context.save(record)
+
+
+def _forget(guest: Guest) -> None:
+    guest.coming = None
 
 
 async def run(monitor: QmpClient, command: plan.Command) -> Any:
@@ -181,4 +195,4 @@ async def _as_they_are(monitor: QmpClient, alone: Domain, devices: Sequence[Any]
     return [by_alias[device.alias] for device in devices]
 
 
-__all__ = ["Complete", "Plugger", "carry_out", "run", "take_back"]
+__all__ = ["Complete", "Plugger", "announce", "carry_out", "run", "take_back"]

@@ -9,7 +9,8 @@ nobody waits for it any more is cleared up after all the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Container
 from typing import Any
 
 from roost.constants import domain_events as E
@@ -32,6 +33,8 @@ from roost.model.domain.devices.disk import Disk
 from roost.model.domain.devices.interface import Interface
 from roost.model.domain.devices.lease import Lease
 from roost.model.domain.devices.memory import SgxEpc
+
+log = logging.getLogger(__name__)
 
 #: Seconds after which the guest is asked again, and after the last of which it is given up; 5 in all, like libvirt's.
 WAITS = (1.2, 1.9, 1.9)
@@ -109,14 +112,22 @@ class Unplugger:
                 if alias.startswith(prefix):
                     await clear_up(record, guest, data)
 
-    async def find_gone(self, record: GuestRecord, monitor: QmpClient) -> None:
-        """Clear up after devices that left while no daemon listened, inside the record's job."""
+    async def find_gone(self, record: GuestRecord, monitor: QmpClient, coming: Container[str] = ()) -> None:
+        """Clear up after devices that left while no daemon listened, inside the record's job.
+
+        coming: aliases of those that were being attached when the last one ended; what became of them is logged.
+        """
         if record.live is None:
             return
         entries = await monitor.execute("qom-list", {"path": "/machine/peripheral"})
         there = {str(entry["name"]) for entry in entries if str(entry["type"]).startswith("child<")}
         for device in documents.all_devices(record.live):
-            if class_of(device).called in _TRACKED and device.alias not in there and _can_leave(record.live, device):
+            alias = getattr(device, "alias", None)
+            if alias in coming:
+                has = "it is there" if alias in there else "it is not"
+                log.warning("the daemon ended while it attached %s to %s; %s", alias, record.name, has)
+            tracked = class_of(device).called in _TRACKED and _can_leave(record.live, device)
+            if (tracked or alias in coming) and alias not in there:
                 await self.clear_up(record, device)
 
     # -- asking ----------------------------------------------------------------------------
@@ -226,7 +237,8 @@ async def _ask(monitor: QmpClient, alias: str, *, again: bool = False) -> bool:
     except QmpCommandError as error:
         if error.kind == "DeviceNotFound":
             return False
-        if not again:
+        # Asked by a daemon that has not lived to see it leave.
+        if not again and "already in the process of unplug" not in error.desc:
             raise
     return True
 

@@ -18,7 +18,7 @@ from roost.drivers.qemu.hotplug.acquire import acquire
 from roost.drivers.qemu.hotplug.changes import check_disk, check_drive, check_graphics, check_interface, check_memory
 from roost.drivers.qemu.hotplug.classes import class_of
 from roost.drivers.qemu.hotplug.definition import memory_meant
-from roost.drivers.qemu.hotplug.plug import Complete, carry_out, run, take_back
+from roost.drivers.qemu.hotplug.plug import Complete, announce, carry_out, run, take_back
 from roost.drivers.qemu.plan.blocks import backend_id
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
@@ -62,11 +62,7 @@ class Updater:
 
     def _exchange(self, record: GuestRecord, alias: str | None, **changes: Any) -> None:
         """Change fields of a device in the live document as it is now."""
-        live = record.live
-        if live is None or alias is None:
-            raise InternalError("guest unexpectedly quit", domain=From.QEMU)
-        there = documents.by_alias(live, alias)
-        record.live = documents.exchanged(live, there, replace(there, **changes))
+        record.live = _changed(record, alias, **changes)
 
     # -- disks -----------------------------------------------------------------------------
 
@@ -116,8 +112,8 @@ class Updater:
                 lambda document, each: documents.exchanged(document, documents.by_alias(document, each.alias), each),
             )
             made = joining.devices[0]
-            before = _images(old, live, caps, plan.Grants(volumes=guest.resources.volumes))
-            after = _images(made, joining.document, caps, joining.grants)
+            before = images_of(old, live, caps, plan.Grants(volumes=guest.resources.volumes))
+            after = images_of(made, joining.document, caps, joining.grants)
             name = {"id": backend_id(old)}
             tray = _Tray(monitor, name, force=force)
             if old.device == "cdrom" and old.target.tray != "open":
@@ -128,7 +124,10 @@ class Updater:
             self._exchange(record, old.alias, source=FileSource(index=number), backing_store=None)
             self._give_back(record, guest, old, live, caps)
             node = plan.disk_node(made, joining.document, caps, joining.grants)
+            left = {"driver": driver, "encryption": made.encryption, "auth": made.auth}
             if node is not None:
+                left |= {"source": made.source, "backing_store": made.backing_store}
+                announce(self._context, record, guest, _changed(record, old.alias, **left), (made,), stack)
                 await _insert(monitor, after, tray, {**name, "node-name": node})
             if old.device == "cdrom":
                 await monitor.execute("blockdev-close-tray", name)
@@ -136,9 +135,7 @@ class Updater:
                 await run(monitor, command)
             stack.pop_all()
         guest.resources.descriptors.close()
-        left = {"driver": driver, "encryption": made.encryption, "auth": made.auth}
-        if node is not None:
-            left |= {"source": made.source, "backing_store": made.backing_store}
+        guest.coming = None
         self._exchange(record, old.alias, **left)
         self._context.save(record)
 
@@ -228,6 +225,14 @@ class Updater:
         self._exchange(record, old.alias, requested=device.requested or 0)
 
 
+def _changed(record: GuestRecord, alias: str | None, **changes: Any) -> Domain:
+    live = record.live
+    if live is None or alias is None:
+        raise InternalError("guest unexpectedly quit", domain=From.QEMU)
+    there = documents.by_alias(live, alias)
+    return documents.exchanged(live, there, replace(there, **changes))
+
+
 def _place(disk: Disk) -> Any:
     """Where an image is, without what is told about it beside that."""
     source = disk.source
@@ -240,7 +245,7 @@ def _place(disk: Disk) -> Any:
     return replace(source, index=None)
 
 
-def _images(disk: Disk, document: Domain, caps: plan.Capabilities, grants: plan.Grants) -> plan.Commands:
+def images_of(disk: Disk, document: Domain, caps: plan.Capabilities, grants: plan.Grants) -> plan.Commands:
     """What makes the images of a drive, without the drive."""
     commands = plan.device_add(disk, document, caps, grants)
     return tuple(command for command in commands if command.name != "device_add")
@@ -276,4 +281,4 @@ async def _insert(monitor: QmpClient, images: plan.Commands, tray: _Tray, medium
         raise
 
 
-__all__ = ["Updater"]
+__all__ = ["Updater", "images_of"]

@@ -15,7 +15,8 @@ from roost.drivers.qemu.guest import Ending, Guest, GuestRecord
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.state.files import writing
 from roost.drivers.qemu.state.migration import DUMP_FORMATS, MemoryDumper, MemoryWriter, dump_formats, gone
-from roost.drivers.qemu.state.save import check_movable, compressor, explained, finished, go_on, halted
+from roost.drivers.qemu.state.save import check_movable, compressor, explained, finished, go_on, halted, stay
+from roost.drivers.qemu.state.unfinished import Unfinished
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.jobs import Job, LongJob
 from roost.errors import From, InvalidArg, OperationFailed, OperationUnsupported
@@ -31,6 +32,7 @@ class Dumper:
     def __init__(self, context: Context, supervisor: Supervisor) -> None:
         self._context = context
         self._supervisor = supervisor
+        self._unfinished = Unfinished(context.paths.status)
 
     async def dump(self, record: GuestRecord, path: str, format: int, flags: int) -> None:
         """format: CORE_DUMP_FORMAT_*; flags: DUMP_*. The guest goes on as it did, unless DUMP_CRASH ends it."""
@@ -47,7 +49,8 @@ class Dumper:
                     if halting
                     else contextlib.nullcontext()
                 ):
-                    await self._write(record, job, long, worker, path, format, flags)
+                    with self._unfinished.noted(record.name, path):
+                        await self._write(record, job, long, worker, path, format, flags)
                     if record.runtime is not guest:
                         raise gone()
                     if flags & D.DUMP_CRASH:
@@ -56,9 +59,12 @@ class Dumper:
                         return
                     if flags & D.DUMP_RESET:
                         await monitor.execute("system_reset")
-                if was_running and not halting:
+                if not halting:
                     # What writes a running guest's memory stops it in the end.
-                    await go_on(self._supervisor, record, guest, D.RUNNING_UNPAUSED)
+                    if was_running:
+                        await go_on(self._supervisor, record, guest, D.RUNNING_UNPAUSED)
+                    else:
+                        await stay(self._supervisor, record, guest)
 
     async def _write(
         self,

@@ -11,7 +11,7 @@ from roost.constants import domain as D
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.qmp import QmpClient
-from roost.drivers.qemu.state.save import go_on
+from roost.drivers.qemu.state.save import go_on, stay
 from roost.drivers.qemu.state.unfinished import Unfinished
 from roost.drivers.qemu.supervisor import Supervisor
 
@@ -44,6 +44,8 @@ async def undo_save(
     if halted:
         await go_on(supervisor, record, guest, D.RUNNING_SAVE_CANCELED)
         log.warning("%s was stopped for that; it goes on", record.name)
+    elif record.state == D.PAUSED:
+        await stay(supervisor, record, guest)
 
 
 async def _end(monitor: QmpClient) -> None:

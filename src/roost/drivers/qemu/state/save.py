@@ -191,8 +191,28 @@ async def halted(
     try:
         yield
     finally:
-        if was_running and record.runtime is guest and guest.ending is None:
-            await go_on(supervisor, record, guest, running)
+        if record.runtime is guest and guest.ending is None:
+            if was_running:
+                await go_on(supervisor, record, guest, running)
+            else:
+                await stay(supervisor, record, guest)
+
+
+async def stay(supervisor: Supervisor, record: GuestRecord, guest: Guest) -> None:
+    """Have a guest that stays paused be as it was before its memory was taken.
+
+    QEMU takes it for one that goes on elsewhere: it has let go of its images and would give its memory to nobody
+    again, until the processors run. So they do, for an instant.
+    """
+    monitor = guest.monitor
+    if monitor is None or monitor.closed is not None:
+        return
+    try:
+        if (await monitor.execute("query-status"))["status"] in ("postmigrate", "finish-migrate"):
+            with supervisor.unheard(guest, "RESUME", "STOP"):
+                await monitor.batch([("cont", None), ("stop", None)])
+    except RoostError as error:
+        log.warning("%s stays as QEMU leaves a guest that is elsewhere: %s", record.name, error)
 
 
 async def go_on(supervisor: Supervisor, record: GuestRecord, guest: Guest, reason: int) -> None:
