@@ -385,8 +385,14 @@ FURTHER_OPTIONS = {
 }
 
 
+#: Commands of roost itself, and those that virsh has since later versions.
+FURTHER_COMMANDS = {"complete", "completion", "guests-stop", "schema", "validate"} | {
+    name for group in registry.GROUPS for name in group.modules.get("newer", ())
+}
+
+
 def virsh_has(name: str) -> bool:
-    return name not in ("complete", "completion", "guests-stop", "schema", "validate")
+    return name not in FURTHER_COMMANDS
 
 
 def without_further(page: str, name: str) -> str:
