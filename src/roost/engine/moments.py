@@ -98,10 +98,12 @@ class FileShelf(Shelf[MomentT]):
         return found
 
     def write(self, domain: str, moment: MomentT) -> None:
-        self.of(domain).mkdir(parents=True, exist_ok=True, mode=0o700)
+        place = self.of(domain)
+        if not place.is_dir():
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sync_directory(self._directory)
         text = self._encode(domain, moment).encode("utf-8", "surrogateescape")
         write_atomically(self._path(domain, moment.name or ""), text, sync=True)
-        sync_directory(self._directory)
 
     def erase(self, domain: str, name: str) -> None:
         path = self._path(domain, name)
