@@ -30,7 +30,7 @@ from roost.errors import (
     SystemCallError,
     XmlError,
 )
-from support.world import World, run, world_root
+from support.world import PATIENCE, World, run, world_root
 
 pytestmark = pytest.mark.guest
 
@@ -573,5 +573,50 @@ def test_two_that_want_opposite_things(root: Path) -> None:
         told = [kind for kind, *_ in world.events]
         assert told.count(E.ID_DEVICE_ADDED) == came + came_too
         assert told.count(E.ID_DEVICE_REMOVED) == went + went_too
+
+    run(root, scenario)
+
+
+def test_a_directory_of_the_host_comes_with_its_process(root: Path) -> None:
+    shared = root / "shared"
+    shared.mkdir()
+    memory = (
+        "<memory unit='MiB'>64</memory><vcpu>1</vcpu><memoryBacking><source type='memfd'/><access mode='shared'/>"
+        "</memoryBacking>"
+    )
+    export = (
+        "<filesystem type='mount'><driver type='virtiofs'/>{binary}<source dir='{source}'/><target dir='there'/>"
+        "</filesystem>"
+    )
+
+    def served() -> list[str]:
+        found = subprocess.run(
+            ["pgrep", "-f", f"virtiofsd.*source={shared}"], capture_output=True, text=True, check=False
+        )
+        return found.stdout.split()
+
+    async def scenario(world: World) -> None:
+        devices = world.get(Devices)
+        ref = await started(world, small_xml("hp-shared", "", memory))
+        before = documents(world, ref)
+        with pytest.raises(OperationInvalid, match=r"the virtiofs export directory '.*/missing' does not exist"):
+            await devices.attach(ref, export.format(source=root / "missing", binary=""), LIVE)
+        with pytest.raises(RoostError):
+            await devices.attach(ref, export.format(source=shared, binary="<binary path='/bin/true'/>"), LIVE)
+        assert documents(world, ref) == before
+        assert served() == []
+        await devices.attach(ref, export.format(source=shared, binary=""), LIVE)
+        assert "<target dir='there'/>" in documents(world, ref)[0]
+        assert world.events == [(E.ID_DEVICE_ADDED, "fs0")]
+        assert served()
+        # At a reset QEMU takes out what it was asked for.
+        await devices.detach_alias(ref, "fs0", LIVE)
+        await world.get(Lifecycle).reset(ref, 0)
+        await world.seen(E.ID_DEVICE_REMOVED, "fs0")
+        assert documents(world, ref) == before
+        async with asyncio.timeout(PATIENCE):
+            while served():  # noqa: ASYNC110 - a process of somebody else's
+                await asyncio.sleep(0.05)
+        await devices.attach(ref, export.format(source=shared, binary=""), LIVE)
 
     run(root, scenario)

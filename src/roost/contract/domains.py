@@ -233,6 +233,11 @@ class Monitor(Interface):
     """QEMU's own monitor (the QEMU program of the protocol)."""
 
     @optional
+    async def attach(self, pid: int, flags: int) -> DomainRef:
+        """Make a domain of a QEMU that somebody else has started."""
+        raise NotImplementedError
+
+    @optional
     async def command(self, domain: DomainIdentity, command: str, flags: int) -> str:
         raise NotImplementedError
 

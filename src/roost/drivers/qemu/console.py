@@ -110,7 +110,7 @@ class QemuConsoles(Consoles):
             found = next((each for each in every if each.alias == device), None)
         if found is None:
             raise InternalError(f"cannot find character device {device or '<null>'}", domain=From.QEMU)
-        return self._open(guest, found, force=bool(flags & D.CONSOLE_FORCE))
+        return self._open(guest, found, force=bool(flags & D.CONSOLE_FORCE), taken="Active console session")
 
     async def open_channel(self, domain: DomainIdentity, channel: str | None, flags: int) -> ByteStream:
         F.check(flags, D.CHANNEL_FORCE, "qemuDomainOpenChannel", From.QEMU)
@@ -124,9 +124,9 @@ class QemuConsoles(Consoles):
                 found = each
         if found is None:
             raise InternalError(f"cannot find channel {channel or '<null>'}", domain=From.QEMU)
-        return self._open(guest, found, force=bool(flags & D.CHANNEL_FORCE))
+        return self._open(guest, found, force=bool(flags & D.CHANNEL_FORCE), taken="Active channel stream")
 
-    def _open(self, guest: Guest, device: CharDevice, *, force: bool) -> ConsoleStream:
+    def _open(self, guest: Guest, device: CharDevice, *, force: bool, taken: str) -> ConsoleStream:
         source, alias = device.source, device.alias or ""
         path = source.path if isinstance(source, PtyChar | UnixChar) else None
         if path is None:
@@ -135,7 +135,7 @@ class QemuConsoles(Consoles):
         if opened is not None:
             if not force:
                 raise OperationFailed(
-                    "Active console session exists for this domain",
+                    f"{taken} exists for this domain",
                     domain=From.QEMU,
                     hint="end the other session, or take it over with --force",
                 )

@@ -108,6 +108,11 @@ class Descriptors:
         for name, descriptors in groups.items():
             self._keep(f"fdgroup:{name}", *descriptors)
 
+    def let_go(self, descriptor: int) -> None:
+        """One that a program beside QEMU has inherited: when that ends, nobody else keeps it."""
+        self._open.remove(descriptor)
+        os.close(descriptor)
+
     def close(self) -> None:
         """Close our copies of what QEMU has inherited, or will never."""
         for descriptor in self._open:

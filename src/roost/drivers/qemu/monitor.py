@@ -8,10 +8,10 @@ import msgspec
 
 from roost.contract import flags as F
 from roost.contract.domains import Monitor
-from roost.contract.references import DomainIdentity
+from roost.contract.references import DomainIdentity, DomainRef
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.taints import CUSTOM_MONITOR, taint
-from roost.errors import From, InternalError
+from roost.errors import From, InternalError, NoSupport
 
 #: VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP: the human monitor's language.
 COMMAND_HMP = 1
@@ -22,6 +22,15 @@ class QemuMonitor(Monitor):
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    async def attach(self, pid: int, flags: int) -> DomainRef:
+        """libvirt has given this up, and so it is refused as there, saying what to do instead."""
+        raise NoSupport(
+            "virDomainQemuAttach",
+            domain=From.NONE,
+            hint="a QEMU started by hand has no names of ours for its devices, images and monitor; "
+            f"domxml-from-native makes a domain of the words in /proc/{pid}/cmdline, to be started here instead",
+        )
 
     async def command(self, domain: DomainIdentity, command: str, flags: int) -> str:
         return (await self.command_with_files(domain, command, flags, ()))[0]

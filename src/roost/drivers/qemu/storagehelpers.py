@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from roost.drivers.qemu import plan
@@ -18,7 +19,7 @@ from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.held import PR_HELPER
 from roost.errors import From, InternalError, OperationInvalid, SystemCallError
-from roost.host.api import Command
+from roost.host.api import Command, Process
 
 #: Where distributions keep virtiofsd, which is on no PATH.
 _VIRTIOFSD = ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd", "/usr/libexec/qemu/virtiofsd")
@@ -34,17 +35,18 @@ class StorageHelpers:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def start(self, record: GuestRecord, guest: Guest, needs: plan.Needs, directory: Path) -> None:
+    async def start(self, record: GuestRecord, guest: Guest, needs: plan.Needs, directory: Path) -> Sequence[Process]:
         """Everything that the guest's storage needs, listening when this returns. directory: the guest's own.
 
+        Those that end when QEMU leaves them.
         Raises SystemCallError without the programs, InternalError with a helper's own words.
         """
-        for need in needs.virtiofs:
-            self._start_virtiofsd(record, guest, need, directory)
+        started = [self._start_virtiofsd(record, guest, need, directory) for need in needs.virtiofs]
         for helper in needs.reservations:
             await self._start_reservations(record, guest, directory / helper.socket)
+        return started
 
-    def _start_virtiofsd(self, record: GuestRecord, guest: Guest, need: plan.VirtioFs, directory: Path) -> None:
+    def _start_virtiofsd(self, record: GuestRecord, guest: Guest, need: plan.VirtioFs, directory: Path) -> Process:
         if not os.path.isdir(need.directory):
             raise OperationInvalid(f"the virtiofs export directory '{need.directory}' does not exist", domain=From.QEMU)
         program = need.binary or _find("virtiofsd", _VIRTIOFSD)
@@ -60,7 +62,9 @@ class StorageHelpers:
             process = self._context.host.processes.spawn(Command(words, _environment(), output, (listener,)))
         finally:
             os.close(output)
+            guest.resources.descriptors.let_go(listener)
         guest.resources.add_helper(process)
+        return process
 
     async def _start_reservations(self, record: GuestRecord, guest: Guest, socket: Path) -> None:
         program = _find("qemu-pr-helper", _PR_HELPER)

@@ -51,6 +51,7 @@ def _with_files(answer: tuple[str, Sequence[int]]) -> tuple[Values, Sequence[int
 
 ROWS = (
     row("DOMAIN_MONITOR_COMMAND", Monitor, "command", one),
+    row("DOMAIN_ATTACH", Monitor, "attach", one),
     row(
         "DOMAIN_MONITOR_COMMAND_WITH_FILES",
         Monitor,

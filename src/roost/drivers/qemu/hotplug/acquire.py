@@ -17,6 +17,7 @@ from roost.drivers.qemu.held import Held
 from roost.drivers.qemu.hotplug import documents
 from roost.drivers.qemu.passt import Passts
 from roost.drivers.qemu.plan.imagenumbers import with_next_numbers
+from roost.drivers.qemu.storagehelpers import StorageHelpers
 from roost.errors import From, OperationUnsupported
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
@@ -59,9 +60,9 @@ async def acquire(
     disks, last = live.devices.disks, guest.blocks.last_number
     devices = [with_next_numbers(each, disks, last) if isinstance(each, Disk) else each for each in devices]
     needs = plan.device_needs(documents.alone(live, devices), caps, found.volumes)
-    if needs.virtiofs or needs.reservations:
+    if needs.reservations:
         raise OperationUnsupported(
-            "live attach of devices with a process of their own is not supported",
+            "live attach of disks with managed persistent reservations is not supported",
             domain=From.QEMU,
             hint="--config adds it for the next start",
         )
@@ -71,6 +72,8 @@ async def acquire(
     if part != Held():
         context.save(record)
     resources.take_part(part, needs, live.uuid or "")
+    for process in await StorageHelpers(context).start(record, guest, needs, directory):
+        stack.callback(process.terminate, 0.0)
     for passt in needs.passts:
         await Passts(context).start(record, guest, passt, directory)
     grants = msgspec.structs.replace(

@@ -11,6 +11,7 @@ from roost.drivers.qemu.plan import (
     chardevs,
     controllers,
     disks,
+    filesystems,
     hostdevs,
     inputs,
     interfaces,
@@ -35,6 +36,7 @@ from roost.model.domain.devices.chardev import Channel, Console, Parallel, Seria
 from roost.model.domain.devices.controller import Controller
 from roost.model.domain.devices.crypto import Crypto
 from roost.model.domain.devices.disk import Disk
+from roost.model.domain.devices.filesystem import Filesystem
 from roost.model.domain.devices.graphics import Video
 from roost.model.domain.devices.hostdev import Hostdev
 from roost.model.domain.devices.interface import Interface
@@ -72,6 +74,7 @@ _PIECES: dict[type[Device], Callable[[Any, Context], Iterator[Piece]]] = {
     Shmem: platform.shmem,
     Vsock: platform.vsock,
     Crypto: platform.crypto,
+    Filesystem: filesystems.pieces,
     Redirdev: redirdev.pieces,
     Hostdev: hostdevs.pieces,
     **dict.fromkeys((Dimm, Nvdimm, VirtioPmem, VirtioMem), memory.memory_device),
