@@ -123,6 +123,10 @@ def load(daemon: RoostDaemon, kill_after: float, seed: str, logs: list[Path]) ->
         with log.open("wb") as out:
             command = [BINDING_PYTHON, "-c", LOAD, daemon.uri, f"{seed}.{worker}", *names]
             clients.append(subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL))
+    # On a busy machine it takes long until the first of them has connected.
+    deadline = time.monotonic() + 60
+    while not any(log.stat().st_size for log in logs) and time.monotonic() < deadline:
+        time.sleep(0.01)
     time.sleep(kill_after)
     daemon.kill()
     for client in clients:

@@ -157,14 +157,17 @@ class Launcher:
             self._tell_of_missing(record, document, found.missing)
             await advice.ask(context.host, guest, live)
             await self._call_hook(record, guest, "prepare")
+            # Here and below: with many starts at once, whoever only asks something would wait for them.
+            await asyncio.sleep(0)
             needs = plan.needs(live, caps, found.volumes)
             guest.resources.volumes = found.volumes
             guest.resources.secrets = await storage.secret_values(needs, context.lookups)
             await self._write_overlays(record, guest, found)
             guest.resources.prepare(needs, directory, lend=context.config.dynamic_ownership)
+            await asyncio.sleep(0)
             record.live = live = tuning.reserve_group(context.host, guest, live, id)
             context.save(record)
-            tuning.make_group(context.host, guest, live, id)
+            await asyncio.to_thread(tuning.make_group, context.host, guest, live, id)
             guest.resources.take(
                 needs, context.account, guest=live.uuid or "", reset_nvram=bool(flags & D.START_RESET_NVRAM)
             )
@@ -174,6 +177,7 @@ class Launcher:
                 await self.passts.start(record, guest, passt, directory)
             for tpm in needs.tpms:
                 await self.tpms.start(record, guest, tpm, directory)
+            await asyncio.sleep(0)
             grants = msgspec.structs.replace(
                 guest.resources.grants(guest.resources.descriptors.listen(monitor_path)),
                 chardev_certificates=context.config.certificates("chardev"),
@@ -190,6 +194,7 @@ class Launcher:
                 if memory is None or command.name not in _OF_THE_GUEST
             ]
             await self._call_hook(record, guest, "start")
+            await asyncio.sleep(0)
             launch = plan.argv(advice.advised(context.host, guest, live), caps, grants)
             await self._spawn(record, guest, launch, caps.package, directory)
             taint(context, record, guest, *taints_of_start(context, live, caps, restored=memory is not None))
