@@ -13,7 +13,7 @@ import pytest
 
 from roost.client.blocking import Client
 from support.daemon import RoostDaemon
-from support.peer import Peer
+from support.peer import Peer, libvirt_result
 from support.programs import Outcome, in_test_driver, lines, virsh
 
 pytestmark = [pytest.mark.peer, pytest.mark.root]
@@ -646,3 +646,84 @@ def test_the_differences_are_there(peer: Peer, daemon: RoostDaemon, difference: 
     scenes = [*difference.before, difference.words]
     theirs, ours = (play(uri, scenes) for uri in (in_test_driver(peer), daemon.uri_of("test", "default")))
     assert ours[-1] != theirs[-1], "no longer different: move it to the stories"
+
+
+#: One after the other, of the domain `d` of the connection `c`.
+REFUSALS = """
+d.pinEmulator((False,)*8, 0)
+d.pinVcpu(7, (True,)*8)
+d.addIOThread(0, 0)
+d.delIOThread(9, 0)
+d.pinIOThread(9, (True,)*8, 0)
+d.setIOThreadParams(9, {'poll_grow': 3}, 0)
+d.setVcpusFlags(3, L)
+d.setVcpusFlags(40, L)
+d.setVcpusFlags(4, L|C|4)
+d.setMemoryFlags(99999999, L)
+d.setMaxMemory(5)
+d.setNumaParameters({'numa_mode': 9}, 0)
+d.setNumaParameters({'numa_nodeset': '0'}, L)
+d.setNumaParameters({'numa_mode': 2}, L)
+d.setNumaParameters({'numa_nodeset': 'x'}, 0)
+d.setBlkioParameters({'device_weight': '/a'}, 0)
+d.setBlkioParameters({'device_weight': '/a,x'}, 0)
+d.setBlockIoTune('nosuch', {'total_bytes_sec': 1}, 0)
+d.blockIoTune('nosuch', 0)
+d.setBlockIoTune('vda', {'total_bytes_sec': 1, 'read_bytes_sec': 1}, 0)
+d.setBlockIoTune('vda', {'total_bytes_sec': 1}, 0)
+d.setBlockIoTune('vda', {'total_bytes_sec': 10**16}, 0)
+d.setInterfaceParameters('nosuch', {'inbound.average': 1}, 0)
+d.memoryParameters(L|C)
+d.setLifecycleAction(1, 4, 0)
+d.setLifecycleAction(9, 4, 0)
+d.snapshotLookupByName('nosuch')
+d.snapshotCurrent()
+d.snapshotCreateXML('<domainsnapshot/>', 16)
+d.snapshotCreateXML('<foo/>', 0)
+d.snapshotCreateXML("<domainsnapshot><disks><disk name='vdz'/></disks></domainsnapshot>", 0)
+d.snapshotCreateXML("<domainsnapshot><name>a</name></domainsnapshot>", 1)
+d.snapshotCreateXML("<domainsnapshot><disks><disk name='vda' snapshot='manual'/></disks></domainsnapshot>", 0)
+d.checkpointLookupByName('nosuch')
+d.checkpointCreateXML('<foo/>', 0)
+d.sendKey(0, 0, [60000], 1, 0)
+d.sendKey(77, 0, [1], 1, 0)
+d.sendProcessSignal(2, 15, 0)
+d.sendProcessSignal(1, 99, 0)
+d.blockInfo('nosuch')
+c.getCPUModelNames('nosuch')
+c.baselineCPU(['<cpu/>'], 0)
+d.rename('x')
+d.destroy()
+d.setMemoryStatsPeriod(3, L)
+d.getCPUStats(True)
+d.pinVcpu(0, (True,)*8)
+d.vcpus()
+d.injectNMI()
+d.diskErrors()
+d.rename('test')
+d.rename('a/b')
+d.checkpointCreateXML('<domaincheckpoint/>', 0)
+"""
+
+BINDING = """
+L, C = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+c = libvirt.open(sys.argv[1])
+d = c.lookupByName("test")
+found = []
+for line in sys.argv[2].splitlines():
+    try:
+        eval(line or "None")
+        found.append((line, "accepted"))
+    except libvirt.libvirtError as error:
+        message = error.get_error_message().partition("; ")[0]
+        found.append((line, error.get_error_code(), error.get_error_domain(), message))
+print(json.dumps(found))
+"""
+
+
+def test_refusals_through_the_binding(peer: Peer, daemon: RoostDaemon) -> None:
+    uris = in_test_driver(peer), daemon.uri_of("test", "default")
+    theirs, ours = (libvirt_result(BINDING, uri, REFUSALS) for uri in uris)
+    for expected, found in zip(theirs, ours, strict=True):
+        assert found == expected
+    assert sum(len(each) == 4 for each in ours) > 40

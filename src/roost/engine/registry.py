@@ -20,7 +20,7 @@ from roost.engine.definitions import redefine
 from roost.engine.record import Definition, Record, RuntimeT
 from roost.engine.store import DefinitionStore, Store
 from roost.engine.table import LIST_FLAGS, DomainTable, uuid_bytes
-from roost.errors import From, InvalidArg, OperationInvalid
+from roost.errors import From, InvalidArg, OperationInvalid, XmlError
 from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.metadata import get_metadata, set_metadata
@@ -243,6 +243,8 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
             raise OperationInvalid("Can't rename domain to itself", domain=From.DOMAIN)
         if any(other.name == name for other in self.table):
             raise OperationInvalid(f"domain with name '{name}' already exists", domain=From.DOMAIN)
+        if "/" in name:
+            raise XmlError(f"name {name} cannot contain '/'", domain=self.table.error_domain)
 
     def metadata(self, domain: DomainIdentity, kind: int, uri: str | None, flags: int) -> str:
         self.check_flags(flags, D.AFFECT_LIVE | D.AFFECT_CONFIG, "DomainGetMetadata")

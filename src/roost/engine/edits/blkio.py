@@ -29,12 +29,14 @@ def parse_devices(name: str, text: str) -> dict[str, int]:
     words = text.split(",")
     if len(words) % 2:
         raise InvalidArg(
-            f"unable to parse blkio device '{name}' '{text}'", domain=From.NONE, hint="as in /dev/sda,300,/dev/sdb,500"
+            f"unable to parse blkio device '{name}' '{text}'",
+            domain=From.DOMAIN,
+            hint="as in /dev/sda,300,/dev/sdb,500",
         )
     found = {}
     for path, value in zip(words[::2], words[1::2], strict=True):
         if not value.isdecimal() or int(value) > _LARGEST.get(BLKIO_DEVICES[name], 2**32 - 1):
-            raise InvalidArg(f"invalid value '{value}' for parameter '{name}' of device '{path}'", domain=From.NONE)
+            raise InvalidArg(f"invalid value '{value}' for parameter '{name}' of device '{path}'", domain=From.DOMAIN)
         found[path] = int(value)
     return found
 

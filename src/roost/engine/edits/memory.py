@@ -36,7 +36,7 @@ def check_limits(present: Domain, values: Mapping[str, int]) -> None:
     )
     if values.keys() & {D.MEMORY_HARD_LIMIT, D.MEMORY_SWAP_HARD_LIMIT} and hard > swap:
         text = "memory hard_limit tunable value must be lower than or equal to swap_hard_limit"
-        raise InvalidArg(text, domain=From.NONE, hint="change both at once, hard_limit first")
+        raise InvalidArg(text, domain=From.DOMAIN, hint="change both at once, hard_limit first")
 
 
 def with_limits(document: Domain, values: Mapping[str, int]) -> Domain:

@@ -45,7 +45,7 @@ def with_numatune(document: Domain, mode: NumaMode | None, nodeset: str | None) 
     nodes = nodeset or before.nodeset
     if nodes is None and not automatic:
         text = "nodeset for NUMA memory tuning must be set if 'placement' is 'static'"
-        raise ConfigUnsupported(text, domain=From.NONE, hint="give a nodeset, too")
+        raise ConfigUnsupported(text, domain=From.DOMAIN, hint="give a nodeset, too")
     memory = NumaMemory(mode=mode or before.mode or "strict", nodeset=nodes, placement=None if nodes else "auto")
     return replace(document, numatune=replace(tune, memory=memory))
 

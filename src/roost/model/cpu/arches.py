@@ -34,7 +34,7 @@ def is_x86(arch: str | None) -> bool:
 def model_names(arch: str) -> tuple[str, ...]:
     """Models by libvirt's names, the oldest first. Raises InvalidArg, NoSupport."""
     if arch not in ARCHES:
-        raise InvalidArg(f"cannot find architecture {arch}", domain=From.QEMU, hint=f"one of {', '.join(ARCHES)}")
+        raise InvalidArg(f"cannot find architecture {arch}", hint=f"one of {', '.join(ARCHES)}")
     if is_x86(arch):
         return tuple(x86.models())
     if arch in ("ppc64", "ppc64le"):
