@@ -71,6 +71,8 @@ domblkthreshold % vdz 5M
 blockcopy % vda I/raw
 blockcopy % vda I/raw --transient-job
 blockcopy % vda relative --transient-job
+blockcopy % vda --xml D/nowhere.xml --transient-job
+blockcopy % vda --xml D/directory.xml --transient-job
 blockcopy % vda I/nosuch --transient-job --reuse-external
 blockcopy % vda I/nodir/x --transient-job
 blockcopy % vda I/new --shallow --format raw --transient-job
@@ -154,6 +156,8 @@ def prepare(root: Path) -> None:
     cdrom = "<disk type='file' device='cdrom'><target dev='hda' bus='ide'/></disk>"
     document = domain_xml(NAME, uuid_=UUID, devices=disks + cdrom, graphics="", interfaces="")
     (images / "guest.xml").write_text(document)
+    (images / "nowhere.xml").write_text("<disk/>")
+    (images / "directory.xml").write_text("<disk type='dir'><source dir='/x'/></disk>")
     server = f"<server transport='unix' socket='{images}/socket'/>"
     for name, text in (
         ("pull", f"<domainbackup mode='pull'>{server}<disks><disk name='vda' type='file'><scratch file='{images}/s'/>"),

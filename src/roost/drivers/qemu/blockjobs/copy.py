@@ -44,6 +44,13 @@ class CopyRequest(NamedTuple):
             raise InvalidArg("granularity must be power of 2", domain=From.QEMU)
         return cls(values.get(B.COPY_BANDWIDTH, 0), granularity, values.get(B.COPY_BUF_SIZE, 0))
 
+    def check_speed(self) -> None:
+        """Raises InvalidArg for more than QEMU can count."""
+        if self.speed > _MAX_SPEED:
+            raise InvalidArg(
+                f"bandwidth must be less than '{_MAX_SPEED}' bytes/s ({_MAX_SPEED >> 20} MiB/s)", domain=From.QEMU
+            )
+
 
 class Copier:
     """Begins copies."""
@@ -55,10 +62,6 @@ class Copier:
     async def start(self, record: GuestRecord, disk: Disk, mirror: Mirror, request: CopyRequest, flags: int) -> None:
         """Make or find the target, and begin; inside the record's job. On failure nothing is left behind."""
         guest, dev = require_guest(record), disk.target.dev
-        if request.speed > _MAX_SPEED:
-            raise InvalidArg(
-                f"bandwidth must be less than '{_MAX_SPEED}' bytes/s ({_MAX_SPEED >> 20} MiB/s)", domain=From.QEMU
-            )
         chain = C.chain_of(disk)
         shallow = bool(flags & B.COPY_SHALLOW) and len(chain.layers) > 1
         reuse = bool(flags & B.COPY_REUSE_EXT)

@@ -24,6 +24,7 @@ from roost.errors import (
     From,
     InternalError,
     InvalidArg,
+    NoSource,
     OperationUnsupported,
     RoostError,
     SystemCallError,
@@ -33,6 +34,7 @@ from roost.model.domain.complete.sources import complete_backing, complete_sourc
 from roost.model.domain.devices.disk import (
     AnyDiskSource,
     BlockSource,
+    DirSource,
     Disk,
     DiskDriver,
     FileSource,
@@ -74,7 +76,9 @@ def check_absolute(mirror: Mirror) -> None:
     if isinstance(source, FileSource | BlockSource) and path is not None and not path.startswith("/"):
         raise InvalidArg("absolute path must be used as block copy target", domain=From.QEMU)
     if is_empty(source):
-        raise InvalidArg("the block copy target has no source", domain=From.QEMU, hint="<source file='/...'/>")
+        raise NoSource("", domain=From.DOMAIN, hint="<source file='/...'/>")
+    if isinstance(source, DirSource) and mirror.format != "fat":
+        raise ConfigUnsupported("storage type 'dir' requires use of storage format 'fat'", domain=From.QEMU)
     if isinstance(source, FileSource) and source.fdgroup is not None:
         raise ConfigUnsupported("copy to a FD passed disk source is not yet supported", domain=From.QEMU)
     if isinstance(source, VhostUserSource):

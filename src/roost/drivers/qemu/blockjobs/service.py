@@ -168,6 +168,7 @@ class QemuBlocks(BlockInspection):
         await self._copy(domain, path, images.destination(destination), request, flags)
 
     async def _copy(self, domain: DomainIdentity, path: str, mirror: Mirror, request: CopyRequest, flags: int) -> None:
+        request.check_speed()
         images.check_absolute(mirror)
         record = self._context.table.get(domain)
         async with record.job("block copy"):
