@@ -14,6 +14,7 @@ from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.contract.displays import Displays
 from roost.contract.domains import Domains, Monitor
+from support.guests import domain_xml
 from support.world import PATIENCE, World, run, world_root
 
 pytestmark = pytest.mark.guest
@@ -30,6 +31,21 @@ XML = """<domain type='qemu'><name>q-events</name><memory unit='MiB'>64</memory>
 def root() -> Iterator[Path]:
     with world_root() as made:
         yield made
+
+
+def test_a_guest_changes_its_address(root: Path) -> None:
+    async def scenario(world: World) -> None:
+        mac = "52:54:00:00:00:51"
+        nic = f"<interface type='user'><mac address='{mac}'/><model type='virtio'/></interface>"
+        ref = await world.get(Domains).create_xml(domain_xml("q-address", interfaces=nic), 0)
+        stream = await world.booted(ref)
+        for old, new in ((mac, "52:54:00:00:00:52"), ("52:54:00:00:00:52", mac)):
+            link = "ip link set dev eth0"
+            await stream.write(f"sh {link} down && {link} address {new} && {link} up\n".encode())
+            await world.read_until(stream, "sh: exit 0")
+            await world.seen(E.ID_NIC_MAC_CHANGE, "net0", old, new)
+
+    run(root, scenario)
 
 
 def test_tray_display_and_clock(root: Path) -> None:

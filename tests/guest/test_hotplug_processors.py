@@ -179,6 +179,7 @@ def test_a_booted_guest_lets_go(root: Path, machine: str) -> None:
         await world.seen(E.ID_DEVICE_REMOVED, "net0")
         await vcpus.set_count(ref, 2, LIVE)
         await vcpus.set_count(ref, 1, LIVE)
+        await world.seen(E.ID_VCPU_REMOVED, 1)
         assert world.get(Inspection).vcpus(ref, LIVE) == 1
         stream.abort()
 

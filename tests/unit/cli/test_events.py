@@ -69,7 +69,8 @@ def test_every_event_of_the_api_has_words() -> None:
     from roost.constants import domain_events
 
     numbers = {value: name for name, value in vars(domain_events).items() if name.startswith("ID_")}
-    assert sorted(numbers) == list(range(len(EVENTS)))
+    # Those of virsh 9.0: a daemon of that age refuses to tell of others.
+    assert sorted(numbers)[: len(EVENTS)] == list(range(len(EVENTS)))
     for number, (name, _) in enumerate(EVENTS):
         expected = numbers[number].removeprefix("ID_").lower().replace("_", "-").replace("pmw", "pm-w")
         assert name == expected.replace("pms", "pm-s")

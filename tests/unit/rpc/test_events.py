@@ -46,6 +46,8 @@ FIELDS: dict[int, tuple[object, ...]] = {
     E.ID_BLOCK_THRESHOLD: ("vda[1]", None, 10, 20),
     E.ID_MEMORY_FAILURE: (0, 1, 2),
     E.ID_MEMORY_DEVICE_SIZE_CHANGE: ("dimm0", 1 << 33),
+    E.ID_NIC_MAC_CHANGE: ("net0", "52:54:00:00:00:01", "52:54:00:00:00:02"),
+    E.ID_VCPU_REMOVED: (3,),
 }
 
 POWER = (E.ID_PMWAKEUP, E.ID_PMSUSPEND, E.ID_PMSUSPEND_DISK)
@@ -93,7 +95,7 @@ def test_every_kind_travels_in_both_styles(kind: int) -> None:
 
 
 def test_kinds_and_examples_are_the_same_set() -> None:
-    assert set(FIELDS) == set(subscriptions.KINDS) == set(range(27))
+    assert set(FIELDS) == set(subscriptions.KINDS) == set(range(29))
 
 
 def test_a_registration_may_name_a_domain(loop: str) -> None:

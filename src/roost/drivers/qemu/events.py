@@ -363,6 +363,28 @@ def _migration_pass(s: Supervisor, record: GuestRecord, guest: Guest, data: Data
     s.publish(record, E.ID_MIGRATION_ITERATION, int(data.get("pass", 0)))
 
 
+def _rx_filter(s: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+    """QEMU says so once, and again only when it has been asked what is new."""
+    alias = str(data.get("name", ""))
+    if alias:
+        s.run(_tell_of_mac(s, record, guest, alias), f"the addresses of {record.name}")
+
+
+async def _tell_of_mac(s: Supervisor, record: GuestRecord, guest: Guest, alias: str) -> None:
+    async with record.job("query addresses"):
+        if record.runtime is not guest or guest.monitor is None or record.live is None:
+            return
+        found = await guest.monitor.execute("query-rx-filter", {"name": alias})
+        interface = next((each for each in record.live.devices.interfaces if each.alias == alias), None)
+        new = str(found[0]["main-mac"]).lower() if found else ""
+        old = guest.facts.macs.get(alias, interface.mac or "" if interface is not None else "")
+        if interface is None or not new or new == old:
+            return
+        guest.facts.macs[alias] = new
+        s.save(record)
+        s.publish(record, E.ID_NIC_MAC_CHANGE, alias, old, new)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "SHUTDOWN": _shutdown,
     "STOP": _stop,
@@ -389,4 +411,5 @@ HANDLERS: Mapping[str, Handler] = {
     "MEMORY_FAILURE": _memory_failure,
     "MEMORY_DEVICE_SIZE_CHANGE": _memory_size,
     "MIGRATION_PASS": _migration_pass,
+    "NIC_RX_FILTER_CHANGED": _rx_filter,
 }

@@ -29,12 +29,14 @@ class Facts(msgspec.Struct):
     """What is known of a guest since its start, or has been found out since. On disk with its status.
 
     clock: seconds that its clock is ahead of the host's. taints: see `taints`. advice: the nodes that numad has named.
+    macs: those that the guest has given its interfaces itself, by alias.
     """
 
     autodestroy: bool = False
     clock: int = 0
     taints: tuple[str, ...] = ()
     advice: frozenset[int] = frozenset()
+    macs: dict[str, str] = {}
 
 
 class Reboot:

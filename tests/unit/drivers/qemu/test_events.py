@@ -329,10 +329,10 @@ def test_a_full_image_is_told_by_its_disk_and_by_its_number(scene: Scene) -> Non
 
 
 def test_every_event_reaches_the_monitors_subscribers(scene: Scene) -> None:
-    scene.event("NIC_RX_FILTER_CHANGED", name="net0")
+    scene.event("SPICE_MIGRATE_COMPLETED", name="net0")
     assert scene.told == []
     event = scene.monitor_events[-1]
-    assert (event.event, event.details, event.seconds) == ("NIC_RX_FILTER_CHANGED", '{"name":"net0"}', 1)
+    assert (event.event, event.details, event.seconds) == ("SPICE_MIGRATE_COMPLETED", '{"name":"net0"}', 1)
     scene.event("STOP")
     assert scene.monitor_events[-1].details is None
 

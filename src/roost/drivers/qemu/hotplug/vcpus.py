@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from roost.constants import domain as D
+from roost.constants import domain_events as E
 from roost.contract import flags as F
 from roost.contract.references import DomainIdentity
 from roost.contract.typed_params import TypedParam
@@ -127,6 +128,7 @@ class QemuVcpus(Vcpus):
         for number in numbers:
             if guest.group:
                 self._context.host.groups.remove_threads(guest.group, f"vcpu{number}")
+            self._context.publish(record, E.ID_VCPU_REMOVED, number)
 
     async def _follow(
         self, record: GuestRecord, guest: Guest, monitor: QmpClient, edit: Callable[[Domain], Domain]

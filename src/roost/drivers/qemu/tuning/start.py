@@ -46,6 +46,13 @@ def reserve_group(host: Host, guest: Guest, live: Domain, id: int) -> Domain:
 
     The live document, which names the partition. Raises ConfigUnsupported naming what is not to be had.
     """
+    if live.cputune is not None and (live.cputune.cachetunes or live.cputune.memorytunes):
+        # A limit that is not set must not look as if it were.
+        raise ConfigUnsupported(
+            "Resource control is not supported on this host",
+            domain=From.QEMU,
+            hint="drop <cachetune> and <memorytune>: parts of caches and of memory bandwidth are not given out yet",
+        )
     present: frozenset[Controller] = frozenset(each for each in get_args(Controller) if host.groups.has(each))
     missing = missing_controller(live, present)
     if missing is not None:
