@@ -1,0 +1,170 @@
+"""A daemon killed between two steps of what it does with QEMU: the next one finds what is there, clears up what is not,
+tells what became of it, and it can be done again. `./dev soak` does it after every step."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from roost.client.blocking import Client
+from roost.constants import domain as D
+from support import mortal
+from support.daemon import RoostDaemon
+from support.peer import virsh_ok
+from support.victims import PATIENCE, Victim, make_template, traces, victims
+
+pytestmark = [pytest.mark.guest, pytest.mark.root]
+
+
+class Death(NamedTuple):
+    """line: words for virsh. step: the number of QEMU's answer that the daemon dies with. told: by the next one.
+
+    done: it has happened all the same.
+    """
+
+    line: str
+    step: int
+    told: str
+    done: bool = False
+
+
+DEATHS = (
+    Death("attach-disk NAME IMAGES/new sdx --targetbus usb --live", 1, "attached usb-disk23 to dies; it is not"),
+    Death(
+        "attach-disk NAME IMAGES/new sdx --targetbus usb --live", 3, "attached usb-disk23 to dies; it is there", True
+    ),
+    Death("attach-device NAME RNG --live", 1, "attached rng0 to dies; it is not"),
+    Death("detach-disk NAME sdb --live", 2, "", True),
+    Death("change-media NAME hdc IMAGES/new --insert --live", 4, "the medium of ide0-1-0 in dies; it is out"),
+    Death("change-media NAME hdc IMAGES/new --insert --live", 6, "the medium of ide0-1-0 in dies; it is in", True),
+    Death("setvcpus NAME 2 --live", 2, "plugged in processors of dies: [1]"),
+    Death("iothreadadd NAME 5 --live", 1, "the I/O thread 5; it is taken back"),
+    Death("save NAME IMAGES/memory", 8, "wrote the memory of dies"),
+    Death("dump NAME IMAGES/memory", 8, "wrote the memory of dies"),
+    Death("blockcopy NAME vda IMAGES/copied --transient-job --reuse-external", 2, "of dies"),
+)
+#: Every step of all that the table has, in a soak.
+LINES = sorted({death.line for death in DEATHS})
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """What the daemons of all tests have: they are other processes each time."""
+    if shutil.which("qemu-img") is None or shutil.which("qemu-io") is None:
+        pytest.skip("qemu-utils is not installed")
+    directory = Path(tempfile.mkdtemp(prefix="roost-", dir="/tmp"))
+    make_template(directory)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def last_step(root: Path) -> Path:
+    """The file that holds the number of the step that the daemon does not live to take."""
+    return root / "step"
+
+
+@pytest.fixture
+def daemon(root: Path, last_step: Path) -> Iterator[RoostDaemon]:
+    environment = {mortal.VARIABLE: str(last_step)}
+    with RoostDaemon(root, environment=environment, prefix=[sys.executable, mortal.__file__]) as running:
+        yield running
+
+
+def die(daemon: RoostDaemon, last_step: Path, line: str, step: int, *, told: str = "", done: bool = False) -> bool:
+    """Let the daemon die at a step of a line; whether it came to that step."""
+    client = Client.open(daemon.uri)
+    try:
+        with victims(daemon, client, ["dies"]) as (victim,):
+            if "--reuse-external" in line:
+                shutil.copy(victim.images / "base", victim.images / "copied")
+            known = traces(victim)
+            victim.start()
+            last_step.write_text(str(step))
+            waiting = victim.begin(line)
+            waiting.communicate(timeout=PATIENCE)
+            last_step.unlink()
+            if waiting.returncode == 0:
+                return False
+            until_dead(daemon)
+            client.abandon()
+            begin = len(daemon.log)
+            daemon.start()
+            client = victim.client = Client.open(daemon.uri)
+            until_taken_up(victim)
+            log = daemon.log[begin:]
+            assert told in log, log
+            assert "Traceback" not in log
+            check(victim)
+            again = victim.begin(line)
+            said, _ = again.communicate(timeout=PATIENCE)
+            assert not told or (again.returncode == 0) != done, said
+            if "save" not in line:
+                check(victim)
+            victim.stop()
+            left = traces(victim)
+            # The client's file stays, and is marked as half an image.
+            assert {path for path in left.files - known.files if not path.endswith("/memory")} == set()
+            assert left.owners - known.owners <= {("memory", 0)}
+            assert left._replace(files=known.files, owners=known.owners) == known
+    finally:
+        client.abandon()
+    return True
+
+
+def until_dead(daemon: RoostDaemon) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while daemon.is_running:
+        assert time.monotonic() < deadline, "the daemon lives"
+        time.sleep(0.005)
+
+
+def until_taken_up(victim: Victim) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while victim.client.call("DOMAIN_GET_CONTROL_INFO", victim.ref, 0)[0] != D.CONTROL_OK:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def check(victim: Victim) -> None:
+    """It is paused as it was, and its document has what its QEMU has."""
+    assert victim.client.call("DOMAIN_GET_STATE", victim.ref, 0)[0] == D.PAUSED
+    uri, name = victim.daemon.uri, victim.name
+    document = virsh_ok(uri, "dumpxml", name)
+
+    def ask(command: str) -> str:
+        return virsh_ok(uri, "qemu-monitor-command", name, command)
+
+    def names(path: str) -> set[str]:
+        return set(re.findall(r'"name": ?"([^"]*)"', ask(f'{{"execute":"qom-list","arguments":{{"path":"{path}"}}}}')))
+
+    listed = set(re.findall(r"<alias name='([^']*)'/>", document))
+    assert {each for each in names("/machine/peripheral") - listed if re.match("usb-disk|rng|ua-", each)} == set()
+    assert {each for each in listed - names("/machine/peripheral") if re.match("usb-disk|rng|ua-", each)} == set()
+    assert names("/objects") & {"iothread5"} == {f"iothread{id}" for id in re.findall("<iothread id='(5)'", document)}
+    current = re.search(r"<vcpu .*current='(\d)'", document)
+    assert ask('{"execute":"query-cpus-fast"}').count('"cpu-index"') == (int(current[1]) if current else 2)
+    nodes = ask('{"execute":"query-named-block-nodes","arguments":{"flat":true}}')
+    assert set(re.findall(r'"libvirt-(\d+)-', nodes)) <= set(re.findall(r"index='(\d+)'", document))
+
+
+@pytest.mark.parametrize("death", DEATHS, ids=lambda death: f"{death.line.split()[0]}-{death.step}")
+def test_a_death(daemon: RoostDaemon, last_step: Path, death: Death) -> None:
+    assert die(daemon, last_step, death.line, death.step, told=death.told, done=death.done)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("line", LINES)
+def test_a_death_at_every_step(daemon: RoostDaemon, last_step: Path, line: str) -> None:
+    step = 1
+    while die(daemon, last_step, line, step):
+        step += 1
+    assert step > 1
