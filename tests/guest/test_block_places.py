@@ -279,6 +279,41 @@ def test_bytes_of_raw_disks_alone_are_read(daemon: RoostDaemon, places: Places) 
         virsh(daemon.uri, "start", "placed", "--paused")
 
 
+RESIZE = """
+domain = libvirt.open(sys.argv[1]).lookupByName("placed")
+def resized(path, size, flags):
+    try:
+        domain.blockResize(path, size, flags)
+    except libvirt.libvirtError as error:
+        return [error.get_error_code(), error.get_error_message()]
+    return domain.blockInfo(path)[0]
+print(json.dumps([resized(*each) for each in json.loads(sys.argv[2])]))
+"""
+
+
+def test_disks_of_the_size_of_their_device(daemon: RoostDaemon, places: Places) -> None:
+    """Flags of libvirt 10.0 and 12.3: all that the device has, and never less than before."""
+    disks = "".join(
+        f"<disk type='block' device='disk'><driver name='qemu' type='{format}'/><source dev='{path}'/>"
+        f"<target dev='{target}' bus='virtio'/></disk>"
+        for target, path, format in (("vda", places.top, "qcow2"), ("vdb", places.free, "raw"))
+    )
+    path = places.dir / "guest.xml"
+    path.write_text(domain_xml("placed", devices=disks, graphics="", interfaces=""))
+    virsh_ok(daemon.uri, "create", str(path), "--paused")
+    tool("truncate", "-s", "20M", str(places.dir / "device1"))
+    tool("losetup", "-c", str(places.free))
+    every, extend = 2, 4
+    asked = [("vdb", 0, every), ("vdb", 5, every), ("vdb", 20 << 10, every | extend), ("vda", 0, every)]
+    asked += [("vda", 9 << 10, extend), ("vda", 8 << 10, extend)]
+    found = libvirt_result(RESIZE, daemon.uri, json.dumps(asked))
+    assert found[0] == found[2] == 20 << 20
+    assert found[1] == [8, "invalid argument: Requested resize to '5120' but device size is '20971520'"]
+    assert found[3][0] == 84
+    assert found[4] == 9 << 20
+    assert "disk 'vda' would shrink from 9437184 to 8388608 bytes" in found[5][1]
+
+
 def test_a_disk_without_room_is_told_and_goes_on_with_some(daemon: RoostDaemon, places: Places) -> None:
     small = places.dir / "small"
     small.mkdir()

@@ -56,7 +56,7 @@ class Blocks(Interface):
 
     @optional
     async def resize(self, domain: DomainIdentity, path: str, size: int, flags: int) -> None:
-        """size: KiB, or bytes by flag."""
+        """size: KiB, or bytes by flag; with RESIZE_CAPACITY 0 for all that the device has."""
         raise NotImplementedError
 
     @optional

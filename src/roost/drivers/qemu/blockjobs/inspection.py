@@ -17,6 +17,7 @@ from roost.contract.references import DomainIdentity
 from roost.contract.typed_params import TypedParam, llong
 from roost.drivers.qemu import imageformats
 from roost.drivers.qemu.blockjobs import chain as C
+from roost.drivers.qemu.blockjobs.images import virtual_size
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.statistics.answers import BLOCKS, Question, understand
@@ -58,7 +59,8 @@ class BlockInspection(Blocks):
         self._context = context
 
     async def resize(self, domain: DomainIdentity, path: str, size: int, flags: int) -> None:
-        F.check(flags, B.RESIZE_BYTES, "qemuDomainBlockResize", From.QEMU)
+        known = B.RESIZE_BYTES | B.RESIZE_CAPACITY | B.RESIZE_EXTEND
+        F.check(flags, known, "qemuDomainBlockResize", From.QEMU)
         if not flags & B.RESIZE_BYTES:
             if size > _MAX_KIB:
                 raise NumericOverflow(f"size must be less than {_MAX_KIB}", domain=From.QEMU)
@@ -75,6 +77,14 @@ class BlockInspection(Blocks):
                 size = -(-size // 512) * 512
             if is_empty(disk.source) or disk.readonly:
                 raise OperationUnsupported(f"can't resize empty or readonly disk '{disk.target.dev}'", domain=From.QEMU)
+            if flags & B.RESIZE_CAPACITY:
+                size = await asyncio.to_thread(_capacity, disk, top.format, size)
+            if flags & B.RESIZE_EXTEND and size < (now := await virtual_size(monitor, top.format_node)):
+                raise InvalidArg(
+                    f"disk '{disk.target.dev}' would shrink from {now} to {size} bytes",
+                    domain=From.QEMU,
+                    hint="without VIR_DOMAIN_BLOCK_RESIZE_EXTEND it may",
+                )
             await monitor.execute("block_resize", {"node-name": top.format_node, "size": size})
 
     async def set_threshold(self, domain: DomainIdentity, device: str, threshold: int, flags: int) -> None:
@@ -242,6 +252,22 @@ def _length(path: str) -> int:
         return os.lseek(descriptor, 0, os.SEEK_END)
     finally:
         os.close(descriptor)
+
+
+def _capacity(disk: Disk, format: str, asked: int) -> int:
+    """The bytes of a raw disk's device, which are what was asked for unless that is 0."""
+    source = disk.source
+    if not isinstance(source, BlockSource) or source.dev is None or format != "raw":
+        text = "block resize to full capacity supported only with 'raw' local block-backed disks"
+        raise OperationUnsupported(text, domain=From.QEMU)
+    try:
+        found = size_of(source.dev, format).physical
+    except OSError as error:
+        text = f"cannot stat file '{source.dev}': {error.strerror}"
+        raise SystemCallError(text, domain=From.QEMU, int1=error.errno or 0, str2=text) from error
+    if asked not in (0, found):
+        raise InvalidArg(f"Requested resize to '{asked}' but device size is '{found}'", domain=From.QEMU)
+    return found
 
 
 def _sizes_of_image(disk: Disk) -> tuple[int, int, int]:
