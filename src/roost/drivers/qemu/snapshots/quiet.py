@@ -24,13 +24,13 @@ async def quiet(
     in_background: does what nobody waits for. Raises what the agent says against it; when it does not thaw, only if
     nothing else went wrong.
     """
-    try:
-        async with turn(record, "modify") as agent:
+    async with turn(record, "modify") as agent:
+        try:
             frozen = await agent.ask("guest-fsfreeze-freeze", A.Count)
-    except AgentUnresponsive:
-        # It may still do what nobody waits for any more.
-        in_background(_thaw(record, guest), f"thawing {record.name}")
-        raise
+        except AgentUnresponsive:
+            # It may still do what nobody waits for any more.
+            in_background(_thaw(record, guest), f"thawing {record.name}")
+            raise
     try:
         yield
     except BaseException:
