@@ -25,7 +25,7 @@ from roost.drivers.qemu.tuning.plan import (
 from roost.errors import ConfigUnsupported, From, RoostError, SystemCallError
 from roost.host.api import Controller, DeviceSetting, Host
 from roost.model.domain import Domain
-from roost.model.domain.tuning import Resource
+from roost.model.domain.tuning import CpuTune, Resource
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,9 @@ def reserve_group(host: Host, guest: Guest, live: Domain, id: int) -> Domain:
 
     The live document, which names the partition. Raises ConfigUnsupported naming what is not to be had.
     """
-    if live.cputune is not None and (live.cputune.cachetunes or live.cputune.memorytunes):
+    tune = live.cputune or CpuTune()
+    caches = (part for each in tune.cachetunes for part in (*each.caches, *each.monitors))
+    if any(caches) or any(part for each in tune.memorytunes for part in (*each.nodes, *each.monitors)):
         # A limit that is not set must not look as if it were.
         raise ConfigUnsupported(
             "Resource control is not supported on this host",
