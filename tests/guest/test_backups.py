@@ -226,6 +226,9 @@ def test_a_backup_outlives_the_daemon_and_ends_with_the_guest(daemon: RoostDaemo
     begin(daemon, "both", pull(images))
     busy = virsh(daemon.uri, "backup-begin", "both", document(daemon, push(images, "other")))
     assert not busy.ok
+    # It would end with the guest.
+    refused = virsh(daemon.uri, "save", "both", str(images / "saved"))
+    assert "domain has active block job; on vda; domjobabort ends the backup" in refused.stderr
     daemon.kill()
     daemon.start()
     assert "exportname='vda'" in virsh_ok(daemon.uri, "backup-dumpxml", "both")
