@@ -11,8 +11,13 @@ SENT = {name for kind in KINDS.values() for name in (kind.callback, kind.legacy)
     "QEMU_DOMAIN_MONITOR_EVENT"
 }
 
-#: Served for other drivers: QEMU's has no answer.
-NOT_FOR_GUESTS = {"DOMAIN_CREATE_WITH_FILES", "DOMAIN_CREATE_XML_WITH_FILES", "DOMAIN_SEND_PROCESS_SIGNAL"}
+#: Served for other drivers, or only to say what to do instead.
+NOT_FOR_GUESTS = {
+    "DOMAIN_CREATE_WITH_FILES",
+    "DOMAIN_CREATE_XML_WITH_FILES",
+    "DOMAIN_SEND_PROCESS_SIGNAL",
+    "QEMU_DOMAIN_ATTACH",
+}
 
 
 def test_every_procedure_has_a_line() -> None:
