@@ -26,6 +26,7 @@ _READ_DIRECT = ("dd", "bs=1M", "iflag=direct", "status=none")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: What is written to may have no disk behind it.
 _NOT_SYNCED = (errno.EINVAL, errno.EROFS, errno.ENXIO)
+_NO_SPACE = os.strerror(errno.ENOSPC)
 #: Seconds a program may go on when nobody wants its work any more.
 _GRACE = 2.0
 
@@ -153,12 +154,24 @@ class Target:
         await asyncio.to_thread(_sync, self.path)
 
     async def explain(self, error: RoostError) -> RoostError:
-        """QEMU could not write: the reason of the program that did not take it, where one has a better one."""
+        """QEMU could not write: the reason of a program that did not take it, if that is a better one; and the room."""
+        reason = ""
         try:
             await self._pipeline.finish()
         except InternalError as better:
-            return OperationFailed(error.detail, domain=From.QEMU, hint=better.detail)
-        return error
+            reason = better.detail
+        if _NO_SPACE in f"{error.detail} {reason}":
+            reason = "; ".join(filter(None, (reason, f"there is room for {_room(self.path)} MiB of '{self.path}'")))
+        return OperationFailed(error.detail, domain=From.QEMU, hint=reason) if reason else error
+
+
+def _room(path: str) -> int:
+    """MiB that a file can have, with those it has already."""
+    try:
+        disk, file = os.statvfs(path), os.stat(path)
+    except OSError:
+        return 0
+    return (disk.f_bavail * disk.f_frsize + file.st_blocks * 512) >> 20
 
 
 @contextlib.asynccontextmanager
