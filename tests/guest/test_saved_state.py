@@ -247,6 +247,10 @@ def test_what_belongs_to_a_run_is_not_in_its_image(root: Path) -> None:
         assert "<cpu mode='host-model'" in shown
         for part in ("<backingStore", f"{root}/lib"):
             assert part not in shown
+        other = await started(world, "s-seen", "<graphics type='vnc' autoport='yes'/>")
+        assert "listen='127.0.0.1'" in domains.describe(other, 0)
+        await state.managed_save(other, 0)
+        assert "<listen type='address'/>" in await state.describe_managed_save(other, 0)
         await state.restore(path, None, 0)
         for document in (domains.describe(ref, D.XML_INACTIVE), None, live, domains.describe(ref, 0)):
             await state.save(ref, path, document, 0)

@@ -18,6 +18,7 @@ from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.compare import compare_abi
 from roost.model.domain.devices.disk import Disk
+from roost.model.domain.devices.graphics import AddressListen, AnyGraphics, SpiceGraphics, VncGraphics
 from roost.model.domain.savecookie import SaveCookie, format_cookie, parse_cookie
 
 
@@ -66,7 +67,8 @@ def at_rest(live: Domain, guest: Guest, config: Domain | None) -> Domain:
     labels = tuple(label for label in document.seclabels if label.type != "dynamic" or label.label is None)
     devices = document.devices
     disks = _without_found_chains(devices.disks, config)
-    return replace(document, seclabels=labels, devices=replace(devices, disks=disks))
+    graphics = _without_found_addresses(devices.graphics, config)
+    return replace(document, seclabels=labels, devices=replace(devices, disks=disks, graphics=graphics))
 
 
 def _without_found_chains(disks: Sequence[Disk], config: Domain | None) -> tuple[Disk, ...]:
@@ -83,6 +85,22 @@ def _without_found_chains(disks: Sequence[Disk], config: Domain | None) -> tuple
 
 def _is_built_upon(disk: Disk) -> bool:
     return disk.backing_store is not None and disk.backing_store.source is not None
+
+
+def _without_found_addresses(displays: Sequence[AnyGraphics], config: Domain | None) -> tuple[AnyGraphics, ...]:
+    """Displays listen where the next host's settings say, unless somebody wrote an address down."""
+    asked = config.devices.graphics if config is not None else ()
+    if len(asked) != len(displays):
+        return tuple(displays)
+    return tuple(
+        replace(display, listen=None, listens=(AddressListen(), *display.listens[1:]))
+        if isinstance(display, VncGraphics | SpiceGraphics)
+        and isinstance(own, VncGraphics | SpiceGraphics)
+        and own.listen is None
+        and own.listens[:1] == (AddressListen(),)
+        else display
+        for display, own in zip(displays, asked, strict=True)
+    )
 
 
 class Images:
