@@ -16,6 +16,7 @@ import pytest
 
 from roost.client.blocking import Client
 from roost.constants import domain as D
+from roost.errors import RoostError
 from support import mortal
 from support.daemon import RoostDaemon
 from support.peer import virsh_ok
@@ -168,3 +169,31 @@ def test_a_death_at_every_step(daemon: RoostDaemon, last_step: Path, line: str) 
     while die(daemon, last_step, line, step):
         step += 1
     assert step > 1
+
+
+@pytest.mark.parametrize("step", [4, 12, 20])
+def test_a_start_from_an_image(daemon: RoostDaemon, last_step: Path, step: int) -> None:
+    """It is given up as a whole: the image stays, and the domain starts from it."""
+    client = Client.open(daemon.uri)
+    try:
+        with victims(daemon, client, ["dies"]) as (victim,):
+            victim.start()
+            client.call("DOMAIN_MANAGED_SAVE", victim.ref, 0)
+            last_step.write_text(str(step))
+            with pytest.raises(RoostError):
+                victim.start()
+            last_step.unlink()
+            until_dead(daemon)
+            client.abandon()
+            begin = len(daemon.log)
+            daemon.start()
+            client = victim.client = Client.open(daemon.uri)
+            log = daemon.log[begin:]
+            assert "the start of dies was interrupted; giving it up" in log
+            assert "stays: Device or resource busy" not in log
+            assert not daemon.guest_pids()
+            assert client.call("DOMAIN_HAS_MANAGED_SAVE_IMAGE", victim.ref, 0) == (1,)
+            victim.start()
+            assert client.call("DOMAIN_GET_STATE", victim.ref, 0)[0] == D.PAUSED
+    finally:
+        client.abandon()

@@ -497,6 +497,10 @@ class ControlGroups(Protocol):
         """Make the group of some of its threads, unless it is there. Raises SystemCallError."""
         ...
 
+    def is_populated(self, path: str) -> bool:
+        """Whether the group is there and has processes."""
+        ...
+
     def remove(self, path: str) -> None:
         """Remove the group and those within; what has processes stays. Nothing happens when it is gone."""
         ...

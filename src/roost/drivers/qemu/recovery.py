@@ -46,6 +46,9 @@ log = logging.getLogger(__name__)
 #: Seconds a daemon that has come back waits for a guest's monitor before it goes on without.
 PATIENCE = 5.0
 
+#: How often a process is looked for that is to end, and the seconds in between.
+_LOOKS, _INTERVAL = 200, 0.01
+
 #: Seconds after which a guest that is taken up in the background counts as lost for this daemon's life.
 UNANSWERED = 24 * 3600.0
 
@@ -236,5 +239,14 @@ class Recovery:
                 log.info("ending the QEMU of %s: %s", record.name, error)
             finally:
                 monitor.close()
+            await self._until_left(guest.group)
         guest.ending = FAILED
         self._supervisor.clear(record, guest)
+
+    async def _until_left(self, group: str) -> None:
+        """Until a process whose number is not known is through with its end, so that its group can go."""
+        groups = self._context.host.groups
+        for _ in range(_LOOKS):
+            if not group or not groups.is_populated(group):
+                return
+            await asyncio.sleep(_INTERVAL)

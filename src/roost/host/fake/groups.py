@@ -48,6 +48,9 @@ class FakeControlGroups:
     def make_threads(self, path: str, name: str) -> None:
         self.groups.setdefault((path, name), {})
 
+    def is_populated(self, path: str) -> bool:
+        return any(members for (group, _), members in self.members.items() if group == path)
+
     def remove(self, path: str) -> None:
         for key in [key for key in self.groups if key[0] == path]:
             del self.groups[key]

@@ -180,6 +180,16 @@ class LinuxControlGroups:
             except OSError as error:
                 raise system_error(f"Failed to create controller group {path}/{name}", error) from error
 
+    def is_populated(self, path: str) -> bool:
+        for hierarchy in self._hierarchies:
+            group = hierarchy.group(path)
+            for place in (group, *group.glob("*/")):
+                # A group of threads alone does not tell: the one it is in does.
+                with contextlib.suppress(OSError):
+                    if (place / "cgroup.procs").read_text():
+                        return True
+        return False
+
     def remove(self, path: str) -> None:
         for hierarchy in self._hierarchies:
             group = hierarchy.group(path)
