@@ -207,7 +207,7 @@ CHANGES: tuple[Operation, ...] = (
     *of("DOMAIN_START_DIRTY_RATE_CALC", 1, 0),
     *of("DOMAIN_SET_BLOCK_THRESHOLD", "vda", 1 << 40, 0),
     *of("DOMAIN_SET_BLOCK_THRESHOLD", "nothing", 1, 0),
-    *of("DOMAIN_BLOCK_RESIZE", "vda", 1 << 20, 4),
+    *of("DOMAIN_BLOCK_RESIZE", "vda", 1 << 20, 64),
     *of("DOMAIN_BLOCK_RESIZE", "nothing", 1, 0),
     *of("DOMAIN_BLOCK_PULL", "vda", 0, 0),
     *of("DOMAIN_BLOCK_PULL", "nothing", 0, 0),
