@@ -160,31 +160,11 @@ class Launcher:
             # Here and below: with many starts at once, whoever only asks something would wait for them.
             await asyncio.sleep(0)
             needs = plan.needs(live, caps, found.volumes)
-            guest.resources.volumes = found.volumes
-            guest.resources.secrets = await storage.secret_values(needs, context.lookups)
-            await self._write_overlays(record, guest, found)
-            guest.resources.prepare(needs, directory, lend=context.config.dynamic_ownership)
+            reset_nvram = bool(flags & D.START_RESET_NVRAM)
+            live = await self._acquire(record, guest, live, needs, found, reset_nvram=reset_nvram)
             await asyncio.sleep(0)
-            record.live = live = tuning.reserve_group(context.host, guest, live, id)
-            context.save(record)
-            await asyncio.to_thread(tuning.make_group, context.host, guest, live, id)
-            guest.resources.take(
-                needs, context.account, guest=live.uuid or "", reset_nvram=bool(flags & D.START_RESET_NVRAM)
-            )
-            guest.resources.descriptors.hand_over(self.files.of(record.uuid))
-            await self.helpers.start(record, guest, needs, directory)
-            for passt in needs.passts:
-                await self.passts.start(record, guest, passt, directory)
-            for tpm in needs.tpms:
-                await self.tpms.start(record, guest, tpm, directory)
-            await asyncio.sleep(0)
-            grants = msgspec.structs.replace(
-                guest.resources.grants(guest.resources.descriptors.listen(monitor_path)),
-                chardev_certificates=context.config.certificates("chardev"),
-                spice_certificates=context.config.certificates("spice"),
-                nbd_certificates=context.config.certificates("nbd"),
-                incoming=memory is not None and memory.incoming,
-            )
+            incoming = memory is not None and memory.incoming
+            grants = self._granted(guest, guest.resources.descriptors.listen(monitor_path), incoming=incoming)
             live = L.with_clock(live, grants.utc_offset)
             guest.facts.clock = L.clock_ahead(live)
             record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
@@ -212,6 +192,47 @@ class Launcher:
         if flags & D.START_PAUSED or (memory is not None and not memory.runs):
             detail = E.SUSPENDED_PAUSED if flags & D.START_PAUSED and origin is RESTORED else origin.suspended
             self.supervisor.lifecycle(record, E.SUSPENDED, detail)
+
+    async def _acquire(
+        self,
+        record: GuestRecord,
+        guest: Guest,
+        live: Domain,
+        needs: plan.Needs,
+        found: storage.Found,
+        *,
+        reset_nvram: bool,
+    ) -> Domain:
+        """Take what the guest needs of the host, what is to be given back on disk first; `live` with its group."""
+        context = self.context
+        directory = context.paths.guest(record.id, record.name)
+        guest.resources.volumes = found.volumes
+        guest.resources.secrets = await storage.secret_values(needs, context.lookups)
+        await self._write_overlays(record, guest, found)
+        guest.resources.prepare(needs, directory, lend=context.config.dynamic_ownership)
+        await asyncio.sleep(0)
+        record.live = live = tuning.reserve_group(context.host, guest, live, record.id)
+        context.save(record)
+        await asyncio.to_thread(tuning.make_group, context.host, guest, live, record.id)
+        guest.resources.take(needs, context.account, guest=live.uuid or "", reset_nvram=reset_nvram)
+        guest.resources.descriptors.hand_over(self.files.of(record.uuid))
+        await self.helpers.start(record, guest, needs, directory)
+        for passt in needs.passts:
+            await self.passts.start(record, guest, passt, directory)
+        for tpm in needs.tpms:
+            await self.tpms.start(record, guest, tpm, directory)
+        return live
+
+    def _granted(self, guest: Guest, monitor: int, *, incoming: bool) -> plan.Grants:
+        """What the command line may name."""
+        certificates = self.context.config.certificates
+        return msgspec.structs.replace(
+            guest.resources.grants(monitor),
+            chardev_certificates=certificates("chardev"),
+            spice_certificates=certificates("spice"),
+            nbd_certificates=certificates("nbd"),
+            incoming=incoming,
+        )
 
     async def _call_hook(self, record: GuestRecord, guest: Guest, operation: str) -> None:
         """The scripts may take their time: what was destroyed meanwhile is not started any more."""
