@@ -70,6 +70,7 @@ REASONS: tuple[tuple[str, str], ...] = (
      "refused before QEMU, with what would be right"),
     (r"exit status -9|shares '0' must be|/sys/fs/cgroup/cpuset/.*(out of range|Invalid argument)",
      "no memory, no time, or processors and nodes of another host"),
+    (r"Q.*Failed to open SPICE sockets", "another guest has the port that the document names"),
     (r"Cannot set scheduler parameters|Path '/dev/sda' is not|enable host cpu perf|open host cpu perf",
      "no real-time share, disk or counter of that kind here"),
     *([(r"vhost_backend_init failed", "virtiofsd cannot make itself a root of its own")] if in_chroot() else ()),

@@ -420,7 +420,7 @@ def test_a_channel_is_a_stream(root: Path) -> None:
         ref = await world.get(Domains).define(small_xml("q-channel", devices), 0)
         ref = await world.get(Lifecycle).create(ref, 0)
         stream = await world.get(Consoles).open_channel(ref, "org.example.0", 0)
-        with pytest.raises(OperationFailed, match="Active console session"):
+        with pytest.raises(OperationFailed, match="Active channel stream"):
             await world.get(Consoles).open_channel(ref, None, 0)
         await stream.finish()
         again = await world.get(Consoles).open_channel(ref, None, 0)
