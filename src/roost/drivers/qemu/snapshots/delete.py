@@ -56,8 +56,7 @@ class Deleter:
             snapshot = self._store.get(record.name, name)
             with turn.watched(_job()):
                 if not model.is_external(snapshot):
-                    await self._delete_internal(record, snapshot)
-                    await self._forget(record, name)
+                    await self._delete_marked(record, snapshot)
                     return
                 plan = await self._plan(record, snapshot)
                 if not record.is_active or not plan.merges:
@@ -127,6 +126,17 @@ class Deleter:
             await asyncio.to_thread(remove_file, snapshot.memory.file)
 
     # -- internal --------------------------------------------------------------------------
+
+    async def _delete_marked(self, record: GuestRecord, snapshot: KeptSnapshot) -> None:
+        """That it goes is on disk before the first image is without it."""
+        going = tuple(replace(disk, delete_in_progress=disk.snapshot == "internal") for disk in snapshot.disks)
+        await asyncio.to_thread(self._store.put, record.name, replace(snapshot, disks=going))
+        try:
+            await self._delete_internal(record, snapshot)
+        except BaseException:
+            await asyncio.to_thread(self._store.put, record.name, snapshot)
+            raise
+        await self._forget(record, snapshot.name or "")
 
     async def _delete_internal(self, record: GuestRecord, snapshot: Snapshot) -> None:
         if not record.is_active:
