@@ -317,8 +317,9 @@ class Launcher:
             await monitor.greeted(GREETING_TIMEOUT)
         except QmpClosed as error:
             raise await self._died(guest, error) from error
-        guest.resources.settle()
         answers = await self._ask(guest, (*_QUESTIONS, *settings))
+        # It greets before it listens on its ports, but answers only then.
+        guest.resources.settle()
         for answer in answers:
             if isinstance(answer, QmpCommandError):
                 raise answer
