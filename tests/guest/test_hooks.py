@@ -90,10 +90,15 @@ def test_a_daemons_life() -> None:
     daemon = RoostDaemon()
     heard = install(daemon.root, "daemon", "")
     with daemon:
-        deadline = time.monotonic() + PATIENCE
+
+        def until(said: str) -> None:
+            deadline = time.monotonic() + PATIENCE
+            while not (heard.exists() and said in heard.read_text()) and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+        until("start")
         os.kill(daemon.pid, signal.SIGHUP)
-        while not (heard.exists() and "SIGHUP" in heard.read_text()) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until("SIGHUP")
         daemon.stop()
         said = heard.read_text().splitlines()
     assert said == ["- start - start", "- reload begin SIGHUP", "- shutdown - shutdown"]
