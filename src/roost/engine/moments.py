@@ -10,14 +10,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from roost.contract import flags as F
+from roost.contract.references import DomainIdentity, MomentIdentity, MomentRef
 from roost.engine.files import failed, remove_leftovers, sync_directory, write_atomically
-from roost.errors import RoostError
+from roost.engine.record import Record, RuntimeT
+from roost.engine.table import DomainTable
+from roost.errors import From, OperationFailed, RoostError
 
 log = logging.getLogger(__name__)
 
 #: Which of a domain's moments are listed; both families of calls have the same numbers for it. The first: only those
 #: without a parent, or, below one of them, all and not its children alone.
 _FIRST, _LEAVES, _NO_LEAVES = 1, 4, 8
+#: What goes with one that is deleted, or goes in its place; the same, too.
+_CHILDREN, _CHILDREN_ONLY = 1, 4
 
 
 class Moment(Protocol):
@@ -179,6 +185,15 @@ class Moments(Generic[MomentT]):
         if before is not None and before.parent != moment.parent:
             self._known[domain] = {each.name or "": each for each in oldest_first(known.values())}
 
+    def check_new(self, domain: str, name: str | None) -> None:
+        """Raises OperationFailed for a name that is taken."""
+        if name in self.of(domain):
+            raise OperationFailed(
+                f"domain moment {name} already exists",
+                domain=From.DOMAIN,
+                hint="choose another name, or delete it first",
+            )
+
     def remove(self, domain: str, name: str) -> None:
         """Forget one; its children hang on its parent from then on. Raises SystemCallError."""
         gone = self.get(domain, name)
@@ -211,6 +226,12 @@ class Moments(Generic[MomentT]):
             yield child
             yield from self.descendants(domain, child.name or "")
 
+    def going(self, domain: str, name: str, flags: int) -> list[MomentT]:
+        """What a call deletes, those with nothing below them first. Raises as `get`."""
+        found = self.get(domain, name)
+        below = list(self.descendants(domain, name))[::-1] if flags & (_CHILDREN | _CHILDREN_ONLY) else []
+        return below if flags & _CHILDREN_ONLY else [*below, found]
+
     def listed(self, domain: str, flags: int, below: str | None = None) -> list[MomentT]:
         """What a call lists: of all of a domain's, or of those below one. Raises as `get`."""
         known = self.of(domain)
@@ -239,4 +260,65 @@ def oldest_first(found: Iterable[MomentT]) -> Iterator[MomentT]:
         yield ready
 
 
-__all__ = ["FileShelf", "Moment", "Moments", "Shelf", "oldest_first"]
+class RecordMoments(Generic[RuntimeT, MomentT]):
+    """The calls that only look, which are the same for both kinds.
+
+    prefix: as in RegistryDomains. word: the kind, in the names of libvirt's functions. list_flags: that lists take.
+    has, has_not: flags of a list of domains. no_moment: the error for one that is missing.
+    """
+
+    prefix = ""
+    word: str
+    list_flags: int
+    has: int
+    has_not: int
+    no_moment: type[RoostError]
+    store: Moments[MomentT]
+
+    def __init__(self, table: DomainTable[RuntimeT], store: Moments[MomentT]) -> None:
+        self.table: DomainTable[RuntimeT] = table
+        self.store = store
+        table.filter_by(self.has, self.has_not, lambda record: bool(store.of(record.name)))
+        table.removed.append(lambda record: store.remove_all(record.name))
+
+    def passes(self, moment: MomentT, flags: int) -> bool:
+        """Whether a list takes it up, by the flags that are the kind's own."""
+        return True
+
+    def check_flags(self, flags: int, allowed: int, function: str) -> None:
+        F.check(flags, allowed, self.prefix + function, self.table.error_domain)
+
+    def find(self, moment: MomentIdentity) -> tuple[Record[RuntimeT], MomentT]:
+        """The domain and the moment that a client means. Raises NoDomain, and as `Moments.get`."""
+        record = self.table.get(moment.dom)
+        return record, self.store.get(record.name, moment.name)
+
+    def list_all(self, domain: DomainIdentity, flags: int) -> Sequence[MomentRef]:
+        self.check_flags(flags, self.list_flags, f"DomainListAll{self.word}s")
+        record = self.table.get(domain)
+        return self._refs(record, self.store.listed(record.name, flags), flags)
+
+    def children(self, moment: MomentIdentity, flags: int) -> Sequence[MomentRef]:
+        self.check_flags(flags, self.list_flags, f"Domain{self.word}ListAllChildren")
+        record, _ = self.find(moment)
+        return self._refs(record, self.store.listed(record.name, flags, moment.name), flags)
+
+    def _refs(self, record: Record[RuntimeT], found: Sequence[MomentT], flags: int) -> list[MomentRef]:
+        return [MomentRef(each.name or "", record.ref) for each in found if self.passes(each, flags)]
+
+    def lookup(self, domain: DomainIdentity, name: str, flags: int) -> MomentRef:
+        self.check_flags(flags, 0, f"Domain{self.word}LookupByName")
+        record = self.table.get(domain)
+        self.store.get(record.name, name)
+        return MomentRef(name, record.ref)
+
+    def parent(self, moment: MomentIdentity, flags: int) -> MomentRef:
+        self.check_flags(flags, 0, f"Domain{self.word}GetParent")
+        record, found = self.find(moment)
+        if found.parent is None:
+            text = f"{self.word.lower()} '{found.name}' does not have a parent"
+            raise self.no_moment(text, domain=self.table.error_domain)
+        return MomentRef(found.parent, record.ref)
+
+
+__all__ = ["FileShelf", "Moment", "Moments", "RecordMoments", "Shelf", "oldest_first"]

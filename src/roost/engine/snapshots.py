@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Generic
-
 from msgspec.structs import replace
 
 from roost.constants import domain as D
 from roost.constants import snapshot as S
-from roost.contract import flags as F
 from roost.contract.references import DomainIdentity, MomentIdentity, MomentRef
 from roost.contract.snapshots import Snapshots
-from roost.engine.moments import Moments, Shelf
-from roost.engine.record import Record, RuntimeT
-from roost.engine.table import DomainTable
+from roost.engine.moments import Moments, RecordMoments, Shelf
+from roost.engine.record import RuntimeT
 from roost.errors import NoDomainSnapshot
 from roost.model import snapshot as model
 from roost.model.snapshot import KeptSnapshot, Snapshot
@@ -77,60 +72,26 @@ class SnapshotStore(Moments[KeptSnapshot]):
         self.remove(domain, name)
 
 
-class RecordSnapshots(Snapshots, Generic[RuntimeT]):
-    """All that only looks. A driver subclasses it and takes, reverts and deletes.
+class RecordSnapshots(RecordMoments[RuntimeT, KeptSnapshot], Snapshots):
+    """All that only looks. A driver subclasses it and takes, reverts and deletes."""
 
-    prefix: as in RegistryDomains.
-    """
+    word = "Snapshot"
+    list_flags = _LIST_FLAGS
+    has, has_not = D.LIST_DOMAINS_HAS_SNAPSHOT, D.LIST_DOMAINS_NO_SNAPSHOT
+    no_moment = NoDomainSnapshot
+    store: SnapshotStore
 
-    prefix = ""
-
-    def __init__(self, table: DomainTable[RuntimeT], store: SnapshotStore) -> None:
-        self.table: DomainTable[RuntimeT] = table
-        self.store = store
-        table.filter_by(
-            D.LIST_DOMAINS_HAS_SNAPSHOT, D.LIST_DOMAINS_NO_SNAPSHOT, lambda record: bool(store.of(record.name))
-        )
-        table.removed.append(lambda record: store.remove_all(record.name))
-
-    def check_flags(self, flags: int, allowed: int, function: str) -> None:
-        F.check(flags, allowed, self.prefix + function, self.table.error_domain)
-
-    def find(self, snapshot: MomentIdentity) -> tuple[Record[RuntimeT], KeptSnapshot]:
-        """The domain and the snapshot that a client means. Raises NoDomain, NoDomainSnapshot."""
-        record = self.table.get(snapshot.dom)
-        return record, self.store.get(record.name, snapshot.name)
+    def passes(self, moment: KeptSnapshot, flags: int) -> bool:
+        location = S.LIST_EXTERNAL if model.is_external(moment) else S.LIST_INTERNAL
+        status = _BY_STATE.get(moment.state or "", S.LIST_ACTIVE)
+        # Nothing is known of snapshots that nothing is kept of.
+        asked = ((_METADATA, S.LIST_METADATA), (_STATUS, status), (_LOCATION, location))
+        return all(not flags & group or flags & own for group, own in asked)
 
     def describe(self, snapshot: MomentIdentity, flags: int) -> str:
         self.check_flags(flags, S.XML_SECURE, "DomainSnapshotGetXMLDesc")
         _, found = self.find(snapshot)
         return model.format(found, secure=bool(flags & S.XML_SECURE))
-
-    def list_all(self, domain: DomainIdentity, flags: int) -> Sequence[MomentRef]:
-        self.check_flags(flags, _LIST_FLAGS, "DomainListAllSnapshots")
-        record = self.table.get(domain)
-        return self._refs(record, self.store.listed(record.name, flags), flags)
-
-    def children(self, snapshot: MomentIdentity, flags: int) -> Sequence[MomentRef]:
-        self.check_flags(flags, _LIST_FLAGS, "DomainSnapshotListAllChildren")
-        record, _ = self.find(snapshot)
-        return self._refs(record, self.store.listed(record.name, flags, snapshot.name), flags)
-
-    def _refs(self, record: Record[RuntimeT], found: Sequence[Snapshot], flags: int) -> list[MomentRef]:
-        return [MomentRef(each.name or "", record.ref) for each in found if _passes(each, flags)]
-
-    def lookup(self, domain: DomainIdentity, name: str, flags: int) -> MomentRef:
-        self.check_flags(flags, 0, "DomainSnapshotLookupByName")
-        record = self.table.get(domain)
-        self.store.get(record.name, name)
-        return MomentRef(name, record.ref)
-
-    def parent(self, snapshot: MomentIdentity, flags: int) -> MomentRef:
-        self.check_flags(flags, 0, "DomainSnapshotGetParent")
-        record, found = self.find(snapshot)
-        if found.parent is None:
-            raise NoDomainSnapshot(f"snapshot '{found.name}' does not have a parent", domain=self.table.error_domain)
-        return MomentRef(found.parent, record.ref)
 
     def has_current(self, domain: DomainIdentity, flags: int) -> bool:
         self.check_flags(flags, 0, "DomainHasCurrentSnapshot")
@@ -153,15 +114,6 @@ class RecordSnapshots(Snapshots, Generic[RuntimeT]):
         self.check_flags(flags, 0, "DomainSnapshotHasMetadata")
         self.find(snapshot)
         return True
-
-
-def _passes(snapshot: Snapshot, flags: int) -> bool:
-    """Whether it passes the groups of flags that ask for less than all."""
-    location = S.LIST_EXTERNAL if model.is_external(snapshot) else S.LIST_INTERNAL
-    status = _BY_STATE.get(snapshot.state or "", S.LIST_ACTIVE)
-    # Nothing is known of snapshots that nothing is kept of.
-    asked = ((_METADATA, S.LIST_METADATA), (_STATUS, status), (_LOCATION, location))
-    return all(not flags & group or flags & own for group, own in asked)
 
 
 __all__ = ["RecordSnapshots", "SnapshotStore"]

@@ -71,8 +71,11 @@ class DomainTable(Generic[RuntimeT]):
             raise OperationInvalid("domain is not running", domain=From.DOMAIN)
         return record
 
+    def find(self, uuid: bytes) -> Record[RuntimeT] | None:
+        return self._by_uuid.get(uuid)
+
     def by_uuid(self, uuid: bytes) -> Record[RuntimeT]:
-        record = self._by_uuid.get(uuid)
+        record = self.find(uuid)
         if record is None:
             raise NoDomain(f"no domain with matching uuid '{uuid_text(uuid)}'", domain=self.error_domain)
         return record

@@ -133,7 +133,7 @@ class Recovery:
         """The record for a status: the definition's, or a transient domain's own."""
         table = self._context.table
         uuid = uuid_bytes(status.uuid)
-        known = next((record for record in table if record.uuid == uuid), None)
+        known = table.find(uuid)
         try:
             live = model.parse(status.document, live=True) if status.document else None
         except RoostError as error:

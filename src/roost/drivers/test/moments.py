@@ -23,7 +23,7 @@ from roost.engine.definitions import redefine
 from roost.engine.record import Record
 from roost.engine.snapshots import RecordSnapshots
 from roost.engine.table import uuid_text
-from roost.errors import From, OperationFailed, OperationInvalid, OperationUnsupported, SnapshotRevertRisky
+from roost.errors import From, OperationInvalid, OperationUnsupported, SnapshotRevertRisky
 from roost.model import checkpoint as checkpoints
 from roost.model import snapshot as snapshots
 from roost.model.checkpoint import Checkpoint
@@ -102,12 +102,7 @@ class TestSnapshots(RecordSnapshots[None]):
             is_file=os.path.isfile,
             of_qemu=False,
         )
-        if made.name in self.store.of(record.name):
-            raise OperationFailed(
-                f"domain moment {made.name} already exists",
-                domain=From.DOMAIN,
-                hint="choose another name, or delete it first",
-            )
+        self.store.check_new(record.name, made.name)
         return made
 
     async def revert(self, snapshot: MomentIdentity, flags: int) -> None:
@@ -151,12 +146,8 @@ class TestSnapshots(RecordSnapshots[None]):
         self.check_flags(flags, S.DELETE_CHILDREN | S.DELETE_CHILDREN_ONLY, "DomainSnapshotDelete")
         record = self.table.get(snapshot.dom)
         async with record.job("snapshot delete"):
-            self.store.get(record.name, snapshot.name)
-            if flags:
-                for each in list(self.store.descendants(record.name, snapshot.name))[::-1]:
-                    self.store.forget(record.name, each.name or "")
-            if not flags & S.DELETE_CHILDREN_ONLY:
-                self.store.forget(record.name, snapshot.name)
+            for each in self.store.going(record.name, snapshot.name, flags):
+                self.store.forget(record.name, each.name or "")
 
 
 class TestCheckpoints(RecordCheckpoints[None]):

@@ -38,12 +38,7 @@ class Deleter:
 
     async def delete(self, record: GuestRecord, name: str, flags: int) -> None:
         """Not inside the record's job: it is taken in turns. Of several, those with nothing below them go first."""
-        self._store.get(record.name, name)
-        going = [name]
-        if flags & (S.DELETE_CHILDREN | S.DELETE_CHILDREN_ONLY):
-            below = [each.name or "" for each in self._store.descendants(record.name, name)][::-1]
-            going = below if flags & S.DELETE_CHILDREN_ONLY else [*below, name]
-        for each in going:
+        for each in [going.name or "" for going in self._store.going(record.name, name, flags)]:
             if flags & S.DELETE_METADATA_ONLY:
                 async with record.job("snapshot delete"):
                     self._store.get(record.name, each)

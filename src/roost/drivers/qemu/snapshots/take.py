@@ -32,7 +32,7 @@ from roost.drivers.qemu.state.save import check_saveable, halted
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.jobs import LongJob
 from roost.engine.snapshots import SnapshotStore
-from roost.errors import From, InternalError, OperationFailed, OperationUnsupported
+from roost.errors import From, InternalError, OperationUnsupported
 from roost.model import snapshot as model
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import BlockSource, FileSource
@@ -61,12 +61,8 @@ class Taker:
     async def take(self, record: GuestRecord, wanted: Snapshot, flags: int) -> str:
         """Take one, and answer its name; inside the record's job. On failure nothing has changed."""
         snapshot = self._completed(record, wanted, flags)
-        if not flags & S.CREATE_NO_METADATA and snapshot.name in self._store.of(record.name):
-            raise OperationFailed(
-                f"domain moment {snapshot.name} already exists",
-                domain=From.DOMAIN,
-                hint="choose another name, or delete it first",
-            )
+        if not flags & S.CREATE_NO_METADATA:
+            self._store.check_new(record.name, snapshot.name)
         if record.is_active:
             for disk, part in zip(record.document.devices.disks, snapshot.disks, strict=True):
                 if part.snapshot != "no":
