@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support import mortal
 from support.daemon import RoostDaemon, read_up_to
 from support.peer import virsh, virsh_ok
 
@@ -78,14 +80,17 @@ def killed_after(daemon: RoostDaemon, seconds: float, *words: str) -> None:
     virsh_ok(daemon.uri, "setmem", "cut", "32M", "--config")
 
 
-def check(daemon: RoostDaemon) -> None:
-    """Documents, images and QEMU agree; the guest runs."""
+def check(daemon: RoostDaemon, replaced: str = "") -> None:
+    """Documents, images and QEMU agree; the guest runs.
+
+    replaced: a snapshot whose own images were gone back from, and are no more.
+    """
     assert virsh_ok(daemon.uri, "domstate", "cut").strip() == "running"
     assert opened(daemon) == sources(daemon) == sources(daemon, "--inactive")
     internal = listed(daemon, "--internal")
     assert [in_image(daemon.root / f"{name}.qcow2") for name in "ab"] == [internal, internal]
     used = {Path(path).name for path in sources(daemon)}
-    below = {f"{disk}.{name}" for disk in "ab" for name in listed(daemon, "--external")}
+    below = {f"{disk}.{name}" for disk in "ab" for name in listed(daemon, "--external") if name != replaced}
     there = {path.name for path in daemon.root.glob("?.*")}
     assert there == {"a.qcow2", "b.qcow2", *used, *below}
     assert not list((daemon.root / "run" / "qemu").glob("*.snapshot"))
@@ -106,6 +111,77 @@ def test_a_daemon_killed_while_snapshots_are_taken_and_deleted(daemon: RoostDaem
     check(daemon)
 
 
+#: What the daemon is killed over, before each file that it writes or removes for it.
+LINES = (
+    "snapshot-create-as cut i",
+    "snapshot-create-as cut e --disk-only",
+    "snapshot-create-as cut e --memspec ROOT/memory,snapshot=external",
+    "snapshot-revert cut m",
+    "snapshot-revert cut d",
+    "snapshot-delete cut m",
+    "snapshot-delete cut d",
+)
+
+
+def dies_over(root: Path, line: str, step: str) -> bool:
+    """Whether the daemon comes to that step of the line; all is well after it."""
+    steps = root / "step"
+    environment = {mortal.VARIABLE: str(steps)}
+    with RoostDaemon(environment=environment, prefix=[sys.executable, mortal.__file__]) as daemon:
+        made(daemon, daemon.root, root)
+        words = line.replace("ROOT", str(daemon.root)).split()
+        if "create" not in line:
+            memory = f"{daemon.root}/memory,snapshot=external"
+            virsh_ok(daemon.uri, "snapshot-create-as", "cut", "m", "--memspec", memory)
+            virsh_ok(daemon.uri, "snapshot-create-as", "cut", "d", "--disk-only")
+        if line == "snapshot-revert cut d":
+            virsh_ok(daemon.uri, "snapshot-revert", "cut", "m")
+        steps.write_text(step)
+        answer = virsh(daemon.uri, *words)
+        steps.unlink()
+        if answer.ok:
+            return False
+        daemon.kill()  # it is dead, and is waited for
+        begin = len(daemon.log)
+        daemon.start()
+        # What is left to do for the guest is done in its turn.
+        virsh_ok(daemon.uri, "setmem", "cut", "32M", "--config")
+        if line.startswith("snapshot-revert") and virsh_ok(daemon.uri, "domstate", "cut").strip() != "running":
+            virsh_ok(daemon.uri, "start", "cut")
+        finished(daemon, words[2])
+        check(daemon, replaced="d" if "revert" in line else "")
+        assert "Traceback" not in daemon.log[begin:]
+    return True
+
+
+def finished(daemon: RoostDaemon, name: str) -> None:
+    """A deletion that was under way is done, by the daemon itself."""
+    asked = ("snapshot-dumpxml", "cut", name, "--xpath", "//snapshotDeleteInProgress")
+    deadline = time.monotonic() + 60
+    while virsh(daemon.uri, *asked).stdout.strip():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_daemon_killed_before_the_definition_says_so(tmp_path: Path) -> None:
+    """QEMU writes to the new images, and the status says so; the definition does not yet."""
+    assert dies_over(tmp_path, "snapshot-create-as cut e --disk-only", "w6")
+
+
+def test_a_daemon_killed_before_the_status_says_so(tmp_path: Path) -> None:
+    """QEMU stands still for the snapshot, and the status has the guest running."""
+    assert dies_over(tmp_path, "snapshot-create-as cut i", "w2")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.replace(" ", "-").replace("/", "-"))
+def test_a_daemon_killed_before_every_write(tmp_path: Path, line: str) -> None:
+    step = 1
+    while dies_over(tmp_path, line, f"w{step}"):
+        step += 1
+    assert step > 3
+
+
 def test_a_daemon_killed_while_images_are_merged(daemon: RoostDaemon) -> None:
     """The next one goes on with it, by itself."""
     for number in range(3):
@@ -113,12 +189,7 @@ def test_a_daemon_killed_while_images_are_merged(daemon: RoostDaemon) -> None:
             virsh_ok(daemon.uri, "snapshot-create-as", "cut", name, "--disk-only")
         going = ("base", "top")[number % 2]
         killed_after(daemon, 0.02 + 0.02 * number, "snapshot-delete", "cut", going)
-        deadline = time.monotonic() + 60
-        while virsh(
-            daemon.uri, "snapshot-dumpxml", "cut", going, "--xpath", "//snapshotDeleteInProgress"
-        ).stdout.strip():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        finished(daemon, going)
         for name in listed(daemon)[::-1]:
             virsh_ok(daemon.uri, "snapshot-delete", "cut", name)
         check(daemon)

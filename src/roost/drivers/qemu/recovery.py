@@ -86,8 +86,8 @@ class Recovery:
         self._launcher = launcher
         self._block_jobs = block_jobs
         self._unplugger = unplugger
-        #: Sees to snapshots that were not finished; given by the driver.
-        self.settle_snapshots: Callable[[GuestRecord], Awaitable[None]]
+        #: Sees to snapshots that were not finished, and answers whether there was one; given by the driver.
+        self.settle_snapshots: Callable[[GuestRecord], Awaitable[bool]]
 
     def load_definitions(self) -> None:
         """Put every definition on disk into the table; their documents are read when needed."""
@@ -188,9 +188,10 @@ class Recovery:
                 log.info("the connection that %s was to end with is gone; destroying it", record.name)
                 await self._supervisor.stop(record, guest, DESTROYED)
                 return
+            ran = record.state == D.RUNNING
             self._refresh(record, guest, status["status"])
-            await self.settle_snapshots(record)
-            await undo_save(self._context, self._supervisor, record, guest, monitor)
+            in_snapshot = await self.settle_snapshots(record)
+            await undo_save(self._context, self._supervisor, record, guest, monitor, ran=ran, in_snapshot=in_snapshot)
             self._context.save(record)
             await self._block_jobs.take_up(record, guest)
             await settle(self._context, self._unplugger, record, monitor)

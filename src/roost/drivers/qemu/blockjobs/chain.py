@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -201,7 +201,15 @@ def with_disk(domain: Domain, disk: Disk) -> Domain:
     return replace(domain, devices=replace(domain.devices, disks=disks))
 
 
+def with_same_disk(config: Domain, disk: Disk, change: Callable[[Disk], Disk]) -> Domain:
+    """A definition with a disk changed, if it has it, and with the image that the running guest's `disk` has."""
+    for own in config.devices.disks:
+        if own.target.dev == disk.target.dev and is_same_place(own.source, disk.source):
+            return with_disk(config, change(own))
+    return config
+
+
 __all__ = [
     "Chain", "Layer", "as_defined", "chain_from", "chain_of", "disk_named", "find",
-    "image_at_node", "is_empty", "is_same_place", "mirror_chain", "stores", "with_chain", "with_disk",
+    "image_at_node", "is_empty", "is_same_place", "mirror_chain", "stores", "with_chain", "with_disk", "with_same_disk",
 ]  # fmt: skip

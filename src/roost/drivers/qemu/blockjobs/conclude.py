@@ -65,9 +65,9 @@ class ChainJobs:
         kept = C.Chain((*chain.layers[:top], *chain.layers[base:]), chain.end)
         self._jobs.put_disk(record, C.with_chain(disk, kept))
         await self._jobs.remove_images(record, guest, disk, removed)
+        await self._define(record, disk, lambda config: _spliced(config, chain, top, base))
         if job.delete:
             _delete(removed)
-        await self._define(record, disk, lambda config: _spliced(config, chain, top, base))
 
     async def _active_committed(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
         """Pivoted: the base is the disk's image. Else nothing has changed."""
@@ -89,9 +89,9 @@ class ChainJobs:
         self._jobs.put_disk(record, replace(C.with_chain(disk, kept), mirror=None))
         await self._merge(record, chain, node, last=base, writes=True)
         await self._jobs.remove_images(record, guest, disk, removed)
+        await self._define(record, disk, lambda config: _replaced(config, kept))
         if job.delete:
             _delete(removed)
-        await self._define(record, disk, lambda config: _replaced(config, kept))
 
     async def _copied(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
         """Pivoted: the copy is the disk's image. Else it is let go of, and stays as a file."""
@@ -143,12 +143,10 @@ class ChainJobs:
         async with self._jobs.writable(record, disk, below):
             await self._merge(record, C.Chain(layers, chain.end), layers[base - top].format_node, last=base - top)
 
-    async def _define(self, record: GuestRecord, disk: Disk, change: Callable[[Disk], Disk | None]) -> None:
+    async def _define(self, record: GuestRecord, disk: Disk, change: Callable[[Disk], Disk]) -> None:
         """Change the definition's disk, if it is the image that the running guest had."""
         try:
-            await self._jobs.change_definition(
-                record, disk.target.dev, lambda own: change(own) if C.is_same_place(own.source, disk.source) else None
-            )
+            await self._jobs.change_definition(record, lambda config: C.with_same_disk(config, disk, change))
         except RoostError as error:
             log.error("the definition of %s still names %s: %s", record.name, disk.target.dev, error)  # noqa: TRY400
 

@@ -324,19 +324,16 @@ class BlockJobs:
         used = set(_paths(record.live)) if record.live is not None else set()
         guest.resources.take_back(layer.path for layer in layers if layer.path and layer.path not in used)
 
-    async def change_definition(self, record: GuestRecord, target: str, change: Callable[[Disk], Disk | None]) -> None:
-        """Change a disk of the definition, synced; nothing happens when there is none, or `change` answers None."""
+    async def change_definition(self, record: GuestRecord, change: Callable[[Domain], Domain]) -> None:
+        """Change the definition, synced; nothing happens when there is none, or `change` changes nothing."""
         if record.definition is None:
             return
         async with self.context.store.lock:
             if record.definition is None:
                 return
-            config = record.config
-            disk = next((disk for disk in config.devices.disks if disk.target.dev == target), None)
-            changed = change(disk) if disk is not None else None
-            if changed is None or changed == disk:
+            document = change(record.config)
+            if document == record.config:
                 return
-            document = C.with_disk(config, changed)
             text = model.format(document, secure=True)
             await self.context.store.save_definition(record.name, text)
             record.definition = Definition(text, document)

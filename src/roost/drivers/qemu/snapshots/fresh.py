@@ -22,72 +22,71 @@ from roost.model.moment import source_path
 from roost.model.snapshot import KeptSnapshot, Snapshot, SnapshotDisk
 
 
-class FreshOverlays:
-    """Makes them, and removes those that they take the place of."""
+async def make(
+    overlays: Overlays, made: Snapshot, snapshot: Snapshot, defined: Domain, stack: contextlib.AsyncExitStack
+) -> Domain:
+    """The definition with images made upon what `snapshot` keeps. Undone when `stack` is unwound.
 
-    def __init__(self, overlays: Overlays, store: SnapshotStore) -> None:
-        self._overlays = overlays
-        self._store = store
+    made: what `named` has called them.
+    """
+    assert snapshot.domain is not None
+    then = await overlays.make_offline(made, snapshot.domain, stack, reuse=False)
+    document = defined
+    for part, disk in external_disks(made, snapshot.domain):
+        own, new = lineage.find_disk(defined, part.name), lineage.find_disk(then, part.name)
+        if own is not None and new is not None and C.is_same_place(own.source, disk.source):
+            document = C.with_disk(document, _on_top(own, new))
+    return document
 
-    async def make(
-        self, made: Snapshot, snapshot: Snapshot, defined: Domain, stack: contextlib.AsyncExitStack
-    ) -> Domain:
-        """The definition with images made upon what `snapshot` keeps. Undone when `stack` is unwound.
 
-        made: what `named` has called them.
-        """
-        assert snapshot.domain is not None
-        then = await self._overlays.make_offline(made, snapshot.domain, stack, reuse=False)
-        document = defined
-        for part, disk in external_disks(made, snapshot.domain):
-            own, new = lineage.find_disk(defined, part.name), lineage.find_disk(then, part.name)
-            if own is not None and new is not None and C.is_same_place(own.source, disk.source):
-                document = C.with_disk(document, _on_top(own, new))
-        return document
+def above(made: Snapshot, document: Domain) -> Domain:
+    """The document of the guest that goes on, with the new images."""
+    for part, disk in external_disks(made, document):
+        assert part.source is not None
+        layer = C.Layer(0, part.source, part.format or "qcow2", part.metadata_cache_size)
+        chain = C.chain_of(disk)
+        document = C.with_disk(document, C.with_chain(disk, C.Chain((layer, *chain.layers), chain.end)))
+    return document
 
-    def above(self, made: Snapshot, document: Domain) -> Domain:
-        """The document of the guest that goes on, with the new images."""
-        for part, disk in external_disks(made, document):
-            assert part.source is not None
-            layer = C.Layer(0, part.source, part.format or "qcow2", part.metadata_cache_size)
-            chain = C.chain_of(disk)
-            document = C.with_disk(document, C.with_chain(disk, C.Chain((layer, *chain.layers), chain.end)))
-        return document
 
-    def tops(self, record: GuestRecord) -> tuple[str, ...]:
-        """The images that the domain writes to now."""
-        documents = [record.document, *([record.config] if record.is_persistent else [])]
-        return tuple(dict.fromkeys(path for each in documents for path in _tops(each)))
+def tops(record: GuestRecord) -> tuple[str, ...]:
+    """The images that the domain writes to now."""
+    documents = [record.document, *([record.config] if record.is_persistent else [])]
+    return tuple(dict.fromkeys(path for each in documents for path in _tops(each)))
 
-    def keep(self, record: GuestRecord, snapshot: KeptSnapshot, made: Snapshot, before: tuple[str, ...]) -> None:
-        """The snapshot is the current one, and says which images are on top of it; those that nothing needs go.
 
-        before: what the domain wrote to.
-        """
-        name = record.name
-        known = tuple(self._store.of(name).values())
-        fresh = tuple(part for part in made.disks if part.snapshot == "external")
-        if any(each.parent == snapshot.name for each in known):
-            changed = replace(snapshot, revert_disks=fresh)
-        else:
-            # Nothing was made of what its own images have got: the new ones take their place.
-            by_name = {part.name: part for part in fresh}
-            changed = replace(
-                snapshot, disks=tuple(by_name.get(part.name, part) for part in snapshot.disks), revert_disks=()
-            )
-        own = {path for each in (*known, snapshot) for path in _made_by(each)}
-        self._store.put(name, changed)
-        self._store.set_current(name, snapshot.name)
-        for each in tuple(self._store.of(name).values()):
-            if each.revert_disks and each.name != snapshot.name:
-                self._store.put(name, replace(each, revert_disks=()))
-        needed = {path for each in known for path in _kept_by(each)}
-        needed |= set(_made_by(changed))
-        documents = (record.document, *((record.config,) if record.is_persistent else ()))
-        needed |= {layer.path for each in documents for disk in each.devices.disks for layer in C.chain_of(disk).layers}
-        for path in before:
-            if path in own and path not in needed:
-                remove_file(path)
+def keep(
+    store: SnapshotStore, record: GuestRecord, snapshot: KeptSnapshot, made: Snapshot, before: tuple[str, ...]
+) -> None:
+    """The snapshot is the current one, and says which images are on top of it; those that nothing needs go.
+
+    before: what the domain wrote to.
+    """
+    name = record.name
+    known = tuple(store.of(name).values())
+    fresh = tuple(part for part in made.disks if part.snapshot == "external")
+    if any(each.parent == snapshot.name for each in known):
+        changed = replace(snapshot, revert_disks=fresh)
+    else:
+        # Nothing was made of what its own images have got: the new ones take their place.
+        by_name = {part.name: part for part in fresh}
+        changed = replace(
+            snapshot, disks=tuple(by_name.get(part.name, part) for part in snapshot.disks), revert_disks=()
+        )
+    own = {path for each in (*known, snapshot) for path in _made_by(each)}
+    store.put(name, changed)
+    store.set_current(name, snapshot.name)
+    needed = {path for each in known for path in _kept_by(each)}
+    needed |= set(_made_by(changed))
+    documents = (record.document, *((record.config,) if record.is_persistent else ()))
+    needed |= {layer.path for each in documents for disk in each.devices.disks for layer in C.chain_of(disk).layers}
+    for path in before:
+        if path in own and path not in needed:
+            remove_file(path)
+    # Last: a daemon that dies before leaves the next one the knowledge of whose images they are.
+    for each in tuple(store.of(name).values()):
+        if each.revert_disks and each.name != snapshot.name:
+            store.put(name, replace(each, revert_disks=()))
 
 
 def named(snapshot: Snapshot) -> Snapshot:
@@ -137,4 +136,4 @@ def _kept_by(snapshot: Snapshot) -> Iterator[str]:
             yield from (layer.path for layer in C.chain_of(lineage.known(disk)).layers)
 
 
-__all__ = ["FreshOverlays", "named"]
+__all__ = ["above", "keep", "make", "named", "tops"]

@@ -12,10 +12,9 @@ from msgspec.structs import replace
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
-from roost.drivers.qemu.snapshots import lineage
+from roost.drivers.qemu.snapshots import fresh, lineage
 from roost.drivers.qemu.snapshots.companions import Companions
 from roost.drivers.qemu.snapshots.external import with_cookie
-from roost.drivers.qemu.snapshots.fresh import FreshOverlays
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
 from roost.drivers.qemu.snapshots.offline import OfflineImages
 from roost.drivers.qemu.snapshots.overlays import Overlay, Overlays, external_disks, remove_file
@@ -43,13 +42,12 @@ class Interrupted:
         self._memory = Unfinished(context.paths.status)
         self._companions = Companions(context.paths)
         self._offline = OfflineImages(context)
-        self._fresh = FreshOverlays(overlays, store)
 
-    async def settle(self, record: GuestRecord) -> None:
-        """Failures are logged: the domain itself is none the worse."""
+    async def settle(self, record: GuestRecord) -> bool:
+        """Whether there was anything. Failures are logged: the domain itself is none the worse."""
         note = self._notes.read(record.name)
         if note is None:
-            return
+            return False
         try:
             snapshot = model.parse_kept(note.document)
             if note.action == "revert":
@@ -61,6 +59,7 @@ class Interrupted:
         except (RoostError, OSError) as error:
             log.warning("what is left of a snapshot of %s: %s", record.name, error)
         self._notes.forget(record.name)
+        return True
 
     async def _keep(self, record: GuestRecord, snapshot: Snapshot, note: Note) -> None:
         log.warning("the daemon ended while it took the snapshot %s of %s; it is complete", snapshot.name, record.name)
@@ -78,7 +77,8 @@ class Interrupted:
 
     async def _settle_live(self, record: GuestRecord, snapshot: Snapshot, note: Note) -> None:
         monitor = require_monitor(record)
-        answer = await monitor.execute("query-named-block-nodes", {"flat": True})
+        # Not the short answer: how many images are below another is not in it.
+        answer = await monitor.execute("query-named-block-nodes")
         nodes = {str(entry["node-name"]): entry for entry in answer}
         if model.is_external(snapshot):
             await self._settle_external(record, snapshot, note, nodes)
@@ -115,6 +115,9 @@ class Interrupted:
             # Its memory, where it has one, is complete too.
             self._memory.forget(record.name)
             await self._overlays.adopt(record, switched)
+            before = {part.name: lineage.find_disk(snapshot.domain, part.name) for part in snapshot.disks}
+            was = [each._replace(disk=before[each.disk.target.dev] or each.disk) for each in overlays]
+            await self._overlays.define_above(record, was)
             await self._keep(record, with_cookie(snapshot, record.document) if snapshot.memory else snapshot, note)
             return
         await self._close(record, note, nodes)
@@ -165,7 +168,9 @@ class Interrupted:
         used = {layer.path for each in documents for disk in each.devices.disks for layer in C.chain_of(disk).layers}
         if note.fresh and used.issuperset(note.files):
             # Its definition has gone back, and what it had before is in the way of nobody.
-            await asyncio.to_thread(self._fresh.keep, record, snapshot, model.parse_kept(note.fresh), note.before)
+            await asyncio.to_thread(
+                fresh.keep, self._store, record, snapshot, model.parse_kept(note.fresh), note.before
+            )
             return
         for path in note.files:
             if path not in used:

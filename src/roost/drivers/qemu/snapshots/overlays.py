@@ -134,17 +134,18 @@ class Overlays:
             if now is not None:
                 self._jobs.put_disk(record, overlay.above(now))
         self._jobs.save(record)
-        for overlay in overlays:
-            await self._define(record, overlay)
+        await self.define_above(record, overlays)
 
-    async def _define(self, record: GuestRecord, overlay: Overlay) -> None:
-        """The definition's disk too, if it has the image that the guest had."""
-        defined = overlay._replace(layer=C.as_defined(overlay.layer))
-        await self._jobs.change_definition(
-            record,
-            overlay.disk.target.dev,
-            lambda own: defined.above(own) if C.is_same_place(own.source, overlay.disk.source) else None,
-        )
+    async def define_above(self, record: GuestRecord, overlays: Sequence[Overlay]) -> None:
+        """Have the definition say so too, of the disks that have the image there that the guest had."""
+
+        def changed(config: Domain) -> Domain:
+            for overlay in overlays:
+                defined = overlay._replace(layer=C.as_defined(overlay.layer))
+                config = C.with_same_disk(config, overlay.disk, defined.above)
+            return config
+
+        await self._jobs.change_definition(record, changed)
 
     async def bitmaps(self, record: GuestRecord) -> bitmaps.Nodes:
         """What is known of changes; asked for before memory is written, which puts an end to counting."""

@@ -21,10 +21,9 @@ from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.context import Context, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import BOOTED, Launcher, MemorySource, Origin
-from roost.drivers.qemu.snapshots import lineage
+from roost.drivers.qemu.snapshots import fresh, lineage
 from roost.drivers.qemu.snapshots.companions import Companions
 from roost.drivers.qemu.snapshots.ending import end
-from roost.drivers.qemu.snapshots.fresh import FreshOverlays, named
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
 from roost.drivers.qemu.snapshots.offline import OfflineImage, OfflineImages
 from roost.drivers.qemu.snapshots.overlays import Overlays
@@ -118,11 +117,11 @@ class Reverter:
         self._supervisor = supervisor
         self._launcher = launcher
         self._store = store
+        self._overlays = overlays
         self._images = images
         self._offline = OfflineImages(context)
         self._notes = Notes(context.paths.status)
         self._companions = Companions(context.paths)
-        self._fresh = FreshOverlays(overlays, store)
 
     async def revert(self, record: GuestRecord, snapshot: KeptSnapshot, flags: int) -> None:
         """Inside the record's job. Raises before anything has changed what can be known to be in the way."""
@@ -243,22 +242,22 @@ class Reverter:
     ) -> None:
         """New images on top of those that the snapshot keeps; what was written since goes unless others need it."""
         image = await self._memory_of(snapshot)
-        before = self._fresh.tops(record)
-        made = await asyncio.to_thread(named, snapshot)
+        before = fresh.tops(record)
+        made = await asyncio.to_thread(fresh.named, snapshot)
         files = tuple(source_path(part.source) or "" for part in made.disks if part.source is not None)
-        fresh = model.format_kept(model.kept(made, active=False))
-        self._notes.write(record.name, replace(note, files=files, fresh=fresh, before=before))
+        document = model.format_kept(model.kept(made, active=False))
+        self._notes.write(record.name, replace(note, files=files, fresh=document, before=before))
         async with AsyncExitStack() as stack:
-            defined = await self._fresh.make(made, snapshot, documents.defined, stack)
+            defined = await fresh.make(self._overlays, made, snapshot, documents.defined, stack)
             running = None
             if documents.running is not None:
-                running = self._fresh.above(made, documents.running)
+                running = fresh.above(made, documents.running)
             documents = Documents(running, defined)
             await self._end(record)
             await self._put_back(record, snapshot, documents, flags)
             await self._define(record, documents.defined)
             stack.pop_all()
-        await asyncio.to_thread(self._fresh.keep, record, snapshot, made, before)
+        await asyncio.to_thread(fresh.keep, self._store, record, snapshot, made, before)
         memory = None
         if image is not None:
             memory = ImageSource(image, self._context.host.processes, runs=_runs(snapshot, flags), bypass_cache=False)

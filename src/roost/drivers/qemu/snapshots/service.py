@@ -76,11 +76,15 @@ class QemuSnapshots(RecordSnapshots[Guest]):
 
     # -- the daemon has come back ----------------------------------------------------------
 
-    async def settle(self, record: GuestRecord) -> None:
-        """See to what an earlier daemon has not finished; of a running guest inside its job."""
-        await self._interrupted.settle(record)
+    async def settle(self, record: GuestRecord) -> bool:
+        """See to what an earlier daemon has not finished; of a running guest inside its job. Whether it was over one.
+
+        A deletion goes on by itself afterwards, and is none.
+        """
+        found = await self._interrupted.settle(record)
         if any(disk.delete_in_progress for each in self.store.of(record.name).values() for disk in each.disks):
             self._supervisor.run(self._deleter.go_on(record), f"deleting a snapshot of {record.name}")
+        return found
 
     async def settle_inactive(self) -> None:
         """The same for all domains that do not run."""

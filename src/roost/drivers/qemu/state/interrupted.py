@@ -28,11 +28,22 @@ _LOOKS = 6000
 
 
 async def undo_save(
-    context: Context, supervisor: Supervisor, record: GuestRecord, guest: Guest, monitor: QmpClient
+    context: Context,
+    supervisor: Supervisor,
+    record: GuestRecord,
+    guest: Guest,
+    monitor: QmpClient,
+    *,
+    ran: bool,
+    in_snapshot: bool,
 ) -> None:
-    """End what writes the guest's memory, and let it go on if it was stopped for that. The image is incomplete."""
+    """End what writes the guest's memory, and let it go on if it was stopped for that. The image is incomplete.
+
+    ran: the last that the daemon noted of it. in_snapshot: one was being taken.
+    """
     path = Unfinished(context.paths.status).undo(record.name)
-    halted = record.state == D.PAUSED and record.reason in _REASONS
+    stopped = ran and (in_snapshot or path is not None)
+    halted = record.state == D.PAUSED and (stopped or record.reason in _REASONS)
     if path is None and not halted:
         return
     await _end(monitor)
