@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from roost.host.linux import counters
 from support import heard, procedures
 from support.peer import Peer
 
@@ -115,6 +116,12 @@ def left_behind(descriptors: dict[str, str], children: set[str]) -> list[str]:
             continue
         left.append(f"process {pid}: {command[:200] or '(not waited for)'}")
     return left
+
+
+@pytest.fixture(scope="session", autouse=True)
+def for_life() -> None:
+    """What the process makes once and keeps is no test's leak."""
+    counters.netlink()
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ class Facts(msgspec.Struct):
     """What is known of a guest since its start, or has been found out since. On disk with its status.
 
     clock: seconds that its clock is ahead of the host's. taints: see `taints`. advice: the nodes that numad has named.
-    macs: those that the guest has given its interfaces itself, by alias.
+    macs: those that the guest has given its interfaces itself, by alias. dirty_rate: QEMU has been asked to measure it.
     """
 
     autodestroy: bool = False
@@ -37,6 +37,7 @@ class Facts(msgspec.Struct):
     taints: tuple[str, ...] = ()
     advice: frozenset[int] = frozenset()
     macs: dict[str, str] = {}
+    dirty_rate: bool = False
 
 
 class Reboot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import socket
 import struct
@@ -25,14 +26,20 @@ def read(name: str) -> tuple[int, int, int, int, int, int, int, int]:
 
     Packets that found no room count among the drops, as in /proc/net/dev.
     """
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as netlink:
-        # Any socket can be asked for the index; socket.if_nametoindex would make another one for it.
-        request = fcntl.ioctl(netlink, _SIOCGIFINDEX, _INTERFACE.pack(name.encode(), 0))
-        _, index = _INTERFACE.unpack(request)
-        size = _HEADER.size + _STATS.size
-        question = _HEADER.pack(size, _RTM_GETSTATS, _REQUEST, 1, 0) + _STATS.pack(0, 0, 0, index, 1 << (_LINK_64 - 1))
-        netlink.sendto(question, (0, 0))
-        return parse(netlink.recv(_SIZE))
+    kernel = netlink()
+    # Any socket can be asked for the index; socket.if_nametoindex would make another one for it.
+    request = fcntl.ioctl(kernel, _SIOCGIFINDEX, _INTERFACE.pack(name.encode(), 0))
+    _, index = _INTERFACE.unpack(request)
+    size = _HEADER.size + _STATS.size
+    question = _HEADER.pack(size, _RTM_GETSTATS, _REQUEST, 1, 0) + _STATS.pack(0, 0, 0, index, 1 << (_LINK_64 - 1))
+    os.write(kernel, question)
+    return parse(os.read(kernel, _SIZE))
+
+
+@functools.cache
+def netlink() -> int:
+    """A socket for the life of the process: making one takes as long as asking. Only the loop's thread asks."""
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE).detach()
 
 
 def parse(answer: bytes) -> tuple[int, int, int, int, int, int, int, int]:

@@ -134,7 +134,7 @@ class LinuxProcess:
         return ProcessUsage(int(fields[11]) * _TICK, int(fields[12]) * _TICK, int(fields[21]) * _PAGE_KIB)
 
     def threads(self, numbers: Sequence[int]) -> Sequence[ThreadUsage]:
-        if self._pidfd == -1:
+        if self._pidfd == -1 or not numbers:
             return []
         counted = _waits_are_counted()
         found = (_thread_usage(self.pid, number, waits=counted) for number in numbers)
@@ -144,8 +144,7 @@ class LinuxProcess:
 def _thread_usage(pid: int, thread: int, *, waits: bool) -> ThreadUsage | None:
     base = f"/proc/{pid}/task/{thread}/"
     try:
-        with open(base + "schedstat", "rb", buffering=0) as file:
-            used, delayed, _ = file.read(256).split()
+        used, delayed, _ = _read(base + "schedstat", 256).split()
         waited = _waited(base + "sched") if waits else 0
     except (OSError, ValueError):
         return None
@@ -155,20 +154,27 @@ def _thread_usage(pid: int, thread: int, *, waits: bool) -> ThreadUsage | None:
 def _waits_are_counted() -> bool:
     """Whether the kernel keeps the statistics of its scheduler that cost time."""
     try:
-        with open("/proc/sys/kernel/sched_schedstats", "rb", buffering=0) as file:
-            return file.read(8).strip() == b"1"
+        return _read("/proc/sys/kernel/sched_schedstats", 8).strip() == b"1"
     except OSError:
         return False
 
 
 def _waited(path: str) -> int:
     """The nanoseconds of `wait_sum`, which the kernel writes as milliseconds with a fraction."""
-    with open(path, "rb", buffering=0) as file:
-        for line in file.read(65536).splitlines():
-            name, _, value = line.partition(b":")
-            if name.strip() in (b"se.statistics.wait_sum", b"se.wait_sum", b"wait_sum"):
-                return int(float(value) * 1_000_000)
+    for line in _read(path, 65536).splitlines():
+        name, _, value = line.partition(b":")
+        if name.strip() in (b"se.statistics.wait_sum", b"se.wait_sum", b"wait_sum"):
+            return int(float(value) * 1_000_000)
     return 0
+
+
+def _read(path: str, size: int) -> bytes:
+    """A file of the kernel's, without a file object's own questions about it. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
 
 
 def _popen(command: Command) -> subprocess.Popen[bytes]:

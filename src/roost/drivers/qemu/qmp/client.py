@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,18 +36,23 @@ log = logging.getLogger(__name__)
 #: Seconds a command may take unless its caller knows better.
 COMMAND_TIMEOUT = 30.0
 _READ_SIZE = 65536
+#: What every conversation begins with.
+_FIRST = "qmp_capabilities"
 _ENDED = "QEMU has ended; the log of the domain may say why"
 
 Command = tuple[str, Mapping[str, Any] | None]
 
 
 class _Pending:
-    """A command that waits for its answer. Its answer is the undecoded JSON."""
+    """A command that waits for its answer. Its answer is the undecoded JSON. identity: that the answer has, too."""
 
-    __slots__ = ("answer", "command", "timer")
+    __slots__ = ("answer", "command", "identity", "timer")
 
-    def __init__(self, command: str, answer: asyncio.Future[msgspec.Raw], timer: asyncio.TimerHandle) -> None:
+    def __init__(
+        self, command: str, identity: str | None, answer: asyncio.Future[msgspec.Raw], timer: asyncio.TimerHandle
+    ) -> None:
         self.command = command
+        self.identity = identity
         self.answer = answer
         self.timer = timer
 
@@ -81,6 +87,10 @@ class EventQueue:
 class QmpClient:
     """One connection to a monitor.
 
+    QEMU answers commands in their order. Only the first has an identity, which tells its answer from those to an
+    earlier connection: QEMU reads a monitor byte by byte, in eight system calls each, so that an identity costs it
+    more than many an answer.
+
     on_event: called for every event, in order, on the loop.
     on_closed: called once when the connection ends, with the reason; not after `close`.
     greeting: what QEMU said of itself, once `negotiate` is through.
@@ -103,7 +113,7 @@ class QmpClient:
         self._socket = connection
         self._loop = asyncio.get_running_loop()
         self._lines = LineBuffer()
-        self._pending: dict[str, _Pending] = {}
+        self._pending: deque[_Pending] = deque()
         self._output: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._serial = 0
         self._greeted: asyncio.Future[GreetingBody] = self._loop.create_future()
@@ -161,7 +171,7 @@ class QmpClient:
     async def negotiate(self, deadline: float = COMMAND_TIMEOUT) -> GreetingBody:
         """Wait for the greeting and leave capabilities negotiation."""
         greeting = await self.greeted(deadline)
-        await self.execute("qmp_capabilities", deadline=deadline)
+        await self.execute(_FIRST, deadline=deadline)
         return greeting
 
     async def execute(
@@ -216,11 +226,10 @@ class QmpClient:
         Raises QmpClosed, OperationTimeout, and msgspec.MsgspecError for text that is not a JSON object.
         """
         request = msgspec.json.decode(text, type=dict[str, Any])
-        self._serial += 1
+        request.pop("id", None)
+        answer = self._await_answer(None, str(request.get("execute", "")), deadline)
         identity = f"libvirt-{self._serial}"
-        request["id"] = identity
-        answer = self._await_answer(identity, str(request.get("execute", "")), deadline)
-        self._write(msgspec.json.encode(request) + b"\r\n", tuple(descriptors))
+        self._write(msgspec.json.encode(request), tuple(descriptors))
         try:
             body: dict[str, Any] = {"return": msgspec.json.decode(await answer), "id": identity}
         except QmpCommandError as error:
@@ -230,27 +239,26 @@ class QmpClient:
     def _prepare(
         self, command: str, arguments: Mapping[str, Any] | None, deadline: float
     ) -> tuple[bytes, asyncio.Future[msgspec.Raw]]:
-        self._serial += 1
-        identity = f"libvirt-{self._serial}"
-        line = encode(command, arguments, identity)
-        return line, self._await_answer(identity, command, deadline)
+        identity = f"roost-{secrets.token_hex(4)}" if command == _FIRST else None
+        return encode(command, arguments, identity), self._await_answer(identity, command, deadline)
 
-    def _await_answer(self, identity: str, command: str, deadline: float) -> asyncio.Future[msgspec.Raw]:
+    def _await_answer(self, identity: str | None, command: str, deadline: float) -> asyncio.Future[msgspec.Raw]:
+        self._serial += 1
         answer: asyncio.Future[msgspec.Raw] = self._loop.create_future()
         # A batch is abandoned at its first failure; the rest need no reader.
         answer.add_done_callback(_retrieve)
         if self.closed is not None:
             answer.set_exception(self.closed)
             return answer
-        timer = self._loop.call_later(deadline, self._expire, identity, deadline)
-        self._pending[identity] = _Pending(command, answer, timer)
+        timer = self._loop.call_later(deadline, self._expire, command, answer, deadline)
+        self._pending.append(_Pending(command, identity, answer, timer))
         return answer
 
-    def _expire(self, identity: str, deadline: float) -> None:
-        pending = self._pending.pop(identity, None)
-        if pending is not None and not pending.answer.done():
+    def _expire(self, command: str, answer: asyncio.Future[msgspec.Raw], deadline: float) -> None:
+        """Its place among those that wait stays: QEMU may answer it yet."""
+        if not answer.done():
             self.overdue = True
-            pending.answer.set_exception(_timed_out(f"command '{pending.command}'", deadline))
+            answer.set_exception(_timed_out(f"command '{command}'", deadline))
 
     # -- the socket ------------------------------------------------------------------------
 
@@ -318,12 +326,13 @@ class QmpClient:
             self._on_answer(message)
 
     def _on_answer(self, message: Message) -> None:
-        pending = self._pending.pop(str(message.id), None)
-        if pending is None:
-            log.debug("an answer to nothing, or too late: %s", message.id)
+        if not self._pending or message.id != self._pending[0].identity:
+            log.debug("an answer to nothing, or to an earlier connection: %s", message.id)
             return
+        pending = self._pending.popleft()
         pending.timer.cancel()
         if pending.answer.done():
+            log.debug("an answer to '%s' that comes too late", pending.command)
             return
         if message.error is not msgspec.UNSET:
             failure = message.error
@@ -360,8 +369,8 @@ class QmpClient:
             self._greeted.set_exception(reason)
         for queue in self._queues:
             queue.end(reason)
-        pending, self._pending = self._pending, {}
-        for waiting in pending.values():
+        pending, self._pending = self._pending, deque()
+        for waiting in pending:
             waiting.timer.cancel()
             if not waiting.answer.done():
                 waiting.answer.set_exception(reason)

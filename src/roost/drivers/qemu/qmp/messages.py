@@ -132,12 +132,14 @@ def decode(line: bytes) -> Message:
         ) from error
 
 
-def encode(command: str, arguments: Mapping[str, Any] | None, identity: str) -> bytes:
-    """One command as a line."""
-    message: dict[str, Any] = {"execute": command, "id": identity}
+def encode(command: str, arguments: Mapping[str, Any] | None, identity: str | None = None) -> bytes:
+    """One command, with nothing that could be left out: QEMU needs no end of line."""
+    message: dict[str, Any] = {"execute": command}
+    if identity is not None:
+        message["id"] = identity
     if arguments:
         message["arguments"] = arguments
-    return _encode(message) + b"\r\n"
+    return _encode(message)
 
 
 def to_event(message: Message) -> Event:

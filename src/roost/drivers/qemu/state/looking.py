@@ -132,9 +132,9 @@ _MODES = {
 }
 
 
-async def start_dirty_rate(record: GuestRecord, seconds: int, flags: int) -> None:
+async def start_dirty_rate(context: Context, record: GuestRecord, seconds: int, flags: int) -> None:
     """Raises OperationUnsupported for a mode that the guest is not made for."""
-    require_guest(record)
+    guest = require_guest(record)
     live = record.document
     if flags & D.DIRTYRATE_MODE_DIRTY_BITMAP:
         flags = D.DIRTYRATE_MODE_DIRTY_BITMAP
@@ -147,6 +147,8 @@ async def start_dirty_rate(record: GuestRecord, seconds: int, flags: int) -> Non
         )
     async with record.job("dirty rate"):
         monitor: QmpClient = require_monitor(record)
+        guest.facts.dirty_rate = True
+        context.save(record)
         await monitor.execute("calc-dirty-rate", {"calc-time": seconds, "mode": _MODES[flags]})
 
 

@@ -193,4 +193,4 @@ class QemuMemory(Memory):
     async def start_dirty_rate(self, domain: DomainIdentity, seconds: int, flags: int) -> None:
         F.check(flags, _DIRTY_RATE, "qemuDomainStartDirtyRateCalc", From.QEMU)
         looking.check_period(seconds)
-        await looking.start_dirty_rate(self._context.table.get_active(domain), seconds, flags)
+        await looking.start_dirty_rate(self._context, self._context.table.get_active(domain), seconds, flags)

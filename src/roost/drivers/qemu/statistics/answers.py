@@ -129,6 +129,7 @@ class Question(NamedTuple):
 DRIVES = Question("drives", "query-blockstats")
 _NODES = Question("nodes", "query-blockstats", {"query-nodes": True})
 _IMAGES = Question("images", "query-named-block-nodes", {"flat": True})
+_SINGLE_IMAGES = Question("images", "query-named-block-nodes")
 #: All that QEMU knows of storage.
 BLOCKS = (DRIVES, _NODES, _IMAGES)
 _IOTHREADS = Question("iothreads", "query-iothreads")
@@ -136,6 +137,9 @@ _DIRTY_RATE = Question("dirty_rate", "query-dirty-rate")
 _VCPUS = Question("vcpus", "query-stats", {"target": "vcpu"})
 _MACHINE = Question("machine", "query-stats", {"target": "vm"})
 _SCHEMAS = Question("schemas", "query-stats-schemas")
+
+#: What QEMU says of a rate that nobody has ever asked it to measure.
+UNMEASURED = DirtyRate("unstarted")
 
 _DECODERS = {
     field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(Answers)
@@ -150,19 +154,23 @@ def balloon_question(live: Domain) -> Question | None:
     return Question("balloon", "qom-get", {"path": f"/machine/peripheral/{balloon.alias}", "property": "guest-stats"})
 
 
-def questions(live: Domain, groups: int) -> Sequence[Question]:
-    """What a guest is asked for the groups."""
+def questions(live: Domain, groups: int, *, measured: bool) -> Sequence[Question]:
+    """What a guest is asked for the groups. measured: the rate of its writing may have been.
+
+    As few bytes as it can be: each costs QEMU eight system calls. Images are told of with all below them unless
+    that is not wanted, and most have none.
+    """
     asked: list[Question] = []
     balloon = balloon_question(live) if groups & S.BALLOON else None
     if balloon is not None:
         asked.append(balloon)
     if groups & S.BLOCK and live.devices.disks:
-        asked += (DRIVES, _IMAGES)
+        asked += (DRIVES, _IMAGES if any(_has_more_images(disk) for disk in live.devices.disks) else _SINGLE_IMAGES)
         if any(_has_other_nodes(disk) for disk in live.devices.disks):
             asked.append(_NODES)
     if groups & S.IOTHREAD and (live.iothreads or live.iothread_ids):
         asked.append(_IOTHREADS)
-    if groups & S.DIRTYRATE:
+    if groups & S.DIRTYRATE and measured:
         asked.append(_DIRTY_RATE)
     if live.type == "kvm":  # no other accelerator has statistics of its own
         if groups & (S.CPU_TOTAL | S.VCPU):
@@ -174,15 +182,25 @@ def questions(live: Domain, groups: int) -> Sequence[Question]:
     return asked
 
 
+def _has_more_images(disk: Disk) -> bool:
+    """Whether its image has others below it."""
+    return disk.backing_store is not None and disk.backing_store.source is not None
+
+
 def _has_other_nodes(disk: Disk) -> bool:
     """Whether a drive's images stand below another node or beside it: what QEMU says of drives does not name those."""
     reads_ahead = disk.driver is not None and disk.driver.copy_on_read
     return bool(disk.mirror is not None or disk.throttle_filters or reads_ahead)
 
 
-def understand(asked: Sequence[Question], answered: Sequence[msgspec.Raw | BaseException]) -> Answers:
-    """The answers to `asked`; one that was refused, or is not what it should be, is as if it was not asked."""
-    found = {}
+def understand(
+    asked: Sequence[Question], answered: Sequence[msgspec.Raw | BaseException], *, measured: bool = True
+) -> Answers:
+    """The answers to `asked`; one that was refused, or is not what it should be, is as if it was not asked.
+
+    measured: as for `questions`.
+    """
+    found: dict[str, Any] = {} if measured else {"dirty_rate": UNMEASURED}
     for question, answer in zip(asked, answered, strict=True):
         if isinstance(answer, BaseException):
             continue
@@ -194,7 +212,7 @@ def understand(asked: Sequence[Question], answered: Sequence[msgspec.Raw | BaseE
 
 
 __all__ = [
-    "BLOCKS", "DRIVES", "Answers", "BalloonStats", "BlockCounters", "BlockEntry", "DirtyRate", "Image", "IoThreadInfo",
-    "NamedNode", "NamedValue", "Question", "StatsEntry", "StatsField", "StatsSchema", "VcpuDirtyRate",
+    "BLOCKS", "DRIVES", "UNMEASURED", "Answers", "BalloonStats", "BlockCounters", "BlockEntry", "DirtyRate", "Image",
+    "IoThreadInfo", "NamedNode", "NamedValue", "Question", "StatsEntry", "StatsField", "StatsSchema", "VcpuDirtyRate",
     "balloon_question", "questions", "understand",
 ]  # fmt: skip

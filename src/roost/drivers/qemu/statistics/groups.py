@@ -38,26 +38,31 @@ _RUNNING = 1
 _KVM_TYPES = {"cumulative": "sum", "instant": "cur", "peak": "max"}
 
 
-class Observed(NamedTuple):
-    """What is known of a domain at one moment.
+class OnHost(NamedTuple):
+    """What the host knows of a guest.
 
-    document: the live one while it runs. usage: of its process, None when it does not run.
-    threads: of its virtual processors, by thread. vcpus: the thread of each.
+    usage: of its process. threads: of its virtual processors, by thread. vcpus: the thread of each.
     interfaces: the counters of those that the host can count, by the name of their target.
     events: of the processors and the kernel that are counted, and how many there were.
     """
 
-    state: int
-    reason: int
-    document: Domain
-    answers: Answers
-    volumes: blocks.Volumes
-    backing: bool = False
     usage: ProcessUsage | None = None
     vcpus: Sequence[int] = ()
     threads: Mapping[int, ThreadUsage] = {}
     interfaces: Mapping[str, Sequence[int]] = {}
     events: Sequence[tuple[str, int]] = ()
+
+
+class Observed(NamedTuple):
+    """What is known of a running domain at one moment; answers are QEMU's."""
+
+    state: int
+    reason: int
+    document: Domain
+    answers: Answers
+    host: OnHost
+    volumes: blocks.Volumes
+    backing: bool = False
 
 
 Collector = Callable[[Observed], Iterable[TypedParam]]
@@ -72,9 +77,9 @@ def _state(seen: Observed) -> Iterable[TypedParam]:
 
 
 def _cpu(seen: Observed) -> Iterator[TypedParam]:
-    if seen.usage is None:
+    if seen.host.usage is None:
         return
-    user, system = seen.usage.user, seen.usage.system
+    user, system = seen.host.usage.user, seen.host.usage.system
     yield ullong("cpu.time", user + system)
     yield ullong("cpu.user", user)
     yield ullong("cpu.system", system)
@@ -125,8 +130,8 @@ def _balloon(seen: Observed) -> Iterator[TypedParam]:
     yield from memory(seen.document)
     for tag, value in guest_memory(seen.answers.balloon):
         yield ullong(f"balloon.{MEMORY_STATS[tag][2]}", value)
-    if seen.usage is not None:
-        yield ullong("balloon.rss", seen.usage.resident)
+    if seen.host.usage is not None:
+        yield ullong("balloon.rss", seen.host.usage.resident)
 
 
 def processors(document: Domain) -> tuple[TypedParam, ...]:
@@ -145,9 +150,11 @@ def _vcpu(seen: Observed) -> Iterator[TypedParam]:
     yield from processors(seen.document)
     told = seen.answers.vcpus or ()
     units = _units(seen.answers.schemas)
-    for place, (number, thread) in enumerate(zip(_online(seen.document, len(seen.vcpus)), seen.vcpus, strict=False)):
+    for place, (number, thread) in enumerate(
+        zip(_online(seen.document, len(seen.host.vcpus)), seen.host.vcpus, strict=False)
+    ):
         prefix = f"vcpu.{number}"
-        usage = seen.threads.get(thread) or ThreadUsage(thread, 0, 0, 0)
+        usage = seen.host.threads.get(thread) or ThreadUsage(thread, 0, 0, 0)
         yield int_(f"{prefix}.state", _RUNNING)
         yield ullong(f"{prefix}.time", usage.used)
         yield ullong(f"{prefix}.wait", usage.waited)
@@ -179,7 +186,7 @@ def _interface(seen: Observed) -> Iterator[TypedParam]:
         if not target:
             continue
         yield string(f"net.{number}.name", target)
-        for name, value in zip(_NET_COUNTERS, seen.interfaces.get(target, ()), strict=False):
+        for name, value in zip(_NET_COUNTERS, seen.host.interfaces.get(target, ()), strict=False):
             yield ullong(f"net.{number}.{name}", value)
 
 
@@ -224,7 +231,7 @@ def _vm(seen: Observed) -> Iterator[TypedParam]:
 
 
 def _perf(seen: Observed) -> Iterator[TypedParam]:
-    for event, count in seen.events:
+    for event, count in seen.host.events:
         yield ullong(f"perf.{event}", count)
 
 

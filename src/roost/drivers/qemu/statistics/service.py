@@ -27,6 +27,7 @@ from roost.drivers.qemu.statistics.answers import (
     understand,
 )
 from roost.drivers.qemu.statistics.sizes import ImageSizes
+from roost.drivers.qemu.taints import CUSTOM_MONITOR
 from roost.errors import ArgumentUnsupported, From, InternalError, InvalidArg, OperationUnsupported, RoostError
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
@@ -42,6 +43,7 @@ _FILTERS = (
 _FLAGS = _FILTERS | S.STATS_NOWAIT | S.STATS_BACKING | S.STATS_ENFORCE_STATS
 
 _NOTHING = Answers()
+_UNSEEN = groups.OnHost()
 
 
 class QemuStatistics(Statistics):
@@ -57,10 +59,13 @@ class QemuStatistics(Statistics):
         live, guest = record.document, require_guest(record)
         found = [(S.MEMORY_STAT_ACTUAL_BALLOON, groups.current_memory(live))]
         question = balloon_question(live)
+        sent = None
         if question is not None:
             sent = require_monitor(record).send(question.command, question.arguments, deadline=DEADLINE)
-            found += groups.guest_memory(understand([question], [await sent]).balloon)
+        # While QEMU is busy with it.
         usage = guest.process.usage() if guest.process is not None else None
+        if question is not None and sent is not None:
+            found += groups.guest_memory(understand([question], [await sent]).balloon)
         if usage is not None:
             found.append((S.MEMORY_STAT_RSS, usage.resident))
         return found[:limit]
@@ -120,14 +125,16 @@ class QemuStatistics(Statistics):
             for image in record.definition.derive(_rest).images
             if image.path is not None
         }
-        asked = [_ask(record, wanted) for record, wanted in chosen if record.is_active]
+        asked = {record: _ask(record, wanted) for record, wanted in chosen if record.is_active}
+        # While the guests' QEMUs are busy with that.
+        seen = {record: self._see(record, wanted) for record, wanted in chosen if record.is_active}
         sizes = await self._sizes.measure(resting)
-        answers = {each.record: await each.understood() for each in asked}
         backing = bool(flags & S.STATS_BACKING)
         found = []
         for record, wanted in chosen:
+            answers = await asked[record].understood() if record in asked else _NOTHING
             if record.is_active:
-                params = self._collect(record, wanted, answers.get(record, _NOTHING), backing=backing)
+                params = self._collect(record, wanted, seen.get(record, _UNSEEN), answers, backing=backing)
             elif record.definition is not None:
                 params = _collect_resting(record, record.definition.derive(_rest), wanted, sizes)
             else:
@@ -145,26 +152,27 @@ class QemuStatistics(Statistics):
         named = (table.get(domain) for domain in domains if table.knows(domain))
         return [record for record in named if record in allowed]
 
-    def _collect(self, record: GuestRecord, wanted: int, answers: Answers, *, backing: bool) -> list[TypedParam]:
+    def _see(self, record: GuestRecord, wanted: int) -> groups.OnHost:
+        """What the host knows of a guest."""
         guest = record.runtime
         process = guest.process if guest is not None else None
-        vcpus = guest.threads.vcpus if guest is not None else ()
-        threads = process.threads(vcpus) if process is not None and wanted & S.VCPU else ()
-        document = record.document
-        seen = groups.Observed(
-            record.state,
-            record.reason,
-            document,
-            answers,
-            guest.resources.volumes if guest is not None else {},
-            backing,
-            process.usage() if process is not None and wanted & (S.CPU_TOTAL | S.BALLOON) else None,
-            vcpus if process is not None else (),
-            {usage.thread: usage for usage in threads},
-            self._all_counters(document) if wanted & S.INTERFACE else {},
-            tuple(guest.resources.counting.values()) if guest is not None and wanted & S.PERF else (),
+        if guest is None or process is None:
+            return _UNSEEN
+        vcpus = guest.threads.vcpus
+        return groups.OnHost(
+            process.usage() if wanted & (S.CPU_TOTAL | S.BALLOON) else None,
+            vcpus,
+            {usage.thread: usage for usage in process.threads(vcpus)} if wanted & S.VCPU else {},
+            self._all_counters(record.document) if wanted & S.INTERFACE else {},
+            tuple(guest.resources.counting.values()) if wanted & S.PERF else (),
         )
-        return groups.collect(seen, wanted)
+
+    def _collect(
+        self, record: GuestRecord, wanted: int, seen: groups.OnHost, answers: Answers, *, backing: bool
+    ) -> list[TypedParam]:
+        volumes = record.runtime.resources.volumes if record.runtime is not None else {}
+        observed = groups.Observed(record.state, record.reason, record.document, answers, seen, volumes, backing)
+        return groups.collect(observed, wanted)
 
     def _all_counters(self, document: Domain) -> Mapping[str, Sequence[int]]:
         found = {}
@@ -177,16 +185,23 @@ class QemuStatistics(Statistics):
 
 
 class _Asked(NamedTuple):
-    """Questions on their way to a guest."""
+    """Questions on their way to a guest. measured: as for `answers.questions`."""
 
     record: GuestRecord
     questions: Sequence[Question]
     answers: Sequence[asyncio.Future[msgspec.Raw]]
+    measured: bool = True
 
     async def understood(self) -> Answers:
-        if not self.questions:
-            return _NOTHING
-        return understand(self.questions, await asyncio.gather(*self.answers, return_exceptions=True))
+        answers = [await _outcome(answer) for answer in self.answers]
+        return understand(self.questions, answers, measured=self.measured)
+
+
+async def _outcome(answer: asyncio.Future[msgspec.Raw]) -> msgspec.Raw | RoostError:
+    try:
+        return await answer
+    except RoostError as error:
+        return error
 
 
 def _ask(record: GuestRecord, wanted: int) -> _Asked:
@@ -194,9 +209,11 @@ def _ask(record: GuestRecord, wanted: int) -> _Asked:
     guest, live = record.runtime, record.live
     if guest is None or live is None or guest.monitor is None or guest.starting or guest.monitor.overdue:
         return _Asked(record, (), ())
-    asked = questions(live, wanted)
+    measured = guest.facts.dirty_rate or CUSTOM_MONITOR in guest.facts.taints
+    asked = questions(live, wanted, measured=measured)
     commands = [(question.command, question.arguments) for question in asked]
-    return _Asked(record, asked, guest.monitor.send_all(commands, deadline=DEADLINE) if commands else ())
+    answers = guest.monitor.send_all(commands, deadline=DEADLINE) if commands else ()
+    return _Asked(record, asked, answers, measured)
 
 
 def _supported(record: GuestRecord, wanted: int, flags: int) -> int:

@@ -37,7 +37,7 @@ class FakeQemu:
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
         self._socket = end
-        self._buffer = b""
+        self._buffer = ""
         self.descriptors: list[int] = []
 
     async def say(self, *messages: Any) -> None:
@@ -47,19 +47,21 @@ class FakeQemu:
         await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
     async def hear(self) -> dict[str, Any]:
+        """The next command; nothing stands between two."""
         loop = asyncio.get_running_loop()
-        while b"\n" not in self._buffer:
+        while True:
+            with contextlib.suppress(json.JSONDecodeError):
+                found, end = json.JSONDecoder().raw_decode(self._buffer)
+                self._buffer = self._buffer[end:]
+                return dict(found)
             ready = loop.create_future()
             loop.add_reader(self._socket, ready.set_result, None)
             await ready
             loop.remove_reader(self._socket)
             data, descriptors, _, _ = socket.recv_fds(self._socket, 65536, 4)
             assert data
-            self._buffer += data
+            self._buffer += data.decode()
             self.descriptors += descriptors
-        line, self._buffer = self._buffer.split(b"\n", 1)
-        found: dict[str, Any] = json.loads(line)
-        return found
 
     def hang_up(self) -> None:
         self._socket.close()
@@ -90,28 +92,41 @@ def test_negotiation_and_a_command(run: Runner) -> None:
             asked = asyncio.create_task(client.execute("query-x", {"a": 1}))
             heard = await qemu.hear()
             assert heard["arguments"] == {"a": 1}
-            await qemu.say({"return": [1, 2], "id": heard["id"]})
+            await qemu.say({"return": [1, 2]})
             assert await asked == [1, 2]
 
     run(main())
 
 
-def test_answers_find_their_commands_whatever_their_order(run: Runner) -> None:
+def test_answers_come_in_the_order_of_their_commands(run: Runner) -> None:
     async def main() -> None:
         async with conversation() as (client, qemu):
             asked = asyncio.create_task(client.batch([("one", None), ("two", None), ("three", None)]))
             heard = [await qemu.hear() for _ in range(3)]
-            assert [each["execute"] for each in heard] == ["one", "two", "three"]
+            assert heard == [{"execute": "one"}, {"execute": "two"}, {"execute": "three"}]
             refusal = {"class": "GenericError", "desc": "no such thing"}
-            await qemu.say(
-                {"return": 3, "id": heard[2]["id"]},
-                {"error": refusal, "id": heard[1]["id"]},
-                {"return": 1, "id": heard[0]["id"]},
-            )
+            await qemu.say({"return": 1}, {"error": refusal}, {"return": 3})
             one, two, three = await asked
             assert (one, three) == (1, 3)
             assert isinstance(two, QmpCommandError)
             assert str(two) == "internal error: unable to execute QEMU command 'two': no such thing"
+
+    run(main())
+
+
+def test_answers_to_an_earlier_connection_are_not_taken_for_ours(run: Runner) -> None:
+    """A daemon was killed while QEMU was busy with what it had asked."""
+
+    async def main() -> None:
+        async with conversation() as (client, qemu):
+            await qemu.say({"return": "hers"}, GREETING)
+            negotiation = asyncio.create_task(client.negotiate())
+            heard = await qemu.hear()
+            asked = client.send("query-x")
+            await qemu.say({"return": "hers"}, {"return": {}, "id": "roost-hers"}, {"return": {}, "id": heard["id"]})
+            await negotiation
+            await qemu.say({"return": "ours"})
+            assert bytes(await asked) == b'"ours"'
 
     run(main())
 
@@ -127,12 +142,12 @@ def test_events_come_in_order_between_answers(run: Runner) -> None:
 
         async with conversation(on_event=on_event) as (client, qemu):
             asked = asyncio.create_task(client.execute("cont"))
-            heard = await qemu.hear()
+            await qemu.hear()
             stamp = {"seconds": 1, "microseconds": 2}
             await qemu.say(
                 {"event": "BAD", "timestamp": stamp},
                 {"event": "RESUME", "timestamp": stamp},
-                {"return": {}, "id": heard["id"]},
+                {"return": {}},
             )
             await asked
             assert seen == ["BAD", "RESUME"]
@@ -151,7 +166,7 @@ def test_descriptors_arrive_with_their_command(run: Runner) -> None:
             os.write(qemu.descriptors[0], b"through")
             assert os.read(reader, 100) == b"through"
             os.close(reader)
-            await qemu.say({"return": {}, "id": heard["id"]})
+            await qemu.say({"return": {}})
             await asked
 
     run(main())
@@ -162,10 +177,10 @@ def test_a_command_without_an_answer_ends_by_its_deadline(run: Runner) -> None:
         async with conversation() as (client, qemu):
             with pytest.raises(OperationTimeout, match=r"did not answer command 'query-slow' within 0.01 s"):
                 await client.execute("query-slow", deadline=0.01)
-            late = await qemu.hear()
+            await qemu.hear()
             asked = asyncio.create_task(client.execute("query-quick"))
-            quick = await qemu.hear()
-            await qemu.say({"return": "late", "id": late["id"]}, {"return": "quick", "id": quick["id"]})
+            await qemu.hear()
+            await qemu.say({"return": "late"}, {"return": "quick"})
             assert await asked == "quick"
             with pytest.raises(OperationTimeout, match="the greeting"):
                 await client.greeted(0.01)
@@ -223,8 +238,8 @@ def test_commands_larger_than_the_socket_takes(run: Runner) -> None:
             second = client.send("second")
             heard = await qemu.hear()
             assert heard["arguments"]["value"] == long
-            after = await qemu.hear()
-            await qemu.say({"return": 1, "id": heard["id"]}, {"return": 2, "id": after["id"]})
+            await qemu.hear()
+            await qemu.say({"return": 1}, {"return": 2})
             assert (bytes(await first), bytes(await second)) == (b"1", b"2")
 
     run(main())
@@ -235,11 +250,12 @@ def test_a_clients_own_json(run: Runner) -> None:
         async with conversation() as (client, qemu):
             asked = asyncio.create_task(client.execute_text('{"execute": "query-x", "id": "mine"}'))
             heard = await qemu.hear()
-            await qemu.say({"return": {"a": 1}, "id": heard["id"]})
-            assert json.loads(await asked) == {"return": {"a": 1}, "id": heard["id"]}
+            await qemu.say({"return": {"a": 1}})
+            assert heard == {"execute": "query-x"}
+            assert json.loads(await asked) == {"return": {"a": 1}, "id": "libvirt-1"}
             asked = asyncio.create_task(client.execute_text('{"execute": "no"}'))
             heard = await qemu.hear()
-            await qemu.say({"error": {"class": "CommandNotFound", "desc": "d"}, "id": heard["id"]})
+            await qemu.say({"error": {"class": "CommandNotFound", "desc": "d"}})
             assert json.loads(await asked)["error"] == {"class": "CommandNotFound", "desc": "d"}
 
     run(main())

@@ -10,7 +10,7 @@ import msgspec
 from roost.constants import statistics as S
 from roost.constants import typed_params as T
 from roost.drivers.qemu.statistics.answers import Answers, balloon_question, questions, understand
-from roost.drivers.qemu.statistics.groups import ALL, COLLECTORS, Observed, collect, guest_memory
+from roost.drivers.qemu.statistics.groups import ALL, COLLECTORS, Observed, OnHost, collect, guest_memory
 from roost.host.api import ProcessUsage, ThreadUsage
 from roost.model import domain as model
 from roost.model.domain import Domain
@@ -31,7 +31,7 @@ def domain(
 
 def answered(live: Domain, groups: int, said: Mapping[str, Any]) -> Answers:
     """The answers to a guest's questions, by command; those not given are refused."""
-    asked = questions(live, groups)
+    asked = questions(live, groups, measured=True)
     replies = [
         msgspec.Raw(msgspec.json.encode(said[question.field])) if question.field in said else RuntimeError()
         for question in asked
@@ -40,10 +40,10 @@ def answered(live: Domain, groups: int, said: Mapping[str, Any]) -> Answers:
 
 
 def shown(groups: int, live: Domain, **said: Any) -> dict[str, tuple[int, Any]]:
-    seen = Observed(
-        1, 5, live, answered(live, groups, said), {}, usage=ProcessUsage(2_000, 1_000, 4096), vcpus=(100, 101),
-        threads={100: ThreadUsage(100, 7, 8, 9)}, interfaces={"vnet0": range(1, 9)},
-    )  # fmt: skip
+    host = OnHost(
+        ProcessUsage(2_000, 1_000, 4096), (100, 101), {100: ThreadUsage(100, 7, 8, 9)}, {"vnet0": range(1, 9)}
+    )
+    seen = Observed(1, 5, live, answered(live, groups, said), host, {})
     return dict(collect(seen, groups))
 
 
@@ -55,13 +55,14 @@ def test_groups_are_libvirts() -> None:
 
 
 def test_a_guest_is_asked_only_what_it_has() -> None:
-    def asked(live: Domain, groups: int = ALL) -> list[str]:
-        return [question.command for question in questions(live, groups)]
+    def asked(live: Domain, groups: int = ALL, *, measured: bool = True) -> list[str]:
+        return [question.command for question in questions(live, groups, measured=measured)]
 
     bare = domain(balloon="<memballoon model='none'/>")
     assert asked(bare, S.BALLOON | S.BLOCK | S.STATE) == []
     assert balloon_question(bare) is None
     assert asked(domain()) == ["qom-get", "query-iothreads", "query-dirty-rate"]
+    assert asked(domain(), S.DIRTYRATE, measured=False) == []
     disk = "<disk type='file'><target dev='vda'/></disk>"
     assert asked(domain(devices=disk), S.BLOCK) == ["query-blockstats", "query-named-block-nodes"]
     reading = disk.replace("<target", "<driver name='qemu' copy_on_read='on'/><target")
