@@ -15,6 +15,7 @@ from roost.wire.types import (
     UHYPER,
     UINT,
     FixedOpaque,
+    Name,
     Optional,
     String,
     Struct,
@@ -130,4 +131,4 @@ TYPED_VALUE = Union(
         typed_params.STRING: STRING,
     }
 )
-TYPED_PARAM = Struct(TypedParam, STRING, TYPED_VALUE)
+TYPED_PARAM = Struct(TypedParam, Name(limits.STRING), TYPED_VALUE)

@@ -18,6 +18,7 @@ from roost.wire.types import (
     Chars,
     FixedChars,
     FixedOpaque,
+    Name,
     Opaque,
     Optional,
     Scalar,
@@ -147,6 +148,11 @@ class _Encoder:
             case FixedChars():
                 line(f"if len({value}) != {kind.length}: check_length({path!r}, len({value}), {kind.length})")
                 self._fixed(f"{kind.length}i", f"*view({value}).cast('b')")
+            case Name():
+                data, known = fresh("b"), self.writer.refer("known", kind.known)
+                line(f"{data} = {known}.get({value})")
+                line(f"if {data} is None: {data} = {self.writer.refer('encoded', kind.encoded)}({value}, {path!r})")
+                self._part(data)
             case String():
                 data = fresh("b")
                 line(f"{data} = {value}.encode('utf-8', 'surrogateescape')")

@@ -132,6 +132,31 @@ class String(Type):
         return text.partition("\0")[0], at + count + (-count & 3)
 
 
+#: How many encodings of names are kept, then all are forgotten; and bytes of the longest that is.
+_MOST_NAMES, _LONGEST_NAME = 8192, 128
+
+
+class Name(String):
+    """A string of which few are said again and again: what they are on the wire is remembered."""
+
+    __slots__ = ("known",)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.known: dict[str, bytes] = {}
+
+    def encoded(self, value: str, path: str) -> bytes:
+        """Of one that is not in `known`."""
+        out: list[bytes] = []
+        self.write(value, out, path)
+        found = b"".join(out)
+        if len(found) <= _LONGEST_NAME:
+            if len(self.known) >= _MOST_NAMES:
+                self.known.clear()
+            self.known[value] = found
+        return found
+
+
 class FixedChars(Type):
     """`char x[length]`: bytes of exactly that length, each sent as a four-byte int."""
 

@@ -20,6 +20,7 @@ from roost.wire.types import (
     Chars,
     FixedChars,
     FixedOpaque,
+    Name,
     Opaque,
     Optional,
     String,
@@ -54,7 +55,7 @@ def build(kind: Kind) -> Type:
     inner = [build(item) for item in kind.items]
     match kind.tag:
         case "s":
-            return String(kind.limit)
+            return (Name if kind.limit % 2 else String)(kind.limit)
         case "o":
             return Opaque(kind.limit)
         case "f":
@@ -214,6 +215,22 @@ def test_text_that_is_no_utf8_comes_back_as_it_was() -> None:
         (text,) = codec.decode(b"\0\0\0\4\xff\xfe\xc3\xa9")
         assert text == "\udcff\udcfeé"
         assert codec.encode([text]) == b"\0\0\0\4\xff\xfe\xc3\xa9"
+
+
+def test_names_are_remembered_but_for_long_ones_and_never_more_than_so_many() -> None:
+    kind = Name(9999)
+    codec = Codec((("name", kind), ("number", UINT)), "compiled")
+    codec.compile()
+    for number in range(20_000):
+        for _ in range(2):
+            assert codec.encode([f"{number:06}", number])[4:10] == b"%06d" % number
+    assert len(kind.known) < 9000
+    assert codec.encode(["long" * 1000, 1]) == codec.encode(["long" * 1000, 1])
+    assert "long" * 1000 not in kind.known
+    with pytest.raises(EncodeError):
+        codec.encode([["unhashable"], 1])
+    with pytest.raises(EncodeError, match="10000"):
+        codec.encode(["x" * 10_000, 1])
 
 
 def test_characters_are_ints_with_a_sign() -> None:
