@@ -50,8 +50,10 @@ def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o600) 
         the file's own sync makes the name last too, for half the time.
     Raises SystemCallError; then the old file is as it was.
     """
-    temporary = path.with_name(path.name + _TEMPORARY)
-    replaces = sync and path.exists()
+    # Text, as a Path takes a tenth of the time that the whole write does.
+    final = os.fspath(path)
+    temporary = final + _TEMPORARY
+    replaces = sync and os.path.exists(final)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
@@ -60,7 +62,7 @@ def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o600) 
                 view = view[os.write(descriptor, view) :]
             if replaces:
                 os.fsync(descriptor)
-            os.rename(temporary, path)
+            os.rename(temporary, final)
             if sync and not replaces:
                 _sync_new(descriptor, path)
         finally:

@@ -121,7 +121,8 @@ class Store:
     async def save_definition(self, name: str, text: str) -> None:
         """Write and sync. Raises SystemCallError; then the old definition stands."""
         data = (file_header(f"virsh edit {name}") + text).encode("utf-8", "surrogateescape")
-        await self._disk.run(lambda: write_atomically(self.path(name), data, sync=True))
+        path = self.path(name)
+        await self._disk.run(lambda: write_atomically(path, data, sync=True))
 
     async def remove_definition(self, name: str) -> None:
         """Delete the definition and its autostart link. Raises SystemCallError."""

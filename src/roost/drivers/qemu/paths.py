@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 
-class QemuPaths(NamedTuple):
+@dataclass(frozen=True)
+class QemuPaths:
     """config: definitions. status: running guests. state: the guests' own. log, cache: as named."""
 
     config: Path
@@ -24,7 +26,7 @@ class QemuPaths(NamedTuple):
         """A running guest's own directory. Short names only: a socket's path has 107 bytes."""
         return Path(f"{self.guests}{id}-{name[:20]}")
 
-    @property
+    @cached_property
     def guests(self) -> str:
         """How the paths of all guests' own directories begin."""
         return str(self.state / "domain-")
@@ -32,17 +34,17 @@ class QemuPaths(NamedTuple):
     def monitor(self, id: int, name: str) -> Path:
         return self.guest(id, name) / "monitor.sock"
 
-    @property
+    @cached_property
     def nvram(self) -> Path:
         """Variables of guests' firmware."""
         return self.state / "nvram"
 
-    @property
+    @cached_property
     def tpms(self) -> Path:
         """State of guests' software TPMs."""
         return self.state.parent / "swtpm"
 
-    @property
+    @cached_property
     def snapshots(self) -> Path:
         """What is kept of domains' snapshots, a directory for each domain."""
         return self.state / "snapshot"
@@ -51,12 +53,12 @@ class QemuPaths(NamedTuple):
         """The image that the domain's next start uses."""
         return self.saves / f"{name}.save"
 
-    @property
+    @cached_property
     def saves(self) -> Path:
         """Managed save images. Only the daemon looks into it: guests get descriptors."""
         return self.state.parent / "save"
 
-    @property
+    @cached_property
     def dumps(self) -> Path:
         """Memory of guests that crashed, unless qemu.conf says otherwise."""
         return self.state.parent / "dump"
