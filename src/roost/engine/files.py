@@ -41,13 +41,42 @@ def failed(action: str, path: Path, error: OSError, domain: int | None = None) -
     )
 
 
-def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o600) -> None:
+class SpareFile:
+    """An empty file of mode 0600, made before it is needed: that is a quarter of the time that a new file takes.
+
+    directory: that the file is for.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = f"{directory}/.spare{_TEMPORARY}"
+        self._is_there = False
+
+    def make(self) -> None:
+        """For the next one that takes it. It can be done without."""
+        if not self._is_there:
+            with contextlib.suppress(OSError):
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                self._is_there = True
+
+    def take(self) -> tuple[int, str] | None:
+        """Its descriptor, to write, and its path, to rename; None when there is none."""
+        if not self._is_there:
+            return None
+        self._is_there = False
+        try:
+            return os.open(self._path, os.O_WRONLY | os.O_CLOEXEC), self._path
+        except OSError:
+            return None
+
+
+def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o600, spare: SpareFile | None = None) -> None:
     """Replace `path` by `data` through a temporary file beside it.
 
     sync: survive a power failure too: the file is synced before the rename and
         the directory after it. Without it the file survives a killed daemon.
         A file that is new takes its name first: nothing is lost with it, and
         the file's own sync makes the name last too, for half the time.
+    spare: of the same directory and mode; a new file becomes it.
     Raises SystemCallError; then the old file is as it was.
     """
     # Text, as a Path takes a tenth of the time that the whole write does.
@@ -55,7 +84,11 @@ def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o600) 
     temporary = final + _TEMPORARY
     replaces = sync and os.path.exists(final)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        ready = spare.take() if spare is not None and not replaces else None
+        if ready is None:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        else:
+            descriptor, temporary = ready
         try:
             view = memoryview(data)
             while view:

@@ -21,7 +21,7 @@ from typing import Protocol
 import msgspec
 
 from roost.contract.references import DomainRef
-from roost.engine.files import Disk, failed, file_header, remove_leftovers, sync_directory, write_atomically
+from roost.engine.files import Disk, SpareFile, failed, file_header, remove_leftovers, sync_directory, write_atomically
 from roost.engine.table import uuid_bytes
 from roost.errors import RoostError
 from roost.model import domain as model
@@ -109,6 +109,7 @@ class Store:
         self.boot_id = boot_id
         self.lock = asyncio.Lock()
         self._disk = Disk()
+        self._spare = SpareFile(config)
         for directory in (self.config, self.autostart, self.status):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             remove_leftovers(directory)
@@ -122,7 +123,9 @@ class Store:
         """Write and sync. Raises SystemCallError; then the old definition stands."""
         data = (file_header(f"virsh edit {name}") + text).encode("utf-8", "surrogateescape")
         path = self.path(name)
-        await self._disk.run(lambda: write_atomically(path, data, sync=True))
+        await self._disk.run(lambda: write_atomically(path, data, sync=True, spare=self._spare))
+        # Once whoever waits for this one has been answered.
+        asyncio.get_running_loop().call_soon(self._spare.make)
 
     async def remove_definition(self, name: str) -> None:
         """Delete the definition and its autostart link. Raises SystemCallError."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from roost.engine.files import Disk, remove_leftovers, write_atomically
+from roost.engine.files import Disk, SpareFile, remove_leftovers, write_atomically
 from roost.errors import SystemCallError
 
 
@@ -56,6 +56,42 @@ def test_what_cannot_be_synced_leaves_all_as_it_was(
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == (
         {} if before is None else {"guest.xml": before}
     )
+
+
+def test_a_file_that_was_made_before_becomes_the_new_one(tmp_path: Path) -> None:
+    spare = SpareFile(tmp_path)
+    spare.make()
+    spare.make()
+    (there,) = tmp_path.iterdir()
+    number = there.stat().st_ino
+    write_atomically(tmp_path / "a.xml", b"one", sync=True, spare=spare)
+    write_atomically(tmp_path / "b.xml", b"two", sync=True, spare=spare)
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {"a.xml": b"one", "b.xml": b"two"}
+    assert (tmp_path / "a.xml").stat().st_ino == number
+    assert (tmp_path / "a.xml").stat().st_mode & 0o777 == 0o600
+    spare.make()
+    write_atomically(tmp_path / "a.xml", b"again", sync=True, spare=spare)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.xml", "b.xml", ".spare.new"}
+
+
+def test_a_spare_file_that_cannot_be_had_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spare = SpareFile(tmp_path / "none")
+    spare.make()
+    write_atomically(tmp_path / "a.xml", b"one", sync=True, spare=spare)
+    gone = SpareFile(tmp_path)
+    gone.make()
+    (tmp_path / ".spare.new").unlink()
+    write_atomically(tmp_path / "b.xml", b"two", sync=True, spare=gone)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.xml", "b.xml"}
+    gone.make()
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(SystemCallError, match="No space left"):
+        write_atomically(tmp_path / "c.xml", b"three", sync=True, spare=gone)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.xml", "b.xml"}
 
 
 def test_a_slow_disk_is_waited_for_in_a_thread() -> None:
