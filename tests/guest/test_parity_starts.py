@@ -66,7 +66,8 @@ REASONS: tuple[tuple[str, str], ...] = (
      "not on this board"),
     (r"Q.*(Permission denied|Could not open '/dev|Could not open 'a'|bind ip=|failed to open)", "of another host"),
     (r"sysinfo are not available|SMBIOS|firmware to satisfy|vnc port must be|file descriptor group|only xhci|"
-     r"does not support backing store|non-.transitional|key-wrap|shmem size|scripts are not|only PCI network cards",
+     r"does not support backing store|non-.transitional|key-wrap|shmem size|scripts are not|"
+     r"only PCI network cards|only 1 graphics device",
      "refused before QEMU, with what would be right"),
     (r"exit status -9|shares '0' must be|/sys/fs/cgroup/cpuset/.*(out of range|Invalid argument)",
      "no memory, no time, or processors and nodes of another host"),

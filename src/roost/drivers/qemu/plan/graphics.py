@@ -126,6 +126,13 @@ _KINDS: dict[str, tuple[str, Callable[[Any, int, Context], Iterator[Piece]]]] = 
 
 
 def section(ctx: Context) -> Iterator[Piece]:
+    kinds = [graphics.type for graphics in ctx.domain.devices.graphics]
+    if len(set(kinds)) < len(kinds):
+        raise ConfigUnsupported(
+            "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus) is supported",
+            domain=From.QEMU,
+            hint="clients of VNC and SPICE can share a display; <video> with <model heads='2'> gives another screen",
+        )
     for position, graphics in enumerate(ctx.domain.devices.graphics):
         missing = f"{graphics.type} graphics are not supported with this QEMU"
         if graphics.type not in _KINDS:

@@ -28,6 +28,7 @@ def without(*types: str) -> Capabilities:
 REFUSED = [
     ("vnc", "type='vnc'", "type='desktop'", "desktop graphics are not supported with this QEMU; use one of"),
     ("vnc", "port='5911'", "port='80'", r"vnc port must be in range \[5900,65535\]; port='80' is not"),
+    ("vnc", "<graphics type='vnc'", "<graphics type='vnc'/><graphics type='vnc'", "only 1 graphics device of each"),
     ("typical", "type='qcow2'", "type='iso'", "unsupported disk driver type 'iso'; use one of"),
     ("disk-buses", "bus='ide'", "bus='xen'", "unsupported disk bus 'xen' with device setup; use one of"),
     ("minimal-pc", "type='qemu'", "type='lxc'", "unsupported domain type 'lxc'; use type 'kvm' or 'qemu'"),
