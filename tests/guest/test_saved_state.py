@@ -24,6 +24,7 @@ from roost.contract.state import Memory, SavedState
 from roost.contract.streams import ByteStream
 from roost.contract.typed_params import int_, string
 from roost.drivers.qemu.monitor import COMMAND_HMP
+from roost.drivers.qemu.state import files
 from roost.errors import (
     ArgumentUnsupported,
     ConfigUnsupported,
@@ -412,6 +413,32 @@ def test_a_save_is_watched_and_aborted(root: Path) -> None:
         with pytest.raises(OperationInvalid, match="no job is active on the domain"):
             await jobs.abort(ref, 0)
         assert not list((root / "run" / "qemu").glob("*.saving"))
+
+    run(root, scenario)
+
+
+def test_a_pipe_that_nobody_reads_is_no_place_for_memory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one to restore from; no thread of the daemon waits in it for ever."""
+    monkeypatch.setattr(files, "_LOOKS_FOR_READER", 3)
+
+    async def scenario(world: World) -> None:
+        state, look = world.get(SavedState), world.get(Inspection)
+        ref, path = await started(world, "s-unread"), root / "unread"
+        os.mkfifo(path)
+        with pytest.raises(SystemCallError, match="nobody reads the pipe") as refusal:
+            await state.save(ref, str(path), None, 0)
+        assert "start what reads it first" in refusal.value.hint
+        assert look.state(ref, 0) == (D.RUNNING, D.RUNNING_SAVE_CANCELED)
+        assert path.is_fifo()
+        with pytest.raises(SystemCallError, match="an image is read from a file, this is a pipe"):
+            await state.restore(str(path), None, 0)
+        late = asyncio.create_task(state.save(ref, str(path), None, 0))
+        await asyncio.sleep(0.02)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        await under_way(world, ref)
+        os.close(reader)
+        with pytest.raises(OperationFailed):
+            await late
 
     run(root, scenario)
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
+import stat
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -29,6 +31,10 @@ _NOT_SYNCED = (errno.EINVAL, errno.EROFS, errno.ENXIO)
 _NO_SPACE = os.strerror(errno.ENOSPC)
 #: Seconds a program may go on when nobody wants its work any more.
 _GRACE = 2.0
+#: How often a pipe's reader is looked for, and seconds between two looks.
+_LOOKS_FOR_READER, _INTERVAL = 200, 0.05
+#: Bytes that a pipe has room for when nobody says otherwise.
+_PIPE_SIZE = 65536
 
 
 def failed(action: str, path: str, error: OSError, hint: str = "") -> SystemCallError:
@@ -44,6 +50,8 @@ def _cure(path: str, error: OSError) -> str:
         return f"its directory is '{os.path.dirname(path)}', on the daemon's host"
     if error.errno == errno.EINVAL:
         return "its file system cannot be written past the cache: leave out --bypass-cache"
+    if error.errno == errno.ENXIO:
+        return "start what reads it first"
     return ""
 
 
@@ -184,7 +192,7 @@ async def writing(
     Raises SystemCallError.
     """
     pipeline = _Pipeline(processes)
-    descriptor, is_new = await asyncio.to_thread(_create, path, os.O_DIRECT if bypass_cache else 0)
+    descriptor, is_new = await _created(path, os.O_DIRECT if bypass_cache else 0)
     pipeline.keep(descriptor)
     try:
         if bypass_cache:
@@ -202,15 +210,34 @@ async def writing(
         await pipeline.end()
 
 
-def _create(path: str, direct: int) -> tuple[int, bool]:
-    """(descriptor, whether the file was not there)."""
+async def _created(path: str, direct: int) -> tuple[int, bool]:
+    """(descriptor, whether the file was not there). Somebody must read a pipe, and is waited for.
+
+    Raises SystemCallError.
+    """
+    for _ in range(_LOOKS_FOR_READER):
+        found = await asyncio.to_thread(_create, path, direct)
+        if found is not None:
+            return found
+        await asyncio.sleep(_INTERVAL)
+    error = OSError(errno.ENXIO, "nobody reads the pipe")
+    raise failed("Failed to create file", path, error) from error
+
+
+def _create(path: str, direct: int) -> tuple[int, bool] | None:
+    """The same; None for a pipe that nobody reads yet: a thread that waits in open() waits for ever."""
     is_new = not os.path.lexists(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK | direct
     try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | direct, 0o600), is_new
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
+        if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):
+            return None
         if is_new:
             _remove(path)  # O_DIRECT is refused after the file was made
         raise failed("Failed to create file", path, error) from error
+    os.set_blocking(descriptor, True)
+    return descriptor, is_new
 
 
 def _remove(path: str) -> None:
@@ -221,6 +248,9 @@ def _remove(path: str) -> None:
 def _write(descriptor: int, data: bytes, path: str) -> None:
     view = memoryview(data)
     try:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            # It has room for all of it, whether or not its reader reads.
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, max(len(data), _PIPE_SIZE))
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError as error:
@@ -242,7 +272,7 @@ def _sync(path: str) -> None:
 def replace_header(path: str, header: bytes, what: str) -> None:
     """Overwrite the beginning of an image; on disk when this returns. what: the header, in errors."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             os.pwrite(descriptor, header, 0)
             os.fsync(descriptor)
@@ -256,11 +286,21 @@ def replace_header(path: str, header: bytes, what: str) -> None:
 def read_beginning(path: str) -> tuple[Header, bytes]:
     """(header, what stands between it and the memory) of an image. Raises SystemCallError, OperationFailed."""
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=_open_image) as file:
             header = read_header(_read(file.fileno(), SIZE))
             return header, _read(file.fileno(), header.room)
     except OSError as error:
         raise failed("Failed to open file", path, error) from error
+
+
+def _open_image(path: str, flags: int) -> int:
+    """An image to read. Raises OSError, for a pipe too: nobody knows when there will be something in it."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.ESPIPE, "an image is read from a file, this is a pipe")
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _read(descriptor: int, size: int) -> bytes:
@@ -291,10 +331,10 @@ async def reading(
 ) -> AsyncIterator[Source]:
     """Read `path` from `begin` on. program: what makes memory of it, with its arguments. Raises SystemCallError."""
     pipeline = _Pipeline(processes)
-    flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_DIRECT if bypass_cache else 0)
+    flags = os.O_RDONLY | (os.O_DIRECT if bypass_cache else 0)
     try:
         try:
-            descriptor = pipeline.keep(await asyncio.to_thread(os.open, path, flags))
+            descriptor = pipeline.keep(await asyncio.to_thread(_open_image, path, flags))
             if bypass_cache:
                 descriptor = pipeline.out_of(_READ_DIRECT, descriptor)
                 await asyncio.to_thread(_read, descriptor, begin)
