@@ -110,6 +110,11 @@ def test_a_guest_goes_on_beside_a_full_disk(small_disk: Path) -> None:
         # What needs no disk is done.
         client.call("DOMAIN_SUSPEND", guest)
         client.call("DOMAIN_RESUME", guest)
+        assert "will not know of its last change" not in daemon.log
+        client.call("DOMAIN_SET_METADATA", guest, D.METADATA_TITLE, "kept", None, None, D.AFFECT_LIVE)
+        assert "a daemon that takes guest up again will not know of its last change: cannot write file" in daemon.log
+        before = client.call("DOMAIN_GET_XML_DESC", guest, 0)
+        assert "<title>kept</title>" in before[0]
         # Room for notes, none for memory: the half of it is removed.
         fill_up(small_disk / "filler", leave=256 << 10)
         with pytest.raises(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 import msgspec
@@ -19,9 +20,11 @@ from roost.engine.bus import EventBus
 from roost.engine.hooks import Hooks
 from roost.engine.store import STATUS_VERSION, Status, Store
 from roost.engine.table import DomainTable, uuid_text
-from roost.errors import From, OperationInvalid
+from roost.errors import From, OperationInvalid, SystemCallError
 from roost.host.api import Account, Host
 from roost.model import domain as model
+
+log = logging.getLogger(__name__)
 
 
 class Context(NamedTuple):
@@ -77,6 +80,14 @@ class Context(NamedTuple):
                 driver=msgspec.Raw(msgspec.json.encode(guest.status())),
             )
         )
+
+    def save_changed(self, record: GuestRecord) -> None:
+        """The same once the guest has changed: that no more can be refused for it, so a failure is told in the log."""
+        try:
+            self.save(record)
+        except SystemCallError as error:
+            text = "a daemon that takes %s up again will not know of its last change: %s"
+            log.error(text, record.name, error)  # noqa: TRY400 - no bug of ours
 
 
 def require_guest(record: GuestRecord) -> Guest:

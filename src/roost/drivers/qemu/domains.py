@@ -107,7 +107,7 @@ class QemuDomains(RegistryDomains[Guest]):
         await self._launcher.start(record, document, flags)
 
     def save_live(self, record: GuestRecord) -> None:
-        self._context.save(record)
+        self._context.save_changed(record)
 
     def renamed(self, record: GuestRecord, name: str) -> None:
         """Its moments, and the variables of its firmware where the document does not say where they are."""

@@ -60,7 +60,7 @@ class Plugger:
         if isinstance(device, Lease):
             # A word to a lock manager, and none of QEMU's business.
             record.live = documents.added(record.live, device)
-            self._context.save(record)
+            self._context.save_changed(record)
             return
         devices = await self._completed(record.live, device)
         async with AsyncExitStack() as stack:

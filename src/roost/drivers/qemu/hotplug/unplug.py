@@ -145,7 +145,7 @@ class Unplugger:
             require_no_job(record, device)
         if isinstance(device, Lease):
             record.live = documents.removed(record.live, device)
-            self._context.save(record)
+            self._context.save_changed(record)
             return
         if device.alias is None:
             raise InternalError(f"Cannot detach {class_of(device).called} device with no alias", domain=From.QEMU)
@@ -212,7 +212,7 @@ class Unplugger:
         names = [device.target.dev] if isinstance(device, Interface) and device.target is not None else []
         part = part_of(guest.resources.held, leaving, staying, [name for name in names if name is not None])
         guest.resources.give_back(part)
-        self._context.save(record)
+        self._context.save_changed(record)
         self._context.publish(record, E.ID_DEVICE_REMOVED, device.alias)
 
 

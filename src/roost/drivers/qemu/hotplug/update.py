@@ -58,7 +58,7 @@ class Updater:
             )
         require_monitor(record)
         await update(record, device, force)
-        self._context.save(record)
+        self._context.save_changed(record)
 
     def _exchange(self, record: GuestRecord, alias: str | None, **changes: Any) -> None:
         """Change fields of a device in the live document as it is now."""
@@ -137,7 +137,7 @@ class Updater:
         guest.resources.descriptors.close()
         guest.coming = None
         self._exchange(record, old.alias, **left)
-        self._context.save(record)
+        self._context.save_changed(record)
 
     def _give_back(self, record: GuestRecord, guest: Guest, old: Disk, live: Domain, caps: plan.Capabilities) -> None:
         """What the medium that is out held of the host, unless something else uses it."""

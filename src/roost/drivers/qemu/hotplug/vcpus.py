@@ -138,7 +138,7 @@ class QemuVcpus(Vcpus):
             each["thread-id"] for each in sorted(answer, key=lambda each: int(each["cpu-index"]))
         )
         record.live = edit(require_live(record)[1])
-        self._context.save(record)
+        self._context.save_changed(record)
 
     async def _left_late(self, record: GuestRecord, guest: Guest, data: Data) -> None:
         """A processor that the guest has let go of when nobody waited for it any more."""
@@ -199,7 +199,7 @@ class QemuVcpus(Vcpus):
                 edit(require_live(record)[1])
                 await act(record, id)
                 record.live = edit(require_live(record)[1])
-                self._context.save(record)
+                self._context.save_changed(record)
             if changed is not None:
                 await save_definition(self._context, record, changed)
 

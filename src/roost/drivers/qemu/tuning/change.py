@@ -47,7 +47,7 @@ async def change(context: Context, domain: DomainIdentity, flags: int, plan: Cha
             if record.runtime is not guest or record.live is None:
                 raise OperationInvalid("domain is not running", domain=From.QEMU)
             record.live = plan.edit(record.live)
-            context.save(record)
+            context.save_changed(record)
             if plan.event:
                 context.publish(record, E.ID_TUNABLE, plan.event)
         if definition is not None:

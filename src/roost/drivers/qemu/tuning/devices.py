@@ -94,7 +94,7 @@ class QemuDeviceLimits(DeviceLimits):
             await require_monitor(record).execute("block_set_io_throttle", arguments)
         _still_runs(record, guest)
         record.live = limits.with_iotune(record.document, disk, tune)
-        self._context.save(record)
+        self._context.save_changed(record)
 
     # -- interfaces
 
@@ -226,7 +226,7 @@ class QemuDeviceLimits(DeviceLimits):
                     raise OperationInvalid(text, domain=From.QEMU, hint=error.desc) from error
                 _still_runs(record, guest)
                 record.live = sizes.with_period(record.document, seconds)
-                self._context.save(record)
+                self._context.save_changed(record)
             if definition is not None:
                 await save_definition(self._context, record, definition)
 

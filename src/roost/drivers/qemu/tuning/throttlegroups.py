@@ -58,7 +58,7 @@ class QemuThrottleGroups(ThrottleGroups):
             arguments = {"path": f"/objects/{name}", "property": "limits", "value": all_limits(group)}
             await require_monitor(record).execute("qom-set", arguments)
         record.live = limits.with_group(require_live(record)[1], group)
-        self._context.save(record)
+        self._context.save_changed(record)
 
     async def delete(self, domain: DomainIdentity, group: str | None, flags: int) -> None:
         F.check(flags, _AFFECT, "qemuDomainDelThrottleGroup", From.QEMU)
@@ -70,7 +70,7 @@ class QemuThrottleGroups(ThrottleGroups):
                 _without(require_live(record)[1], group or "", "running guest")
                 await require_monitor(record).execute("object-del", {"id": throttle_object(group or "")})
                 record.live = _without(require_live(record)[1], group or "", "running guest")
-                self._context.save(record)
+                self._context.save_changed(record)
             if definition is not None:
                 await save_definition(self._context, record, definition)
 
