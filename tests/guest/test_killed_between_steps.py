@@ -80,8 +80,10 @@ def daemon(root: Path, last_step: Path) -> Iterator[RoostDaemon]:
         yield running
 
 
-def die(daemon: RoostDaemon, last_step: Path, line: str, step: int, *, told: str = "", done: bool = False) -> bool:
-    """Let the daemon die at a step of a line; whether it came to that step."""
+def die(
+    daemon: RoostDaemon, last_step: Path, line: str, step: int | str, *, told: str = "", done: bool = False
+) -> bool:
+    """Let the daemon die at a step of a line, `support.mortal` has the forms; whether it came to that step."""
     client = Client.open(daemon.uri)
     try:
         with victims(daemon, client, ["dies"]) as (victim,):
@@ -100,6 +102,10 @@ def die(daemon: RoostDaemon, last_step: Path, line: str, step: int, *, told: str
             begin = len(daemon.log)
             daemon.start()
             client = victim.client = Client.open(daemon.uri)
+            if line.startswith("save") and not daemon.guest_pids():
+                # It was as good as done: its memory is whole.
+                assert client.call("DOMAIN_GET_STATE", victim.ref, 0)[0] == D.SHUTOFF
+                virsh_ok(daemon.uri, "restore", f"{victim.images}/memory", "--paused")
             until_taken_up(victim)
             log = daemon.log[begin:]
             assert told in log, log
@@ -164,9 +170,10 @@ def test_a_death(daemon: RoostDaemon, last_step: Path, death: Death) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("line", LINES)
-def test_a_death_at_every_step(daemon: RoostDaemon, last_step: Path, line: str) -> None:
+@pytest.mark.parametrize("kind", ["", "w"], ids=["answers", "writes"])
+def test_a_death_at_every_step(daemon: RoostDaemon, last_step: Path, kind: str, line: str) -> None:
     step = 1
-    while die(daemon, last_step, line, step):
+    while die(daemon, last_step, line, f"{kind}{step}"):
         step += 1
     assert step > 1
 
@@ -195,5 +202,56 @@ def test_a_start_from_an_image(daemon: RoostDaemon, last_step: Path, step: int) 
             assert client.call("DOMAIN_HAS_MANAGED_SAVE_IMAGE", victim.ref, 0) == (1,)
             victim.start()
             assert client.call("DOMAIN_GET_STATE", victim.ref, 0)[0] == D.PAUSED
+    finally:
+        client.abandon()
+
+
+#: What changes a domain that does not run: it has a snapshot, and starts with the host.
+AT_REST = ("domrename dies other", "undefine dies --snapshots-metadata", "autostart dies --disable")
+
+
+@pytest.mark.parametrize("line", AT_REST)
+def test_a_death_before_every_write(daemon: RoostDaemon, last_step: Path, line: str) -> None:
+    """It is done or not, as a whole: names, snapshots and what starts with the host go together."""
+    step = 1
+    while dies_at_rest(daemon, last_step, line, f"w{step}"):
+        step += 1
+    assert step > 1
+
+
+def dies_at_rest(daemon: RoostDaemon, last_step: Path, line: str, step: str) -> bool:
+    """Whether the daemon came to that step of the line."""
+    client = Client.open(daemon.uri)
+    try:
+        with victims(daemon, client, ["dies"]) as (victim,):
+            virsh_ok(daemon.uri, "snapshot-create-as", "dies", "s", "--disk-only", "--diskspec", "sdb,snapshot=no")
+            virsh_ok(daemon.uri, "autostart", "dies")
+            last_step.write_text(step)
+            waiting = victim.begin(line)
+            waiting.communicate(timeout=PATIENCE)
+            last_step.unlink()
+            died = waiting.returncode != 0
+            if died:
+                until_dead(daemon)
+                client.abandon()
+                daemon.start()
+                client = victim.client = Client.open(daemon.uri)
+            names = set(virsh_ok(daemon.uri, "list", "--all", "--name").split())
+            etc, kept = daemon.root / "etc" / "qemu", daemon.root / "lib" / "qemu" / "snapshot"
+            assert {path.stem for path in etc.glob("*.xml")} == names
+            assert {path.stem for path in (etc / "autostart").iterdir()} <= names
+            assert {path.name for path in kept.iterdir() if any(path.iterdir())} <= names
+            if "undefine" not in line:
+                (name,) = names
+                assert virsh_ok(daemon.uri, "snapshot-list", name, "--name").split() == ["s"]
+                assert ("enable" in virsh_ok(daemon.uri, "dominfo", name)) != ("--disable" in line and not died)
+            if died and "dies" in names:
+                virsh_ok(daemon.uri, *line.split())
+            left = virsh_ok(daemon.uri, "list", "--all", "--name").split()
+            if left == ["other"]:
+                virsh_ok(daemon.uri, "domrename", "other", "dies")
+            elif not left:
+                victim.define()
+            return died
     finally:
         client.abandon()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Generic
@@ -20,7 +21,7 @@ from roost.engine.definitions import redefine
 from roost.engine.record import Definition, Record, RuntimeT
 from roost.engine.store import DefinitionStore, Store
 from roost.engine.table import LIST_FLAGS, DomainTable, uuid_bytes
-from roost.errors import From, InvalidArg, OperationInvalid, XmlError
+from roost.errors import From, InvalidArg, OperationInvalid, RoostError, XmlError
 from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.metadata import get_metadata, set_metadata
@@ -200,7 +201,7 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
             raise OperationInvalid("cannot set autostart for transient domain", domain=self.table.error_domain)
 
     async def rename(self, domain: DomainIdentity, new_name: str | None, flags: int) -> None:
-        """The new definition is on disk before the old one goes: of two with one UUID, one is ignored when loaded."""
+        """The new definition is on disk before the old one goes; with it, what else has the old name is moved."""
         self.check_flags(flags, 0, "DomainRename")
         name = _nonempty(new_name)
         record = self.table.get(domain)
@@ -210,13 +211,19 @@ class RegistryDomains(Domains, Generic[RuntimeT]):
             document = msgspec.structs.replace(record.config, name=name)
             check_written(document)
             text = model.format(document, secure=True)
-            await self.store.save_definition(name, text)
-            for once, wanted in ((False, record.autostart), (True, record.autostart_once)):
-                if wanted:
-                    await self.store.set_autostart(name, True, once=once)
-            self.renamed(record, name)
-            old = record.ref
-            await self.store.remove_definition(old.name)
+            async with self.store.renaming(record.name, name):
+                try:
+                    await self.store.save_definition(name, text)
+                    for once, wanted in ((False, record.autostart), (True, record.autostart_once)):
+                        if wanted:
+                            await self.store.set_autostart(name, True, once=once)
+                    self.renamed(record, name)
+                except BaseException:
+                    with contextlib.suppress(RoostError):
+                        await self.store.remove_definition(name)
+                    raise
+                old = record.ref
+                await self.store.remove_definition(old.name)
             self.table.rename(record, name)
             record.definition = Definition(text, document)
         self.bus.publish(DomainEvent(E.ID_LIFECYCLE, old, (E.UNDEFINED, E.UNDEFINED_RENAMED)))

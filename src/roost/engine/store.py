@@ -14,7 +14,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 STATUS_VERSION = 1
 
 _NAME = re.compile(r"^  <name>([^<&]+)</name>$", re.M)
+#: Ends the name of a note about a domain that gets another name.
+_RENAMING = ".renaming"
 _UUID = re.compile(r"^  <uuid>([0-9a-f-]{36})</uuid>$", re.M)
 
 
@@ -69,6 +71,7 @@ class DefinitionStore(Protocol):
     async def save_definition(self, name: str, text: str) -> None: ...
     async def remove_definition(self, name: str) -> None: ...
     async def set_autostart(self, name: str, autostart: bool, *, once: bool = False) -> None: ...
+    def renaming(self, old: str, new: str) -> contextlib.AbstractAsyncContextManager[None]: ...
 
 
 class MemoryStore:
@@ -76,6 +79,9 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
+
+    def renaming(self, old: str, new: str) -> contextlib.AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
 
     async def save_definition(self, name: str, text: str) -> None:
         """Nothing to write."""
@@ -161,6 +167,36 @@ class Store:
         except OSError as error:
             action = "Failed to create symlink" if autostart else "Failed to delete symlink"
             raise failed(action, link, error) from error
+
+    @contextlib.asynccontextmanager
+    async def renaming(self, old: str, new: str) -> AsyncIterator[None]:
+        """While a domain gets another name. Noted on disk: what a killed daemon leaves of it, `finish_renames` does.
+
+        Raises SystemCallError.
+        """
+        note, data = self.config / f"{old}{_RENAMING}", new.encode("utf-8", "surrogateescape")
+        await self._disk.run(lambda: write_atomically(note, data, sync=True))
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+
+    def finish_renames(self, move: Callable[[str, str], None]) -> None:
+        """Before definitions are loaded. move: what else is kept under the old name to the new one."""
+        for note in self.config.glob(f"*{_RENAMING}"):
+            old = note.name.removesuffix(_RENAMING)
+            try:
+                new = note.read_bytes().decode("utf-8", "surrogateescape")
+                if self.path(new).exists():
+                    log.warning("the daemon ended while it renamed %s to %s; it is done", old, new)
+                    move(old, new)
+                    for once in (False, True):
+                        if self._link(old, once=once).is_symlink():
+                            self._set_autostart(new, True, once=once)
+                    self._remove_definition(old)
+                note.unlink()
+            except (OSError, RoostError) as error:
+                log.error("renaming %s cannot be finished: %s", old, error)  # noqa: TRY400 - no bug of ours
 
     def load_definitions(self) -> Iterator[Loaded]:
         """All definitions on disk, by name. A file that cannot be read is logged and left alone."""

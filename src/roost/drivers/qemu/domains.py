@@ -110,13 +110,21 @@ class QemuDomains(RegistryDomains[Guest]):
         self._context.save_changed(record)
 
     def renamed(self, record: GuestRecord, name: str) -> None:
+        self._move(record.name, name, record.config)
+
+    def finish_rename(self, old: str, new: str) -> None:
+        """The same when the definition of that name is on disk already. Raises OSError, RoostError."""
+        text = self._context.store.path(new).read_text("utf-8", "surrogateescape")
+        self._move(old, new, model.parse(text))
+
+    def _move(self, old: str, new: str, document: Domain) -> None:
         """Its moments, and the variables of its firmware where the document does not say where they are."""
         for moments in (self._checkpoints, self._snapshots):
-            moments.rename(record.name, name)
-        if variables_path(record.config.os.nvram) is None:
+            moments.rename(old, new)
+        if variables_path(document.os.nvram) is None:
             directory = str(self._context.paths.nvram)
             with contextlib.suppress(FileNotFoundError):
-                os.rename(nvram_path(directory, record.name), nvram_path(directory, name))
+                os.rename(nvram_path(directory, old), nvram_path(directory, new))
 
     def discard(self, record: GuestRecord, flags: int) -> None:
         """The variables of its firmware only when told to, the state of its TPM unless told otherwise."""

@@ -99,7 +99,7 @@ class QemuDriver:
         self._privileged = privileged
         checkpoint_store = CheckpointStore(paths.state / "checkpoint")
         snapshot_store = open_store(paths.snapshots)
-        domains = QemuDomains(context, launcher, checkpoint_store, snapshot_store)
+        self._domains = domains = QemuDomains(context, launcher, checkpoint_store, snapshot_store)
         images = Images(domains.prepare)
         self._restorer = Restorer(context, launcher, images)
         dumper = Dumper(context, self._supervisor)
@@ -160,6 +160,7 @@ class QemuDriver:
         """Definitions, running guests, autostart."""
         self._context.host.ownership.directory(self._context.paths.state)
         self._context.host.ownership.directory(self._context.paths.nvram)
+        self._context.store.finish_renames(self._domains.finish_rename)
         self._recovery.load_definitions()
         await self._recovery.reconnect()
         await self._snapshots.settle_inactive()
