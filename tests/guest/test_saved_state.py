@@ -542,7 +542,7 @@ def test_screen_memory_and_rate(root: Path) -> None:
                 await memory.start_dirty_rate(ref, seconds, 0)
         with pytest.raises(OperationUnsupported, match="requires dirty-ring feature enabled"):
             await memory.start_dirty_rate(ref, 1, D.DIRTYRATE_MODE_DIRTY_RING)
-        await memory.start_dirty_rate(ref, 1, 0)
+        await memory.start_dirty_rate(ref, 60, 0)
         with pytest.raises(RoostError, match="already being measured"):
             await memory.start_dirty_rate(ref, 1, 0)
 
