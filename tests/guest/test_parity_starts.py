@@ -45,7 +45,8 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"Failed to query numad|Resource control is not supported on this host", "neither numad nor resctrl here"),
     (r"not supported by hypervisor|Unknown CPU model|unknown CPU feature", "asks for a processor of other hosts"),
     (r"guest CPU doesn't match|can't determine default CPU", "emulation has no such processor"),
-    (r"Q.*(module \S+ not found|egl: |DBus|audio driver|virtio-gpu-gl|'sdl' is not available)", "no display here"),
+    (r"Q.*(module \S+ not found|egl: |DBus|audio driver|virtio-gpu-gl|gl=on|'sdl' is not available)",
+     "no display here"),
     (r"Q.*(requires (KVM|kernel irqchip)|eim=on requires|HyperV|Transactional Memory|requested in the CPU model)",
      "needs KVM"),
     (r"Q.*(not a valid device model name|fsdriver handle|Parameter 'driver' does not|vcard|FD passing)", "not in QEMU"),
@@ -60,14 +61,15 @@ REASONS: tuple[tuple[str, str], ...] = (
      r"can't be populated|can't go on|single function)",
      "a place that QEMU does not have; libvirt keeps the document too"),
     (r"Q.*(invalid option|there is no device|evdev|romfile|iommu_platform|Invalid (SMP|RAM)|ramfb|if=sd|"
-     r"floppy-bus|VT220|NUMA is not)",
+     r"floppy-bus|VT220|NUMA is not|tx_queue_size)",
      "QEMU refuses what the document says"),
     (r"query-hotpluggable-cpus|Q.*[Pp]roperty '\S+' (not found|cannot)|Unexpected address type for 'virtio-ball",
      "not on this board"),
-    (r"Q.*(Permission denied|Could not open '/dev|Could not open 'a'|bind ip=|failed to open)", "of another host"),
+    (r"Q.*(Permission denied|Could not open '/dev|Could not open 'a'|bind ip=|failed to open|/dev/dsp0)",
+     "of another host"),
     (r"sysinfo are not available|SMBIOS|firmware to satisfy|vnc port must be|file descriptor group|only xhci|"
      r"does not support backing store|non-.transitional|key-wrap|shmem size|scripts are not|"
-     r"only PCI network cards|only 1 graphics device",
+     r"only PCI network cards|only 1 graphics device|setting ACPI S[34]",
      "refused before QEMU, with what would be right"),
     (r"exit status -9|shares '0' must be|/sys/fs/cgroup/cpuset/.*(out of range|Invalid argument)",
      "no memory, no time, or processors and nodes of another host"),
@@ -78,7 +80,7 @@ REASONS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 #: Families of which no document comes up here.
-NOWHERE = frozenset(("guides", "hostdev"))
+NOWHERE = frozenset(("guides", "hostdev", *(("storage-fs",) if in_chroot() else ())))
 FAMILIES = sorted({case.family for case in parity.cases()})
 #: Devices that are content with a socket where nobody answers; others would wait for a server's greeting.
 _CHARACTER = ("serial", "parallel", "console", "channel", "redir", "smartcard", "rng")
