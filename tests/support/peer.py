@@ -112,8 +112,10 @@ class Peer:
     CONFIGURATION: ClassVar[dict[str, str]] = {
         # The same client may connect here as to roostd, without polkit.
         "libvirtd.conf": 'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0777"\n',
-        # No virtlogd beside it, and no mount namespace for each guest inside this one.
-        "qemu.conf": 'stdio_handler = "file"\nnamespaces = []\n',
+        # No virtlogd beside it, and no mount namespace for each guest inside this one. Ports that no other daemon
+        # of the tests looks at: it takes one that is held and not listened on yet.
+        "qemu.conf": 'stdio_handler = "file"\nnamespaces = []\n'
+        f"remote_display_port_min = {6000 + os.getpid() % 500 * 100}\n",
     }
     DIRECTORIES: ClassVar[dict[str, str]] = {
         "etc": "/etc/libvirt",
