@@ -258,9 +258,8 @@ print(json.dumps([ask(*each) for each in json.loads(sys.argv[2])]))
 """
 
 
-def test_bytes_of_raw_disks_alone_are_read(daemon: RoostDaemon, places: Places) -> None:
-    """Of devices as of files, while the guest runs and before."""
-    tool("qemu-io", "-f", "raw", "-c", "write -P 7 512 512", str(places.free))
+def on_devices(places: Places) -> Path:
+    """The document of a domain `placed` with a qcow2 and a raw disk."""
     disks = "".join(
         f"<disk type='block' device='disk'><driver name='qemu' type='{format}'/><source dev='{path}'/>"
         f"<target dev='{target}' bus='virtio'/></disk>"
@@ -268,7 +267,13 @@ def test_bytes_of_raw_disks_alone_are_read(daemon: RoostDaemon, places: Places) 
     )
     path = places.dir / "guest.xml"
     path.write_text(domain_xml("placed", devices=disks, graphics="", interfaces=""))
-    virsh_ok(daemon.uri, "define", str(path))
+    return path
+
+
+def test_bytes_of_raw_disks_alone_are_read(daemon: RoostDaemon, places: Places) -> None:
+    """Of devices as of files, while the guest runs and before."""
+    tool("qemu-io", "-f", "raw", "-c", "write -P 7 512 512", str(places.free))
+    virsh_ok(daemon.uri, "define", str(on_devices(places)))
     asked = [("vdb", 510, 4), (str(places.free), 1022, 4), ("vda", 0, 4), ("vdb", (16 << 20) - 2, 4), ("vdz", 0, 4)]
     for _ in range(2):
         found = libvirt_result(PEEK, daemon.uri, json.dumps(asked))
@@ -293,14 +298,7 @@ print(json.dumps([resized(*each) for each in json.loads(sys.argv[2])]))
 
 def test_disks_of_the_size_of_their_device(daemon: RoostDaemon, places: Places) -> None:
     """Flags of libvirt 10.0 and 12.3: all that the device has, and never less than before."""
-    disks = "".join(
-        f"<disk type='block' device='disk'><driver name='qemu' type='{format}'/><source dev='{path}'/>"
-        f"<target dev='{target}' bus='virtio'/></disk>"
-        for target, path, format in (("vda", places.top, "qcow2"), ("vdb", places.free, "raw"))
-    )
-    path = places.dir / "guest.xml"
-    path.write_text(domain_xml("placed", devices=disks, graphics="", interfaces=""))
-    virsh_ok(daemon.uri, "create", str(path), "--paused")
+    virsh_ok(daemon.uri, "create", str(on_devices(places)), "--paused")
     tool("truncate", "-s", "20M", str(places.dir / "device1"))
     tool("losetup", "-c", str(places.free))
     every, extend = 2, 4

@@ -26,9 +26,8 @@ from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
 from roost.drivers.qemu.supervisor import Supervisor
-from roost.engine.record import Definition
+from roost.engine.definitions import redefine
 from roost.errors import From, OperationFailed, OperationInvalid, RoostError
-from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import BlockSource, Disk, FileSource
 from roost.model.moment import source_path
@@ -326,17 +325,12 @@ class BlockJobs:
 
     async def change_definition(self, record: GuestRecord, change: Callable[[Domain], Domain]) -> None:
         """Change the definition, synced; nothing happens when there is none, or `change` changes nothing."""
-        if record.definition is None:
-            return
         async with self.context.store.lock:
             if record.definition is None:
                 return
             document = change(record.config)
-            if document == record.config:
-                return
-            text = model.format(document, secure=True)
-            await self.context.store.save_definition(record.name, text)
-            record.definition = Definition(text, document)
+            if document != record.config:
+                await redefine(self.context.store, record, document)
 
 
 def _paths(domain: Domain) -> Iterable[str]:
