@@ -95,7 +95,7 @@ def test_a_disk_at_an_nbd_server(daemon: RoostDaemon, images: Path) -> None:
     source = f"<source protocol='nbd' name='data'><host transport='unix' socket='{socket}'/></source>"
     with served(image, socket), guest(daemon, "nbd", disk(source, type="network")) as console:
         console.ask("sh head -c 15 /dev/vda", "from the server")
-        console.ask("sh printf changed | dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null", "sh: exit 0")
+        console.ask("sh printf changed | dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null; echo written", "written")
         live = virsh_ok(daemon.uri, "dumpxml", "nbd")
         assert "<source protocol='nbd' name='data' tls='no' index='1'>" in live
     assert image.read_bytes().startswith(b"changed\0")
@@ -123,7 +123,7 @@ def test_a_transient_disk_forgets(daemon: RoostDaemon, images: Path) -> None:
     overlay = images / "kept.img.TRANSIENT-transient"
     with guest(daemon, "transient", disk(f"<source file='{image}'/>", rest="<transient/>")) as console:
         assert overlay.exists()
-        console.ask("sh printf changed | dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null", "sh: exit 0")
+        console.ask("sh printf changed | dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null; echo written", "written")
         console.ask("sh head -c 7 /dev/vda", "changed")
     assert image.read_bytes().startswith(b"original")
     assert not overlay.exists()
