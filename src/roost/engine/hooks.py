@@ -55,7 +55,7 @@ class Hooks:
         try:
             os.write(given, document.encode("utf-8", "surrogateescape"))
             os.lseek(given, 0, os.SEEK_SET)
-            process = self._processes.spawn(Command(argv, env, output, input=given))
+            process = await self._processes.start(Command(argv, env, output, input=given))
             code = await process.wait()
             said = os.pread(output, _COMPLAINT, 0).decode("utf-8", "replace").strip()
         finally:

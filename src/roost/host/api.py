@@ -26,8 +26,8 @@ class Command(NamedTuple):
     output: descriptor for its standard output and error. errors: one for its
     error alone. input: one for its input, which is empty without.
     account: whom it runs as; None for the daemon's own user.
-    lives_on: it outlives the daemon, as guests do; helpers are killed with it.
-    locked: bytes of memory that it may lock, -1 for any number; None for as many as the daemon. By `start` alone.
+    umask: None for the daemon's own. lives_on: it outlives the daemon, as guests do; helpers are killed with it.
+    locked: bytes of memory that it may lock, -1 for any number; None for as many as the daemon.
     """
 
     argv: Sequence[str]
@@ -35,7 +35,7 @@ class Command(NamedTuple):
     output: int
     descriptors: Sequence[int] = ()
     account: Account | None = None
-    umask: int = 0o002
+    umask: int | None = None
     directory: str = "/"
     lives_on: bool = True
     input: int | None = None
@@ -109,12 +109,8 @@ class Process(Protocol):
 class Processes(Protocol):
     """Programs that drivers run: started, and found again."""
 
-    def spawn(self, command: Command) -> Process:
-        """Start it in a session of its own. Raises SystemCallError."""
-        ...
-
     async def start(self, command: Command) -> Process:
-        """The same for what lives on, with the loop free meanwhile: a fork is by far the longest step of a start."""
+        """Start it in a session of its own. Raises SystemCallError."""
         ...
 
     def attach(self, pid: int, started: int) -> Process | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -22,6 +23,7 @@ from roost.host.api import Command
 from roost.host.linux import processes
 from roost.host.linux.ownership import find_account
 from roost.host.linux.processes import LinuxProcesses, start_time
+from roost.host.linux.spawning import spawn
 
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -43,7 +45,7 @@ def command(*argv: str, output: int = 2, **options: Any) -> Command:
 
 def test_exit_status_and_callbacks(run: Runner) -> None:
     async def main() -> None:
-        process = LinuxProcesses().spawn(command("sh", "-c", "exit 7"))
+        process = await LinuxProcesses().start(command("sh", "-c", "exit 7"))
         called: list[str] = []
         process.on_exit(lambda: called.append("first"))
         process.on_exit(lambda: called.append("second"))
@@ -62,7 +64,7 @@ def test_exit_status_and_callbacks(run: Runner) -> None:
 
 def test_signal_and_usage(run: Runner) -> None:
     async def main() -> None:
-        process = LinuxProcesses().spawn(command(sys.executable, "-c", "import signal; signal.pause()"))
+        process = await LinuxProcesses().start(command(sys.executable, "-c", "import signal; signal.pause()"))
         # The kernel counts few pages as none.
         while (usage := process.usage()) is not None and not usage.resident:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
@@ -79,13 +81,15 @@ def test_terminated_or_killed(run: Runner) -> None:
     async def main() -> None:
         reader, writer = os.pipe()
         deaf = "import os, signal, time; signal.signal(15, signal.SIG_IGN); os.write({}, b'x'); time.sleep(60)"
-        process = LinuxProcesses().spawn(command(sys.executable, "-c", deaf.format(writer), descriptors=(writer,)))
+        process = await LinuxProcesses().start(
+            command(sys.executable, "-c", deaf.format(writer), descriptors=(writer,))
+        )
         os.close(writer)
         assert os.read(reader, 1) == b"x"
         os.close(reader)
         process.terminate(0.01)
         assert await process.wait() == -signal.SIGKILL
-        willing = LinuxProcesses().spawn(command("sleep", "60"))
+        willing = await LinuxProcesses().start(command("sleep", "60"))
         willing.terminate(60)
         assert await willing.wait() == -signal.SIGTERM
 
@@ -97,7 +101,7 @@ def test_a_session_of_its_own_with_inherited_descriptors(run: Runner, tmp_path: 
         reader, writer = os.pipe()
         output = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
         script = f"import os; os.write({writer}, b'%d %d' % (os.getsid(0), os.getpid())); print(oct(os.umask(0)))"
-        process = LinuxProcesses().spawn(
+        process = await LinuxProcesses().start(
             command(sys.executable, "-c", script, output=output, descriptors=(writer,), umask=0o027)
         )
         os.close(writer)
@@ -112,32 +116,14 @@ def test_a_session_of_its_own_with_inherited_descriptors(run: Runner, tmp_path: 
 
 
 @pytest.mark.root
-def test_another_user(run: Runner, tmp_path: Path) -> None:
-    async def main() -> None:
-        account = find_account("nobody")
-        output = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
-        process = LinuxProcesses().spawn(command("id", "-u", output=output, account=account))
-        os.close(output)
-        assert await process.wait() == 0
-        assert int((tmp_path / "out").read_text()) == account.uid
-
-    run(main())
-
-
-@pytest.mark.root
-@pytest.mark.parametrize("with_setpriv", [True, False])
-def test_what_lives_on_is_started_as_another_user(
-    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_setpriv: bool
-) -> None:
-    if not with_setpriv:
-        monkeypatch.setattr("shutil.which", lambda name: None)
-    processes._setpriv.cache_clear()
-
+@pytest.mark.parametrize("lives_on", [True, False])
+def test_another_user(run: Runner, tmp_path: Path, lives_on: bool) -> None:
     async def main() -> None:
         account = find_account("nobody")
         output = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
         script = "id -u; id -g; id -G; grep CapEff: /proc/self/status; echo $0"
-        process = await LinuxProcesses().start(command("sh", "-c", script, output=output, account=account))
+        wanted = command("sh", "-c", script, output=output, account=account, lives_on=lives_on)
+        process = await LinuxProcesses().start(wanted)
         os.close(output)
         assert await process.wait() == 0
         groups = " ".join(map(str, account.groups or (account.gid,)))
@@ -145,34 +131,60 @@ def test_what_lives_on_is_started_as_another_user(
         assert (tmp_path / "out").read_text().splitlines() == expected
 
     run(main())
-    processes._setpriv.cache_clear()
 
 
 def test_nobody_waits_for_a_start(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was being started when its task ended is ended, too."""
     begun, going_on = threading.Event(), threading.Event()
     started = []
-    usual = subprocess.Popen
+    usual = spawn
 
-    def slow(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+    def slow(*words: Any) -> int:
         begun.set()
         going_on.wait(30)
-        started.append(usual(*words, **options))
+        started.append(usual(*words))
         return started[0]
 
     async def main() -> None:
-        monkeypatch.setattr(subprocess, "Popen", slow)
+        monkeypatch.setattr(processes, "spawn", slow)
         task = asyncio.create_task(LinuxProcesses().start(command("sleep", "60")))
         await asyncio.to_thread(begun.wait, 30)
         task.cancel()
+        # What it was given stays open until it has been used.
+        await asyncio.sleep(0.01)
+        assert not task.done()
+        going_on.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-        going_on.set()
-        while not started or started[0].returncode is None:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
-        assert started[0].returncode == -signal.SIGKILL
 
     run(main())
+    with pytest.raises(ChildProcessError):
+        os.waitpid(started[0], 0)
+
+
+STARTS_A_LISTING = """
+import asyncio
+from roost.host.api import Command
+from roost.host.linux.processes import LinuxProcesses
+
+async def main():
+    listing = await LinuxProcesses().start(Command(["/bin/ls", "/proc/self/fd"], {}, 1))
+    assert await listing.wait() == 0
+
+asyncio.run(main())
+"""
+
+
+def test_what_the_daemon_was_started_with_is_not_its_childrens() -> None:
+    # High enough to be no number that `ls` itself uses.
+    given = fcntl.fcntl(0, fcntl.F_DUPFD, 100)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", STARTS_A_LISTING], pass_fds=(given,), stdout=subprocess.PIPE, text=True, check=True
+        )
+    finally:
+        os.close(given)
+    assert str(given) not in done.stdout.split()
 
 
 @pytest.mark.parametrize("limit", [4096, 1 << 20])
@@ -191,7 +203,7 @@ def test_how_much_memory_may_be_locked(run: Runner, tmp_path: Path, limit: int) 
 def test_a_program_that_is_not_there(run: Runner) -> None:
     async def main() -> None:
         with pytest.raises(SystemCallError, match="Cannot run '/no/such/program': No such file or directory"):
-            LinuxProcesses().spawn(command("/no/such/program"))
+            await LinuxProcesses().start(command("/no/such/program"))
 
     run(main())
 
@@ -199,7 +211,7 @@ def test_a_program_that_is_not_there(run: Runner) -> None:
 def test_found_again_by_number_and_start_time(run: Runner) -> None:
     async def main() -> None:
         processes = LinuxProcesses()
-        process = processes.spawn(command("sleep", "60"))
+        process = await processes.start(command("sleep", "60"))
         again = processes.attach(process.pid, process.started)
         assert again is not None
         assert processes.attach(process.pid, process.started + 1) is None
@@ -216,7 +228,7 @@ def test_a_released_process_goes_on(run: Runner) -> None:
     pids: list[int] = []
 
     async def main() -> None:
-        process = LinuxProcesses().spawn(command("sleep", "60"))
+        process = await LinuxProcesses().start(command("sleep", "60"))
         process.on_exit(lambda: pids.append(-1))
         process.release()
         pids.append(process.pid)
@@ -236,7 +248,7 @@ from roost.host.linux.processes import LinuxProcesses
 async def main():
     output = os.open("/dev/null", os.O_RDWR)
     helper = Command(["/bin/sleep", "60"], {}, output, lives_on=sys.argv[1] == "True")
-    print(LinuxProcesses().spawn(helper).pid, flush=True)
+    print((await LinuxProcesses().start(helper)).pid, flush=True)
     signal.pause()
 
 asyncio.run(main())

@@ -301,6 +301,7 @@ class Launcher:
                 guest.log.descriptor,
                 launch.fds,
                 context.account,
+                umask=0o002,
                 locked=advice.locked_memory(record.live) if record.live is not None else None,
             )
         )

@@ -42,7 +42,7 @@ class Passts:
         output = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         start = os.fstat(output).st_size
         try:
-            process = self._context.host.processes.spawn(
+            process = await self._context.host.processes.start(
                 Command(words, {"LC_ALL": "C", "PATH": os.defpath}, output, (), self._context.account)
             )
             try:

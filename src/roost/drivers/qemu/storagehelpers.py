@@ -41,14 +41,15 @@ class StorageHelpers:
         Those that end when QEMU leaves them.
         Raises SystemCallError without the programs, InternalError with a helper's own words.
         """
-        started = [self._start_virtiofsd(record, guest, need, directory) for need in needs.virtiofs]
+        started = [await self._start_virtiofsd(record, guest, need, directory) for need in needs.virtiofs]
         for helper in needs.reservations:
             await self._start_reservations(record, guest, directory / helper.socket)
         return started
 
-    def _start_virtiofsd(self, record: GuestRecord, guest: Guest, need: plan.VirtioFs, directory: Path) -> Process:
-        if not os.path.isdir(need.directory):
-            raise OperationInvalid(f"the virtiofs export directory '{need.directory}' does not exist", domain=From.QEMU)
+    async def _start_virtiofsd(
+        self, record: GuestRecord, guest: Guest, need: plan.VirtioFs, directory: Path
+    ) -> Process:
+        _require_directory(need.directory)
         program = need.binary or _find("virtiofsd", _VIRTIOFSD)
         listener = guest.resources.descriptors.listen_for_guest(directory / f"{need.key}-fs.sock")
         log = self._context.paths.log / f"{record.name}-{need.key}-virtiofsd.log"
@@ -59,7 +60,7 @@ class StorageHelpers:
             words.extend(f"--{name}-map=:{inside}:{outside}:{count}:" for inside, outside, count in ranges)
         output = _open(log)
         try:
-            process = self._context.host.processes.spawn(Command(words, _environment(), output, (listener,)))
+            process = await self._context.host.processes.start(Command(words, _environment(), output, (listener,)))
         finally:
             os.close(output)
             guest.resources.descriptors.let_go(listener)
@@ -74,7 +75,7 @@ class StorageHelpers:
         start = os.fstat(output).st_size
         try:
             # It goes into the background once its socket is open.
-            process = self._context.host.processes.spawn(Command(words, _environment(), output))
+            process = await self._context.host.processes.start(Command(words, _environment(), output))
             try:
                 async with asyncio.timeout(_READY_TIMEOUT):
                     status = await process.wait()
@@ -89,6 +90,11 @@ class StorageHelpers:
         account = self._context.account
         if account is not None:
             os.chown(socket, account.uid, account.gid)
+
+
+def _require_directory(path: str) -> None:
+    if not os.path.isdir(path):
+        raise OperationInvalid(f"the virtiofs export directory '{path}' does not exist", domain=From.QEMU)
 
 
 def _open(log: Path) -> int:

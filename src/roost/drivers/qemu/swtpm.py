@@ -87,14 +87,14 @@ class SoftwareTpms:
             for option, descriptors in (("--key", keys), ("--migration-key", migration_keys)):
                 for descriptor in descriptors:
                     words += [option, f"pwdfd={descriptor},mode={_CIPHER}"]
-            self._run(guest, words, log, (listener, *keys, *migration_keys))
+            await self._run(guest, words, log, (listener, *keys, *migration_keys))
         guest.resources.tpm_socket = str(socket_path)
 
-    def _run(self, guest: Guest, words: list[str], log: Path, descriptors: Sequence[int]) -> None:
+    async def _run(self, guest: Guest, words: list[str], log: Path, descriptors: Sequence[int]) -> None:
         context = self._context
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            process = context.host.processes.spawn(
+            process = await context.host.processes.start(
                 Command(words, _environment(context.paths.tpms), output, descriptors, context.account, umask=0o077)
             )
         finally:
@@ -164,7 +164,7 @@ class SoftwareTpms:
         output = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             start = os.fstat(output).st_size
-            process = context.host.processes.spawn(
+            process = await context.host.processes.start(
                 Command(
                     words,
                     _environment(context.paths.tpms),

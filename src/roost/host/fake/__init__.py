@@ -72,13 +72,10 @@ class FakeProcesses:
     def __init__(self) -> None:
         self.spawned: list[FakeProcess] = []
 
-    def spawn(self, command: Command) -> FakeProcess:
+    async def start(self, command: Command) -> FakeProcess:
         process = FakeProcess(1000 + len(self.spawned), command)
         self.spawned.append(process)
         return process
-
-    async def start(self, command: Command) -> FakeProcess:
-        return self.spawn(command)
 
     def find(self, path: Path) -> FakeProcess | None:
         for process in self.spawned:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import select
-import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from roost.host.api import Command, ProcessUsage, ThreadUsage
+from roost.host.linux.spawning import spawn
 from roost.host.linux.system import system_error
 
-_PR_SET_PDEATHSIG = 1
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -36,22 +33,16 @@ def start_time(pid: int) -> int | None:
         return None
 
 
-def _die_with_parent() -> Callable[[], None]:
-    """For a child to run: the kernel kills it when its parent ends, however that comes about."""
-    import ctypes
-
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 class LinuxProcess:
     """See host.api.Process. Made by `LinuxProcesses`, on the running loop."""
 
-    def __init__(self, pid: int, started: int, pidfd: int, child: subprocess.Popen[bytes] | None) -> None:
+    def __init__(self, pid: int, started: int, pidfd: int, *, ours: bool) -> None:
+        """ours: a child of the daemon's, which hears how it ended."""
         self.pid = pid
         self.started = started
         self._pidfd = pidfd
-        self._child = child
+        self._unreaped = ours
+        self._status: int | None = None
         self._stat = -1
         self._callbacks: list[Callable[[], None]] = []
         self._last_resort: asyncio.TimerHandle | None = None
@@ -69,9 +60,11 @@ class LinuxProcess:
 
     @property
     def returncode(self) -> int | None:
-        if self._child is None:
-            return None
-        return self._child.poll()
+        if self._unreaped:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._unreaped, self._status = False, os.waitstatus_to_exitcode(status)
+        return self._status
 
     def signal(self, number: int) -> None:
         if self._pidfd != -1:
@@ -97,8 +90,7 @@ class LinuxProcess:
             self._callbacks.append(callback)
 
     def _on_exit(self) -> None:
-        if self._child is not None:
-            self._child.wait()
+        _ = self.returncode
         self._close()
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -118,9 +110,6 @@ class LinuxProcess:
     def release(self) -> None:
         self._close()
         self._callbacks.clear()
-        if self._child is not None and self._child.returncode is None:
-            # Popen warns of a child left running; leaving it is what this is for.
-            self._child.returncode = 0
 
     def usage(self) -> ProcessUsage | None:
         if self._pidfd == -1:
@@ -177,83 +166,66 @@ def _read(path: str, size: int) -> bytes:
         os.close(descriptor)
 
 
-def _popen(command: Command) -> subprocess.Popen[bytes]:
+def _spawned(command: Command) -> int:
+    words = _as_wanted(command)
+    output = command.output
+    with open(os.devnull, "rb") as nothing:
+        descriptors = {number: number for number in command.descriptors} | {
+            0: nothing.fileno() if command.input is None else command.input,
+            1: output,
+            2: output if command.errors is None else command.errors,
+        }
+        try:
+            return spawn(words, command.env, command.directory, descriptors)
+        except OSError as error:
+            raise system_error(f"Cannot run '{words[0]}'", error) from error
+
+
+def _as_wanted(command: Command) -> Sequence[str]:
+    """Its words, behind those of the programs that change for it what only a process itself can change."""
+    words: list[str] = []
+    if command.umask is not None:
+        words += ["sh", "-c", 'umask "$0" && exec "$@"', f"{command.umask:03o}"]
+    if command.locked is not None:
+        # While it has the right to.
+        limit = "unlimited" if command.locked < 0 else str(command.locked)
+        words += ["prlimit", f"--memlock={limit}:{limit}"]
     account = command.account
-    try:
-        return subprocess.Popen(
-            command.argv,
-            stdin=subprocess.DEVNULL if command.input is None else command.input,
-            stdout=command.output,
-            stderr=command.output if command.errors is None else command.errors,
-            env=command.env,
-            cwd=command.directory,
-            pass_fds=command.descriptors,
-            start_new_session=True,
-            umask=command.umask,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=account.groups if account else None,
-            # Runs between fork and exec, after the change of user, which would undo it.
-            preexec_fn=None if command.lives_on else _die_with_parent(),
-        )
-    except OSError as error:
-        raise system_error(f"Cannot run '{command.argv[0]}'", error) from error
+    if account is not None or not command.lives_on:
+        words.append("setpriv")
+        if account is not None:
+            groups = f"--groups={','.join(map(str, account.groups))}" if account.groups else "--clear-groups"
+            words += [f"--reuid={account.uid}", f"--regid={account.gid}", groups]
+        if not command.lives_on:
+            words += ["--pdeathsig", "KILL"]
+        words.append("--")
+    return (*words, *command.argv)
 
 
-def _watched(child: subprocess.Popen[bytes]) -> LinuxProcess:
+def _watched(pid: int) -> LinuxProcess:
     # Not reaped before the pidfd is ours, so the number cannot be another's.
-    pidfd = os.pidfd_open(child.pid)
-    return LinuxProcess(child.pid, start_time(child.pid) or 0, pidfd, child)
+    return LinuxProcess(pid, start_time(pid) or 0, os.pidfd_open(pid), ours=True)
 
 
-def _give_up(starting: asyncio.Future[subprocess.Popen[bytes]]) -> None:
+def _give_up(starting: asyncio.Future[int]) -> None:
     """End what was started for somebody who does not wait for it any more."""
     if not starting.cancelled() and starting.exception() is None:
-        child = starting.result()
-        child.kill()
-        child.wait()
-
-
-def _with_setpriv(command: Command) -> Command:
-    """The same command with its user changed by a program, where there is one.
-
-    When Python is to change it, it forks, and so copies the tables of the daemon's memory: milliseconds in which no
-    other thread runs. A child that only runs another program borrows the memory instead.
-    """
-    account, program = command.account, _setpriv()
-    if account is None or program is None:
-        return command
-    groups = f"--groups={','.join(map(str, account.groups))}" if account.groups else "--clear-groups"
-    words = (program, f"--reuid={account.uid}", f"--regid={account.gid}", groups, "--")
-    return command._replace(argv=(*words, *command.argv), account=None)
-
-
-def _with_prlimit(command: Command) -> Command:
-    """The same command with another limit of its locked memory, raised by a program while it has the right to."""
-    if command.locked is None:
-        return command
-    limit = "unlimited" if command.locked < 0 else str(command.locked)
-    return command._replace(argv=("prlimit", f"--memlock={limit}:{limit}", *command.argv))
-
-
-@functools.cache
-def _setpriv() -> str | None:
-    """util-linux's program."""
-    return shutil.which("setpriv")
+        pid = starting.result()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 class LinuxProcesses:
     """See host.api.Processes."""
 
-    def spawn(self, command: Command) -> LinuxProcess:
-        return _watched(_popen(command))
-
     async def start(self, command: Command) -> LinuxProcess:
-        starting = asyncio.get_running_loop().run_in_executor(None, _popen, _with_prlimit(_with_setpriv(command)))
+        starting = asyncio.get_running_loop().run_in_executor(None, _spawned, command)
         try:
             return _watched(await asyncio.shield(starting))
         except asyncio.CancelledError:
             starting.add_done_callback(_give_up)
+            # Whoever called closes the descriptors next.
+            await asyncio.wait((starting,))
             raise
 
     def attach(self, pid: int, started: int) -> LinuxProcess | None:
@@ -265,7 +237,7 @@ class LinuxProcesses:
         if start_time(pid) != started:
             os.close(pidfd)
             return None
-        return LinuxProcess(pid, started, pidfd, None)
+        return LinuxProcess(pid, started, pidfd, ours=False)
 
     def find(self, path: Path) -> LinuxProcess | None:
         try:
@@ -282,4 +254,4 @@ class LinuxProcesses:
         if str(path).encode() not in words or started is None:
             os.close(pidfd)
             return None
-        return LinuxProcess(pid, started, pidfd, None)
+        return LinuxProcess(pid, started, pidfd, ours=False)

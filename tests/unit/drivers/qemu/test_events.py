@@ -67,7 +67,7 @@ class Scene:
         self.guest.starting = False
         self.record.runtime = self.guest
         self.record.set_state(D.RUNNING, D.RUNNING_BOOTED)
-        self.process: FakeProcess = host.processes.spawn(Command(["qemu"], {}, 2))
+        self.process = FakeProcess(1000, Command(["qemu"], {}, 2))
         self.supervisor.watch(self.record, self.guest, self.process)
         self.told: list[tuple[Any, ...]] = []
         self.monitor_events: list[MonitorEvent] = []

@@ -225,7 +225,7 @@ class CapabilityDocuments:
         output = os.memfd_create("swtpm-capabilities")
         try:
             command = Command([paths[1], "--print-capabilities"], dict(os.environ), output, lives_on=False)
-            await self._host.processes.spawn(command).wait()
+            await (await self._host.processes.start(command)).wait()
             told = os.pread(output, 65536, 0)
         finally:
             os.close(output)

@@ -152,7 +152,8 @@ async def _ask(
             monitor = theirs.fileno()
             argv = _argv(binary, monitor, accelerators)
             # A daemon that is killed now must not leave it behind: nobody would ever find it again.
-            process = processes.spawn(Command(argv, dict(os.environ), output, (monitor,), account, lives_on=False))
+            command = Command(argv, dict(os.environ), output, (monitor,), account, lives_on=False)
+            process = await processes.start(command)
     except BaseException:
         ours.close()
         os.close(output)

@@ -44,7 +44,7 @@ class OfflineImages:
         output, errors = (os.memfd_create(name, os.MFD_CLOEXEC) for name in ("output", "errors"))
         try:
             environment = {"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)}
-            process = self._context.host.processes.spawn(
+            process = await self._context.host.processes.start(
                 Command((program, *words), environment, output, lives_on=False, errors=errors)
             )
             try:

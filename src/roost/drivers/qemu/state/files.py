@@ -82,31 +82,31 @@ class _Pipeline:
         self._descriptors.append(descriptor)
         return descriptor
 
-    def into(self, argv: Sequence[str], output: int) -> int:
+    async def into(self, argv: Sequence[str], output: int) -> int:
         """Start a program that writes to `output`; where to write what it is to read."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
         self.keep(writer)
         try:
-            self._start(argv, reader, output)
+            await self._start(argv, reader, output)
         finally:
             os.close(reader)
         return writer
 
-    def out_of(self, argv: Sequence[str], input: int) -> int:
+    async def out_of(self, argv: Sequence[str], input: int) -> int:
         """Start a program that reads from `input`; where to read what it writes."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
         self.keep(reader)
         try:
-            self._start(argv, input, writer)
+            await self._start(argv, input, writer)
         finally:
             os.close(writer)
         return reader
 
-    def _start(self, argv: Sequence[str], input: int, output: int) -> None:
+    async def _start(self, argv: Sequence[str], input: int, output: int) -> None:
         errors = os.memfd_create("errors", os.MFD_CLOEXEC)
         environment = {"LC_ALL": "C", "PATH": os.environ.get("PATH", _PATH)}
         try:
-            process = self._processes.spawn(
+            process = await self._processes.start(
                 Command(argv, environment, output, lives_on=False, input=input, errors=errors)
             )
         except RoostError:
@@ -196,11 +196,11 @@ async def writing(
     pipeline.keep(descriptor)
     try:
         if bypass_cache:
-            descriptor = pipeline.into(_WRITE_DIRECT, descriptor)
+            descriptor = await pipeline.into(_WRITE_DIRECT, descriptor)
         if preface:
             await asyncio.to_thread(_write, descriptor, preface, path)
         if program:
-            descriptor = pipeline.into(program, descriptor)
+            descriptor = await pipeline.into(program, descriptor)
         yield Target(path, descriptor, pipeline)
     except BaseException:
         if is_new:
@@ -336,14 +336,14 @@ async def reading(
         try:
             descriptor = pipeline.keep(await asyncio.to_thread(_open_image, path, flags))
             if bypass_cache:
-                descriptor = pipeline.out_of(_READ_DIRECT, descriptor)
+                descriptor = await pipeline.out_of(_READ_DIRECT, descriptor)
                 await asyncio.to_thread(_read, descriptor, begin)
             else:
                 os.lseek(descriptor, begin, os.SEEK_SET)
         except OSError as error:
             raise failed("Failed to open file", path, error) from error
         if program:
-            descriptor = pipeline.out_of(program, descriptor)
+            descriptor = await pipeline.out_of(program, descriptor)
         yield Source(descriptor, pipeline)
     finally:
         await pipeline.end()
