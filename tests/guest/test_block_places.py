@@ -19,6 +19,7 @@ import pytest
 from support.console import Console
 from support.daemon import RoostDaemon
 from support.guests import READY, domain_xml
+from support.loops import loop_device
 from support.peer import libvirt_result, virsh, virsh_ok
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
@@ -49,15 +50,6 @@ def wait_for(met: Callable[[], bool]) -> None:
     while not met():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def loop_device(stack: ExitStack, path: Path) -> Path:
-    tool("truncate", "-s", "16M", str(path))
-    made = subprocess.run(["losetup", "-f", "--show", str(path)], capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.skip(f"no loop devices: {made.stderr.strip()}")
-    stack.callback(subprocess.run, ["losetup", "-d", made.stdout.strip()], check=True)
-    return Path(made.stdout.strip())
 
 
 def nbd_server(stack: ExitStack, image: Path, path: Path) -> None:

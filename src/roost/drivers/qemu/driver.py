@@ -49,6 +49,7 @@ from roost.drivers.qemu.node import QemuNode
 from roost.drivers.qemu.paths import QemuPaths
 from roost.drivers.qemu.processors import QemuProcessors
 from roost.drivers.qemu.recovery import Recovery
+from roost.drivers.qemu.reservations import Reservations
 from roost.drivers.qemu.security import QemuSecurity
 from roost.drivers.qemu.snapshots.service import QemuSnapshots
 from roost.drivers.qemu.snapshots.store import open_store
@@ -94,6 +95,7 @@ class QemuDriver:
         block_jobs = BlockJobs(context, self._supervisor)
         ChainJobs(block_jobs)
         unplugger = Unplugger(context, self._supervisor)
+        Reservations(context).listen(self._supervisor)
         self._recovery = Recovery(context, self._supervisor, launcher, block_jobs, unplugger)
         self._autostart = Autostart(context)
         self._privileged = privileged

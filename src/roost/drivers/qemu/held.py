@@ -55,17 +55,24 @@ def helper_names(needs: plan.Needs) -> list[str]:
     return [
         *(["swtpm"] if needs.tpms else []),
         *([PR_HELPER] if needs.reservations else []),
-        *(f"{passt.key}-passt" for passt in needs.passts),
+        *_passts(needs),
     ]
 
 
+def _passts(needs: plan.Needs) -> Iterable[str]:
+    return (f"{passt.key}-passt" for passt in needs.passts)
+
+
 def part_of(held: Held, needs: plan.Needs, others: plan.Needs, names: Iterable[str]) -> Held:
-    """What is held for devices that leave. others: what those need that stay. names: of the host's interfaces."""
+    """What is held for devices that leave. others: what those need that stay. names: of the host's interfaces.
+
+    The helper that disks share goes by itself: see `reservations`.
+    """
     left = {os.path.realpath(file.path) for file in needs.files} - {
         os.path.realpath(file.path) for file in others.files
     }
     gone = set(names)
-    helpers = {str(Path(held.directory) / f"{name}.pid") for name in helper_names(needs)}
+    helpers = {str(Path(held.directory) / f"{name}.pid") for name in _passts(needs)}
     return Held(
         owners=tuple(owner for owner in held.owners if owner.path in left),
         sockets=(
@@ -73,7 +80,7 @@ def part_of(held: Held, needs: plan.Needs, others: plan.Needs, names: Iterable[s
             *(path for path in held.sockets if os.path.realpath(path) in left),
         ),
         links=tuple(link for link in held.links if link.name in gone),
-        helpers=tuple(path for path in held.helpers if path in helpers and not others.reservations),
+        helpers=tuple(path for path in held.helpers if path in helpers),
     )
 
 

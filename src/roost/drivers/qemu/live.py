@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from roost.drivers.qemu.capabilities.record import SevFacts
+from roost.drivers.qemu.plan import reservations
 from roost.drivers.qemu.plan.imagenumbers import with_numbers
 from roost.model.domain import Domain
 from roost.model.domain.aliases import assign_aliases
@@ -23,9 +24,13 @@ from roost.model.domain.security import Seclabel, SevSecurity, SevSnpSecurity
 _replace = msgspec.structs.replace
 
 
-def make_live(config: Domain, id: int, channel_directory: Path) -> Domain:
-    """The document a domain starts with: its id, aliases for all devices, sockets for channels that name none."""
-    live = with_channel_sockets(assign_aliases(align_memory(config)), channel_directory)
+def make_live(config: Domain, id: int, directory: Path) -> Domain:
+    """The document a domain starts with: its id, aliases for all devices, sockets where they are left to the daemon.
+
+    directory: the guest's own.
+    """
+    live = with_channel_sockets(assign_aliases(align_memory(config)), directory)
+    live = reservations.with_sockets(live, str(directory))
     return _replace(live, id=id, devices=_replace(live.devices, disks=_with_indexes(live.devices.disks)))
 
 
@@ -106,6 +111,8 @@ def without_sockets(document: Domain, begin: str) -> Domain:
         for channel in devices.channels
     )
     displays = tuple(_without_socket(display, begin) for display in devices.graphics)
+    document = reservations.without_sockets(document, begin)
+    devices = document.devices
     if channels == devices.channels and displays == devices.graphics:
         return document
     return _replace(document, devices=_replace(devices, channels=channels, graphics=displays))

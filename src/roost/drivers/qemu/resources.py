@@ -262,9 +262,10 @@ class Resources:
 
     def _end_helpers(self, files: tuple[str, ...]) -> None:
         helpers, self._helpers = self._helpers, []
-        if not helpers:
-            found = [self._host.processes.find(Path(path)) for path in files]
-            helpers = [process for process in found if process is not None]
+        known = {process.pid for process in helpers}
+        found = (self._host.processes.find(Path(path)) for path in files)
+        # One of an earlier life of the daemon, or that has gone into the background by itself.
+        helpers += [process for process in found if process is not None and process.pid not in known]
         for process in helpers:
             process.terminate(HELPER_GRACE)
 

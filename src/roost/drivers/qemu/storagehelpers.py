@@ -2,12 +2,11 @@
 
 Both run as root, since the files and devices are the host's: virtiofsd shuts
 itself into the directory it serves, the other checks what it is asked for. A
-virtiofsd ends when QEMU closes its connection; the other is found by its file.
+virtiofsd ends when QEMU closes its connection; of the other see `reservations`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import shutil
@@ -17,16 +16,12 @@ from pathlib import Path
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
-from roost.drivers.qemu.held import PR_HELPER
-from roost.errors import From, InternalError, OperationInvalid, SystemCallError
+from roost.drivers.qemu.reservations import Reservations
+from roost.errors import From, OperationInvalid, SystemCallError
 from roost.host.api import Command, Process
 
 #: Where distributions keep virtiofsd, which is on no PATH.
 _VIRTIOFSD = ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd", "/usr/libexec/qemu/virtiofsd")
-_PR_HELPER = ("/usr/bin/qemu-pr-helper", "/usr/libexec/qemu-pr-helper", "/usr/lib/qemu/qemu-pr-helper")
-#: Seconds for qemu-pr-helper to open its socket.
-_READY_TIMEOUT = 30.0
-_EXCERPT = 2048
 
 
 class StorageHelpers:
@@ -39,11 +34,11 @@ class StorageHelpers:
         """Everything that the guest's storage needs, listening when this returns. directory: the guest's own.
 
         Those that end when QEMU leaves them.
-        Raises SystemCallError without the programs, InternalError with a helper's own words.
+        Raises SystemCallError without the programs, OperationFailed with a helper's own words.
         """
         started = [await self._start_virtiofsd(record, guest, need, directory) for need in needs.virtiofs]
-        for helper in needs.reservations:
-            await self._start_reservations(record, guest, directory / helper.socket)
+        if needs.reservations:
+            await Reservations(self._context).start(record, guest)
         return started
 
     async def _start_virtiofsd(
@@ -66,30 +61,6 @@ class StorageHelpers:
             guest.resources.descriptors.let_go(listener)
         guest.resources.add_helper(process)
         return process
-
-    async def _start_reservations(self, record: GuestRecord, guest: Guest, socket: Path) -> None:
-        program = _find("qemu-pr-helper", _PR_HELPER)
-        log = self._context.paths.log / f"{record.name}-pr-helper.log"
-        words = [program, "-d", "-k", str(socket), "-f", guest.resources.helper_file(PR_HELPER)]
-        output = _open(log)
-        start = os.fstat(output).st_size
-        try:
-            # It goes into the background once its socket is open.
-            process = await self._context.host.processes.start(Command(words, _environment(), output))
-            try:
-                async with asyncio.timeout(_READY_TIMEOUT):
-                    status = await process.wait()
-            except TimeoutError:
-                process.terminate(0.0)
-                status = None
-            if status != 0:
-                said = os.pread(output, _EXCERPT, start).decode("utf-8", "replace").strip()
-                raise InternalError(f"pr-helper died unexpectedly: {said}", domain=From.QEMU, hint=f"see {log}")
-        finally:
-            os.close(output)
-        account = self._context.account
-        if account is not None:
-            os.chown(socket, account.uid, account.gid)
 
 
 def _require_directory(path: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from roost.drivers.qemu import plan
 from roost.drivers.qemu.held import Held
 from roost.drivers.qemu.resources import Resources
 from roost.errors import InternalError, SystemCallError
-from roost.host.fake import FakeHost
+from roost.host.api import Command
+from roost.host.fake import FakeHost, FakeProcess
 
 
 @pytest.fixture
@@ -92,3 +95,16 @@ def test_held_again_after_the_daemons_death(tmp_path: Path) -> None:
     after.release()
     assert second.ownership.held == []
     assert second.network.ports == set()
+
+
+def test_processes_that_ran_into_the_background_end_with_the_others(host: FakeHost, tmp_path: Path) -> None:
+    files = tuple(str(tmp_path / f"{name}.pid") for name in ("swtpm", "pr-helper"))
+
+    async def spawned() -> list[FakeProcess]:
+        return [await host.processes.start(Command(("helper", file), {}, -1)) for file in files]
+
+    ours, other = asyncio.run(spawned())
+    resources = Resources(host, Held(helpers=files))
+    resources.add_helper(ours)
+    resources.release()
+    assert [process.signals for process in (ours, other)] == [[signal.SIGTERM], [signal.SIGTERM]]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from roost.drivers.qemu.plan.reservations import without_socket
 from roost.errors import From, InvalidArg
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, BlockSource, Disk, DiskDriver, FileSource
@@ -112,8 +113,8 @@ def with_chain(disk: Disk, chain: Chain) -> Disk:
 
 
 def as_defined(layer: Layer) -> Layer:
-    """An image as a definition has it: without the number that is of the running guest alone."""
-    return layer._replace(number=0, source=replace(layer.source, index=None))
+    """An image as a definition has it: without the number and the socket that are of the running guest alone."""
+    return layer._replace(number=0, source=replace(without_socket(layer.source), index=None))
 
 
 def is_same_place(one: AnyDiskSource, other: AnyDiskSource) -> bool:

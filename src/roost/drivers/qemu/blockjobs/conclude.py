@@ -17,6 +17,7 @@ from roost.drivers.qemu.blockjobs.state import BlockJob
 from roost.drivers.qemu.context import require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.qmp import QmpCommandError
+from roost.drivers.qemu.reservations import Reservations
 from roost.errors import RoostError
 from roost.model.domain.devices.disk import BackingStore, Disk, FileSource
 
@@ -28,6 +29,7 @@ class ChainJobs:
 
     def __init__(self, jobs: BlockJobs) -> None:
         self._jobs = jobs
+        self._reservations = Reservations(jobs.context)
         jobs.conclude |= {
             B.JOB_TYPE_PULL: self._pulled,
             B.JOB_TYPE_COMMIT: self._committed,
@@ -105,6 +107,7 @@ class ChainJobs:
             await self._jobs.remove_images(record, guest, disk, copy.layers[:1])
             # One that QEMU has not begun: its file was made for nothing.
             guest.resources.remove_held(copy.layers[0].path)
+            await self._reservations.settle(record, guest)
             return
         removed = old.layers
         await self._merge(record, old, copy.layers[0].format_node, last=1 if job.shallow else None, writes=True)
@@ -115,6 +118,7 @@ class ChainJobs:
         if disk.readonly or disk.device == "cdrom":
             await self._jobs.reopen(record, pivoted)
         await self._jobs.remove_images(record, guest, disk, removed)
+        await self._reservations.settle(record, guest)
         await self._define(record, disk, lambda config: _replaced(config, copy))
 
     async def _merge(

@@ -19,6 +19,8 @@ from roost.drivers.qemu.blockjobs.runner import BlockJobs, gone, undo_all
 from roost.drivers.qemu.blockjobs.state import BlockJob
 from roost.drivers.qemu.context import require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.plan.reservations import with_socket
+from roost.drivers.qemu.reservations import Reservations
 from roost.drivers.qemu.storage import find_chain
 from roost.errors import ConfigUnsupported, From, InvalidArg, OperationUnsupported
 from roost.model.domain.devices.disk import BackingStore, Disk, FileSource
@@ -58,6 +60,7 @@ class Copier:
     def __init__(self, jobs: BlockJobs) -> None:
         self._jobs = jobs
         self._images = Images(jobs)
+        self._reservations = Reservations(jobs.context)
 
     async def start(self, record: GuestRecord, disk: Disk, mirror: Mirror, request: CopyRequest, flags: int) -> None:
         """Make or find the target, and begin; inside the record's job. On failure nothing is left behind."""
@@ -68,7 +71,9 @@ class Copier:
         mirror, existing = await asyncio.to_thread(_checked, disk, mirror, shallow=shallow, reuse=reuse)
         gone(record, guest)
         number = self._jobs.take_number(record, guest)
-        mirror = replace(mirror, source=replace(mirror.source, index=number), job="copy", **_old_names(mirror))
+        source = with_socket(mirror.source, guest.resources.held.directory)
+        needs_helper = source is not mirror.source
+        mirror = replace(mirror, source=replace(source, index=number), job="copy", **_old_names(mirror))
         if mirror.backing_store is not None and reuse:
             mirror = replace(mirror, backing_store=self._numbered(record, mirror.backing_store))
         job = BlockJob(
@@ -77,6 +82,9 @@ class Copier:
         size = await images.virtual_size(require_monitor(record), chain.layers[0].format_node)
         layers = C.mirror_chain(mirror).layers
         async with AsyncExitStack() as stack:
+            if needs_helper:
+                stack.push_async_callback(self._reservations.settle, record, guest)
+                await self._reservations.open(record, guest)
             stack.callback(self._jobs.save, record)
             stack.callback(guest.resources.remove_held, layers[0].path)
             stack.callback(self._jobs.give_back, record, guest, layers)

@@ -40,6 +40,7 @@ from roost.model.domain.devices.disk import (
     FileSource,
     NetworkSource,
     VhostUserSource,
+    VolumeSource,
 )
 from roost.model.domain.devices.disksource import DiskFormat, Mirror
 from roost.model.moment import is_empty, source_path
@@ -83,6 +84,24 @@ def check_absolute(mirror: Mirror) -> None:
         raise ConfigUnsupported("copy to a FD passed disk source is not yet supported", domain=From.QEMU)
     if isinstance(source, VhostUserSource):
         raise OperationUnsupported("block jobs are not supported on vhostuser disk targets", domain=From.QEMU)
+
+
+def check_passed_through(mirror: Mirror) -> None:
+    """Raises ConfigUnsupported for a copy that the device of a disk which takes its guest's own commands cannot be."""
+    source = mirror.source
+    if isinstance(source, NetworkSource):
+        if source.protocol != "iscsi":
+            raise ConfigUnsupported(
+                f"disk device='lun' is not supported for protocol='{source.protocol}'", domain=From.DOMAIN
+            )
+    elif not isinstance(source, BlockSource | VolumeSource):
+        raise ConfigUnsupported(
+            "disk device='lun' is only valid for block type disk source",
+            domain=From.DOMAIN,
+            hint="the copy must be a block device too: --blockdev",
+        )
+    if mirror.format not in (None, "raw"):
+        raise ConfigUnsupported("disk device 'lun' must use 'raw' format", domain=From.DOMAIN)
 
 
 def check_target(source: AnyDiskSource, dev: str, *, reuse: bool) -> bool:
@@ -257,5 +276,6 @@ def as_disk(disk: Disk, mirror: Mirror, number: int) -> Disk:
 
 
 __all__ = [
-    "BACKED", "Images", "as_disk", "check_absolute", "check_target", "destination", "probed", "virtual_size",
+    "BACKED", "Images", "as_disk", "check_absolute", "check_passed_through", "check_target", "destination", "probed",
+    "virtual_size",
 ]  # fmt: skip

@@ -176,6 +176,8 @@ class QemuBlocks(BlockInspection):
             require_monitor(record)
             disk = C.disk_named(record.document, path)
             require_free(record, disk)
+            if disk.device == "lun":
+                images.check_passed_through(mirror)
             if record.is_persistent and not flags & B.COPY_TRANSIENT_JOB:
                 raise OperationInvalid(
                     "domain is not transient",

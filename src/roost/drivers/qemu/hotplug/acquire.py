@@ -17,8 +17,9 @@ from roost.drivers.qemu.held import Held
 from roost.drivers.qemu.hotplug import documents
 from roost.drivers.qemu.passt import Passts
 from roost.drivers.qemu.plan.imagenumbers import with_next_numbers
+from roost.drivers.qemu.plan.reservations import with_sockets
+from roost.drivers.qemu.reservations import Reservations
 from roost.drivers.qemu.storagehelpers import StorageHelpers
-from roost.errors import From, OperationUnsupported
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
 
@@ -56,16 +57,16 @@ async def acquire(
         for overlay in found.overlays:
             await asyncio.to_thread(overlay.write)
     alone = connections.with_usb_devices(await connections.with_networks(found.document, context.lookups))
-    devices = _again(devices, L.with_channel_sockets(alone, directory))
+    alone = with_sockets(L.with_channel_sockets(alone, directory), str(directory))
+    devices = _again(devices, alone)
     disks, last = live.devices.disks, guest.blocks.last_number
     devices = [with_next_numbers(each, disks, last) if isinstance(each, Disk) else each for each in devices]
     needs = plan.device_needs(documents.alone(live, devices), caps, found.volumes)
     if needs.reservations:
-        raise OperationUnsupported(
-            "live attach of disks with managed persistent reservations is not supported",
-            domain=From.QEMU,
-            hint="--config adds it for the next start",
-        )
+        helper = Reservations(context)
+        stack.push_async_callback(helper.settle, record, guest)
+        await helper.open(record, guest)
+        needs = needs._replace(reservations=())
     secrets = await storage.secret_values(needs, context.lookups)
     part = resources.join(needs, lend=context.config.dynamic_ownership)
     stack.callback(_give_back, context, record, guest, part)

@@ -25,6 +25,7 @@ from roost.drivers.qemu.hotplug.classes import class_of
 from roost.drivers.qemu.hotplug.plug import take_back
 from roost.drivers.qemu.hotplug.rules import check_detach
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
+from roost.drivers.qemu.reservations import Reservations
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.errors import From, InternalError, OperationFailed, OperationTimeout, RoostError
 from roost.model.domain import Domain
@@ -213,6 +214,7 @@ class Unplugger:
         part = part_of(guest.resources.held, leaving, staying, [name for name in names if name is not None])
         guest.resources.give_back(part)
         self._context.save_changed(record)
+        await Reservations(self._context).settle(record, guest)
         self._context.publish(record, E.ID_DEVICE_REMOVED, device.alias)
 
 

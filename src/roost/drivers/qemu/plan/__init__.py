@@ -11,6 +11,7 @@ from roost.drivers.qemu.plan.hotplug import Command, Commands, device_add, disk_
 from roost.drivers.qemu.plan.launch import Launch, argv, device_needs, needs
 from roost.drivers.qemu.plan.pieces import Piece, render
 from roost.drivers.qemu.plan.processors import late_processors, plug_processors
+from roost.drivers.qemu.plan.reservations import uses_managed
 from roost.drivers.qemu.plan.resources import (
     File,
     Grants,
@@ -38,5 +39,5 @@ __all__ = [
     "Made", "Needs", "Opened", "PageDirectory", "Passt", "Piece", "Port", "ReservationsHelper", "Secret",
     "SoftwareTpm", "Switch", "Tap", "VhostVsock", "VirtioFs",
     "argv", "device_add", "device_needs", "disk_node", "images_add", "late_processors", "needs", "plug_processors",
-    "render", "settings", "undo",
+    "render", "settings", "undo", "uses_managed",
 ]  # fmt: skip

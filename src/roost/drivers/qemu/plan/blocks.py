@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from roost.drivers.qemu.plan import reservations
 from roost.drivers.qemu.plan.context import Context, alias_of, kind_of
 from roost.drivers.qemu.plan.images import CACHE_MODES, Image, cache_of, chain, is_empty, path_of
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact
 from roost.drivers.qemu.plan.protocols import network_props
-from roost.drivers.qemu.plan.secrets import MANAGED_RESERVATIONS, certificates, reservations, secret
+from roost.drivers.qemu.plan.secrets import certificates, secret
 from roost.errors import ConfigUnsupported, From, InvalidArg
 from roost.model.domain.devices.disk import (
     BlockSource,
@@ -50,7 +51,7 @@ def _file(disk: Disk, image: Image, ctx: Context) -> Props:
 
 def _manager(image: Image) -> str:
     held = image.source.reservations
-    return MANAGED_RESERVATIONS if held is not None and held.managed else f"pr-helper-{image.storage_node}"
+    return reservations.MANAGED if held is not None and held.managed else f"pr-helper-{image.storage_node}"
 
 
 def _directory(disk: Disk, image: Image, ctx: Context) -> Props:
@@ -206,7 +207,7 @@ def _objects(image: Image, ctx: Context) -> Iterator[Piece]:
     """What an image's nodes refer to."""
     held, keys = image.source.reservations, image.keys
     if held is not None and not held.managed and held.source is not None:
-        yield reservations(_manager(image), held.source.path)
+        yield reservations.manager(_manager(image), held.source.path)
     for name in (keys.auth, keys.encryption, keys.cookies):
         if name is not None:
             yield secret(name, ctx)

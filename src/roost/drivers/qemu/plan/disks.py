@@ -10,8 +10,7 @@ from roost.drivers.qemu.plan.context import Context, alias_of
 from roost.drivers.qemu.plan.images import CACHE_MODES, Image, all_images, cache_of, path_of
 from roost.drivers.qemu.plan.iothreads import iothread_props
 from roost.drivers.qemu.plan.pieces import Piece, Props, compact, device, escape, option
-from roost.drivers.qemu.plan.resources import File, HostDevice, Need, Opened, ReservationsHelper, Secret
-from roost.drivers.qemu.plan.secrets import MANAGED_SOCKET
+from roost.drivers.qemu.plan.resources import File, HostDevice, Need, Opened, Secret
 from roost.errors import ConfigUnsupported, From, InternalError, InvalidArg
 from roost.model.domain.device import DriveAddress
 from roost.model.domain.devices.disk import (
@@ -259,8 +258,6 @@ def needs(ctx: Context) -> Iterator[Need]:
     for disk in ctx.domain.devices.disks:
         if isinstance(disk.source, VhostUserSource):
             yield File(disk.source.path, write=True, user=disk.target.dev, kind="socket")
-    if any(disk.source.reservations and disk.source.reservations.managed for disk in ctx.domain.devices.disks):
-        yield ReservationsHelper(MANAGED_SOCKET)
 
 
 def _image_needs(disk: Disk, image: Image) -> Iterator[Need]:

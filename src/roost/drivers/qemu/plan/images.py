@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from roost.drivers.qemu.plan.context import Context, alias_of
 from roost.drivers.qemu.plan.protocols import Keys
 from roost.errors import From, InternalError
@@ -182,7 +184,8 @@ def actual(source: AnyDiskSource, ctx: Context) -> AnyDiskSource:
         raise InternalError(
             f"storage source pool '{source.pool}' volume '{source.volume}' is not translated", domain=From.QEMU
         )
-    return found
+    # Who reserves it is a matter of the disk.
+    return found if source.reservations is None else replace(found, reservations=source.reservations)
 
 
 def all_images(ctx: Context) -> Iterator[tuple[Disk, Image]]:

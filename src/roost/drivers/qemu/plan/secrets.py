@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 
 from roost.drivers.qemu.plan.context import Context
 from roost.drivers.qemu.plan.pieces import Piece, Props
@@ -28,21 +27,4 @@ def certificates(name: str, directory: str) -> Piece:
     )
 
 
-def reservations(name: str, path: str) -> Piece:
-    """The way to a helper that makes persistent reservations."""
-    return Piece("object", {"qom-type": "pr-manager-helper", "id": name, "path": path})
-
-
-#: The object for the helper that the daemon runs for a guest, and its socket's name in the guest's directory.
-MANAGED_RESERVATIONS, MANAGED_SOCKET = "pr-helper0", "pr-helper0.sock"
-
-
-def reservations_section(ctx: Context) -> Iterator[Piece]:
-    """The managed helper, one for all disks."""
-    if any(disk.source.reservations and disk.source.reservations.managed for disk in ctx.domain.devices.disks):
-        yield reservations(MANAGED_RESERVATIONS, f"{ctx.grants.directory}/{MANAGED_SOCKET}")
-
-
-__all__ = [
-    "MANAGED_RESERVATIONS", "MANAGED_SOCKET", "certificates", "reservations", "reservations_section", "secret",
-]  # fmt: skip
+__all__ = ["certificates", "secret"]

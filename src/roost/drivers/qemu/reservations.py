@@ -1,0 +1,172 @@
+"""The helper for persistent reservations of a running guest: it comes with the first disk that wants it.
+
+One process and one object of QEMU's serve all disks of a guest whose
+reservations are managed. Both go with the last of these disks. A helper that
+has died is started again when QEMU says so, and by a daemon that comes back:
+QEMU tries for some seconds to reach it before a command of the guest's fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+from pathlib import Path
+
+from roost.drivers.qemu import plan
+from roost.drivers.qemu.context import Context, require_monitor
+from roost.drivers.qemu.events import Data
+from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.held import PR_HELPER, Held, combined, without
+from roost.drivers.qemu.plan import reservations
+from roost.drivers.qemu.resources import HELPER_GRACE
+from roost.drivers.qemu.supervisor import Supervisor
+from roost.errors import From, OperationFailed, OperationTimeout, RoostError, SystemCallError
+from roost.host.api import Command
+
+log = logging.getLogger(__name__)
+
+#: Where distributions keep it.
+_PLACES = ("/usr/bin/qemu-pr-helper", "/usr/libexec/qemu-pr-helper", "/usr/lib/qemu/qemu-pr-helper")
+#: Seconds to open its socket.
+_READY_TIMEOUT = 30.0
+_EXCERPT = 2048
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+class Reservations:
+    """Starts and ends the helper of one guest at a time, inside the record's job."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def listen(self, supervisor: Supervisor) -> None:
+        """Start helpers again that QEMU has lost."""
+        supervisor.listen("PR_MANAGER_STATUS_CHANGED", self._on_status)
+
+    def _on_status(self, supervisor: Supervisor, record: GuestRecord, guest: Guest, data: Data) -> None:
+        if not data.get("connected") and data.get("id") == reservations.MANAGED and not guest.starting:
+            supervisor.run(self._revive(record, guest), f"the pr helper of {record.name}")
+
+    async def _revive(self, record: GuestRecord, guest: Guest) -> None:
+        async with record.job("pr helper"):
+            await self.settle(record, guest)
+
+    # -- coming and going ------------------------------------------------------------------
+
+    async def open(self, record: GuestRecord, guest: Guest) -> None:
+        """Have the helper run and QEMU know it, for a disk that is about to come; `settle` undoes it.
+
+        Raises SystemCallError without the program, OperationFailed with its words, OperationTimeout, QmpCommandError.
+        """
+        part, known = _part(guest), _is_held(guest)
+        if not known:
+            guest.resources.held = combined(guest.resources.held, part)
+            self._context.save(record)
+        if not known or not self._runs(guest):
+            await self.start(record, guest)
+        if not known:
+            made = reservations.managed(guest.resources.held.directory)
+            await require_monitor(record).execute("object-add", made.data)
+
+    async def settle(self, record: GuestRecord, guest: Guest) -> None:
+        """Let the helper be there if a disk of the live document wants it, and only then. What fails is logged."""
+        if record.runtime is not guest or record.live is None:
+            return
+        try:
+            if not plan.uses_managed(record.live):
+                await self._close(record, guest)
+            elif not self._runs(guest):
+                log.warning("the pr helper of %s has ended; it is started again", record.name)
+                await self.start(record, guest)
+        except RoostError as error:
+            log.error("the pr helper of %s: %s", record.name, error)  # noqa: TRY400 - no bug of ours
+
+    async def _close(self, record: GuestRecord, guest: Guest) -> None:
+        if not _is_held(guest):
+            return
+        monitor = guest.monitor
+        if monitor is not None and monitor.closed is None:
+            # Before its process: QEMU would tell that it has lost it.
+            await monitor.batch([("object-del", {"id": reservations.MANAGED})])
+        await self._end(guest)
+        if record.runtime is guest:
+            guest.resources.held = without(guest.resources.held, _part(guest))
+            self._context.save_changed(record)
+
+    # -- the process -----------------------------------------------------------------------
+
+    def _runs(self, guest: Guest) -> bool:
+        process = self._context.host.processes.find(_file(guest))
+        if process is None:
+            return False
+        process.release()
+        return True
+
+    async def _end(self, guest: Guest) -> None:
+        """When this returns it is gone, and its files are free for another."""
+        file = _file(guest)
+        process = self._context.host.processes.find(file)
+        if process is not None:
+            process.terminate(HELPER_GRACE)
+            await process.wait()
+        for path in (file, _socket(guest)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    async def start(self, record: GuestRecord, guest: Guest) -> None:
+        """Run the process, listening when this returns. It is held already. Raises as `open` does."""
+        program = next((place for place in _PLACES if os.access(place, os.X_OK)), None)
+        if program is None:
+            text = f"'{_PLACES[0]}' is not a suitable pr helper: {os.strerror(errno.ENOENT)}"
+            raise SystemCallError(
+                text, domain=From.QEMU, int1=errno.ENOENT, str2=text, hint="install qemu-system-common"
+            )
+        await self._end(guest)
+        socket, path = _socket(guest), self._context.paths.log / f"{record.name}-pr-helper.log"
+        # It goes into the background once its socket is open.
+        words = [program, "-d", "-k", str(socket), "-f", str(_file(guest))]
+        output = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            begin = os.fstat(output).st_size
+            process = await self._context.host.processes.start(Command(words, _ENVIRONMENT, output))
+            try:
+                async with asyncio.timeout(_READY_TIMEOUT):
+                    status = await process.wait()
+            except TimeoutError:
+                process.terminate(0.0)
+                raise OperationTimeout(
+                    "pr helper socked did not show up", domain=From.QEMU, hint=f"see {path}"
+                ) from None
+            if status != 0:
+                said = os.pread(output, _EXCERPT, begin).decode("utf-8", "replace").strip()
+                raise OperationFailed(
+                    f"pr helper died and reported: {said}", domain=From.QEMU, hint=f"more of it may stand in {path}"
+                )
+        finally:
+            os.close(output)
+        account = self._context.account
+        if account is not None:
+            os.chown(socket, account.uid, account.gid)
+
+
+def _file(guest: Guest) -> Path:
+    """Where its number is, by which it is found again."""
+    return Path(guest.resources.held.directory) / f"{PR_HELPER}.pid"
+
+
+def _socket(guest: Guest) -> Path:
+    return Path(guest.resources.held.directory) / reservations.SOCKET
+
+
+def _part(guest: Guest) -> Held:
+    return Held(helpers=(str(_file(guest)),))
+
+
+def _is_held(guest: Guest) -> bool:
+    return str(_file(guest)) in guest.resources.held.helpers
+
+
+__all__ = ["Reservations"]
