@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.daemon import RoostDaemon, read_up_to
+from support.emulators import need_mapped_ram
 from support.peer import virsh, virsh_ok
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
@@ -92,8 +93,10 @@ def small_disk() -> Iterator[Path]:
             subprocess.run(["umount", directory], check=True)
 
 
-@pytest.mark.parametrize("format", ["raw", "gzip"])
+@pytest.mark.parametrize("format", ["raw", "gzip", "sparse"])
 def test_a_disk_without_room(small_disk: Path, tmp_path: Path, format: str) -> None:
+    if format == "sparse":
+        need_mapped_ram()
     with tempfile.TemporaryDirectory(prefix="roost-", dir="/tmp") as directory:
         root = Path(directory)
         root.chmod(0o755)

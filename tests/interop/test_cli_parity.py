@@ -381,6 +381,7 @@ FURTHER_OPTIONS = {
     "domcapabilities": ("disable-deprecated-features", "expand-cpu-features"),
     "dumpxml": ("json",),
     "hypervisor-cpu-baseline": ("ignore-host",),
+    "restore": ("parallel-channels",),
     "save": ("image-format", "parallel-channels"),
 }
 

@@ -102,11 +102,27 @@ def test_save_by_flags_and_document(roost: Roost, daemon: Answers, tmp_path: Pat
     assert sent(daemon, "DOMAIN_SAVE_FLAGS") == [(WEB, str(Path.cwd() / "c"), "<domain/>", 5)]
     daemon.answers["DOMAIN_SAVE_PARAMS"] = lambda *_: ()
     assert roost("save", "web", "/c", "--image-format", "zstd", "--paused").code == 0
-    assert roost("save", "web", "/c", "--parallel-channels", "2").code == 0
-    assert roost("save", "web", "/c", "--parallel-channels", "0").code == 1
+    assert roost("save", "web", "/c", "--parallel-channels", "2", "--image-format", "sparse").code == 0
+    assert roost("save", "web", "/c", "--parallel-channels", "0").code == 0
+    malformed = roost("save", "web", "/c", "--parallel-channels", "x")
+    assert "Numeric value 'x' for <parallel-channels> option is malformed or out of range" in malformed.err
     assert sent(daemon, "DOMAIN_SAVE_PARAMS") == [
         (WEB, [("file", (7, "/c")), ("image_format", (7, "zstd"))], 4),
-        (WEB, [("file", (7, "/c")), ("parallel.channels", (1, 2))], 0),
+        (WEB, [("file", (7, "/c")), ("image_format", (7, "sparse")), ("parallel.channels", (1, 2))], 0),
+        (WEB, [("file", (7, "/c")), ("parallel.channels", (1, 0))], 0),
+    ]
+
+
+def test_restore_by_channels(roost: Roost, daemon: Answers, tmp_path: Path) -> None:
+    daemon.answers |= {"DOMAIN_RESTORE_PARAMS": lambda *_: (), "DOMAIN_RESTORE": lambda *_: ()}
+    (tmp_path / "x.xml").write_text("<domain/>")
+    assert roost("restore", "/c").code == 0
+    assert roost("restore", "/c", "--parallel-channels", "3", "--running").code == 0
+    assert roost("restore", "/c", "--parallel-channels", "1", "--xml", str(tmp_path / "x.xml")).code == 0
+    assert sent(daemon, "DOMAIN_RESTORE") == [("/c",)]
+    assert sent(daemon, "DOMAIN_RESTORE_PARAMS") == [
+        ([("file", (7, "/c")), ("parallel.channels", (1, 3))], 2),
+        ([("file", (7, "/c")), ("dxml", (7, "<domain/>")), ("parallel.channels", (1, 1))], 0),
     ]
 
 

@@ -47,12 +47,18 @@ def _document(arguments: Arguments) -> str | None:
     return read_document(path) if path is not None else None
 
 
-def _parameters(arguments: Arguments) -> list[tuple[str, tuple[int, int | str]]]:
-    """What only parameters can say of an image."""
-    format, channels = arguments.text("image-format"), arguments.number("parallel-channels", 1)
-    found: list[tuple[str, tuple[int, int | str]]] = []
-    if format is not None:
-        found.append((constants.SAVE_PARAM_IMAGE_FORMAT, (kinds.STRING, format)))
+def _parameters(arguments: Arguments, path: str, document: str | None) -> list[tuple[str, tuple[int, int | str]]]:
+    """An image and what only parameters can say of it; [] when flags can say it all."""
+    format, channels = arguments.text("image-format"), arguments.number("parallel-channels")
+    if format is None and channels is None:
+        return []
+    texts = (
+        (constants.SAVE_PARAM_FILE, _absolute(path)),
+        (constants.SAVE_PARAM_DXML, document),
+        (constants.SAVE_PARAM_IMAGE_FORMAT, format),
+    )
+    found: list[tuple[str, tuple[int, int | str]]]
+    found = [(field, (kinds.STRING, value)) for field, value in texts if value is not None]
     if channels is not None:
         found.append((constants.SAVE_PARAM_PARALLEL_CHANNELS, (kinds.INT, channels)))
     return found
@@ -63,13 +69,11 @@ def _save(shell: Shell, arguments: Arguments) -> None:
 
     name, path = arguments.required("domain"), arguments.required("file")
     domain, flags, document = shell.domain(arguments), arguments.flags(_SAVE_FLAGS), _document(arguments)
-    client, more = shell.client, _parameters(arguments)
+    client, parameters = shell.client, _parameters(arguments, path, document)
 
     def work() -> None:
-        if more:
-            own = (constants.SAVE_PARAM_FILE, _absolute(path)), (constants.SAVE_PARAM_DXML, document)
-            texts = [(field, (kinds.STRING, value)) for field, value in own if value is not None]
-            client.call("DOMAIN_SAVE_PARAMS", domain, [*texts, *more], flags)
+        if parameters:
+            client.call("DOMAIN_SAVE_PARAMS", domain, parameters, flags)
         elif flags or document is not None:
             client.call("DOMAIN_SAVE_FLAGS", domain, _absolute(path), document, flags)
         else:
@@ -83,8 +87,11 @@ def _save(shell: Shell, arguments: Arguments) -> None:
 def _restore(shell: Shell, arguments: Arguments) -> None:
     path = arguments.required("file")
     flags, document = arguments.flags(_SAVE_FLAGS), _document(arguments)
+    parameters = _parameters(arguments, path, document)
     with failing(f"Failed to restore domain from {path}"):
-        if flags or document is not None:
+        if parameters:
+            shell.client.call("DOMAIN_RESTORE_PARAMS", parameters, flags)
+        elif flags or document is not None:
             shell.client.call("DOMAIN_RESTORE_FLAGS", _absolute(path), document, flags)
         else:
             shell.client.call("DOMAIN_RESTORE", _absolute(path))
@@ -287,6 +294,7 @@ COMMANDS = (
         "",
         _IMAGE,
         flag("bypass-cache", "keep the image out of the host's cache while loading it"),
+        Option("parallel-channels", NUMBER, "how many channels read a sparse image"),
         Option("xml", TEXT, "a file with XML to use instead of the image's", completes="files"),
         flag("running", "let it run even if it was saved paused"),
         flag("paused", "leave it paused even if it was saved running"),
@@ -304,7 +312,7 @@ COMMANDS = (
         _RUNNING,
         _PAUSED,
         _VERBOSE,
-        Option("image-format", TEXT, "how memory is written: raw, gzip, bzip2, xz, lzop, zstd"),
+        Option("image-format", TEXT, "how memory is written: raw, gzip, bzip2, xz, lzop, zstd, sparse"),
         Option("parallel-channels", NUMBER, "how many channels write a sparse image"),
     ),
     Command(

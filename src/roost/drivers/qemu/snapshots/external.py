@@ -100,7 +100,7 @@ class ExternalTaker:
         processes, guest = self._context.host.processes, record.runtime
         with self._unfinished.noted(record.name, file):
             async with writing(file, processes, preface=preface.pack(complete=False), program=program) as target:
-                job.latest = await explained(writer.run(target.descriptor), target)
+                job.latest = await explained(writer.run(target.route), target)
                 finished(self._supervisor, record, record.job, job)
                 await self._finish(target, preface.pack(complete=True)[:16])
                 if record.runtime is not guest:

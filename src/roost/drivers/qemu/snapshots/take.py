@@ -27,7 +27,8 @@ from roost.drivers.qemu.snapshots.overlays import Overlays
 from roost.drivers.qemu.snapshots.unfinished import Note, Notes
 from roost.drivers.qemu.snapshots.writeback import written_early
 from roost.drivers.qemu.state.image import at_rest
-from roost.drivers.qemu.state.migration import announce, check_blockers
+from roost.drivers.qemu.state.migration import check_blockers
+from roost.drivers.qemu.state.routes import announce
 from roost.drivers.qemu.state.save import check_saveable, halted
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.jobs import LongJob

@@ -84,7 +84,7 @@ class Dumper:
                 await explained(worker.run(target.descriptor, DUMP_FORMATS[format]), target)
                 await target.finish()
                 return
-            long.latest = await explained(worker.run(target.descriptor), target)
+            long.latest = await explained(worker.run(target.route), target)
             await target.finish()
             worker.check()
             finished(self._supervisor, record, job, long)

@@ -1,8 +1,7 @@
-"""Files that memory is written to and read from, and the programs between them and QEMU.
+"""Files that memory is written to and read from.
 
-QEMU gets the file itself where it can. It gets a pipe where a program must
-compress, or write past the host's cache (`dd`, which knows how to align).
-The programs end with the daemon; QEMU then sees a broken pipe.
+QEMU gets the file itself where it can. It gets a pipe where a program must compress a stream,
+or write it past the host's cache (`dd`, which knows how to align).
 """
 
 from __future__ import annotations
@@ -12,25 +11,23 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import stat
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from roost.drivers.qemu.state.header import SIZE, Header, read_header
+from roost.drivers.qemu.state.pipeline import Pipeline
+from roost.drivers.qemu.state.routes import Mapped, Route, Stream
 from roost.engine.files import sync_directory
 from roost.errors import From, InternalError, OperationFailed, RoostError, SystemCallError
-from roost.host.api import Command, Process, Processes
+from roost.host.api import Processes
 
 #: Copies whole blocks only, which is what a file opened past the cache wants; the last one is shorter.
 _WRITE_DIRECT = ("dd", "bs=1M", "iflag=fullblock", "oflag=direct", "status=none")
 _READ_DIRECT = ("dd", "bs=1M", "iflag=direct", "status=none")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: What is written to may have no disk behind it.
 _NOT_SYNCED = (errno.EINVAL, errno.EROFS, errno.ENXIO)
 _NO_SPACE = os.strerror(errno.ENOSPC)
-#: Seconds a program may go on when nobody wants its work any more.
-_GRACE = 2.0
 #: How often a pipe's reader is looked for, and seconds between two looks.
 _LOOKS_FOR_READER, _INTERVAL = 200, 0.05
 #: Bytes that a pipe has room for when nobody says otherwise.
@@ -50,110 +47,20 @@ def _cure(path: str, error: OSError) -> str:
         return f"its directory is '{os.path.dirname(path)}', on the daemon's host"
     if error.errno == errno.EINVAL:
         return "its file system cannot be written past the cache: leave out --bypass-cache"
+    if error.errno == errno.ESPIPE:
+        return "each page of a sparse image has its own place in a file, and a pipe has none: use another format"
     if error.errno == errno.ENXIO:
         return "start what reads it first"
     return ""
 
 
-def find_program(format: str, what: str) -> str:
-    """The path of a compression program; "" for raw. what: the setting, `save`. Raises OperationFailed."""
-    if format in ("", "raw"):
-        return ""
-    found = shutil.which(format, path=os.environ.get("PATH", _PATH))
-    if found is None:
-        raise OperationFailed(
-            f"Compression program for {what} image format in configuration file isn't available",
-            domain=From.QEMU,
-            hint=f"install '{format}', or set {what}_image_format in qemu.conf to another",
-        )
-    return found
-
-
-class _Pipeline:
-    """Programs between a file and QEMU. Descriptors of ours that they do not need any more are closed at once."""
-
-    def __init__(self, processes: Processes) -> None:
-        self._processes = processes
-        self._running: list[tuple[str, Process, int]] = []
-        self._descriptors: list[int] = []
-
-    def keep(self, descriptor: int) -> int:
-        """It is ours until `close`."""
-        self._descriptors.append(descriptor)
-        return descriptor
-
-    async def into(self, argv: Sequence[str], output: int) -> int:
-        """Start a program that writes to `output`; where to write what it is to read."""
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        self.keep(writer)
-        try:
-            await self._start(argv, reader, output)
-        finally:
-            os.close(reader)
-        return writer
-
-    async def out_of(self, argv: Sequence[str], input: int) -> int:
-        """Start a program that reads from `input`; where to read what it writes."""
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        self.keep(reader)
-        try:
-            await self._start(argv, input, writer)
-        finally:
-            os.close(writer)
-        return reader
-
-    async def _start(self, argv: Sequence[str], input: int, output: int) -> None:
-        errors = os.memfd_create("errors", os.MFD_CLOEXEC)
-        environment = {"LC_ALL": "C", "PATH": os.environ.get("PATH", _PATH)}
-        try:
-            process = await self._processes.start(
-                Command(argv, environment, output, lives_on=False, input=input, errors=errors)
-            )
-        except RoostError:
-            os.close(errors)
-            raise
-        self._running.append((os.path.basename(argv[0]), process, errors))
-
-    def close(self) -> None:
-        """Close our descriptors: the programs see the end of what they read, or that nobody reads from them."""
-        while self._descriptors:
-            os.close(self._descriptors.pop())
-
-    async def finish(self) -> None:
-        """Wait for the programs. Raises InternalError with what one that failed said; the last first: it knows why."""
-        self.close()
-        for name, process, errors in reversed(self._running):
-            status = await process.wait()
-            if status:
-                raise InternalError(
-                    f"Child process ({name}) unexpected exit status {status}: {_words(errors)}", domain=From.QEMU
-                )
-
-    def complaints(self) -> str:
-        """What the programs have said so far; "" when they are content."""
-        return "; ".join(filter(None, (_words(errors) for _, _, errors in self._running)))
-
-    async def end(self) -> None:
-        """Let go of everything."""
-        self.close()
-        for _, process, errors in self._running:
-            if not process.exited:
-                process.terminate(_GRACE)
-            await process.wait()
-            os.close(errors)
-        self._running.clear()
-
-
-def _words(errors: int) -> str:
-    return os.pread(errors, 2000, 0).decode("utf-8", "replace").strip()
-
-
 class Target:
-    """A file being written. descriptor: what QEMU writes to."""
+    """A file being written. descriptor: what QEMU writes to. route: how its memory comes there."""
 
-    def __init__(self, path: str, descriptor: int, pipeline: _Pipeline) -> None:
+    def __init__(self, path: str, descriptor: int, route: Route, pipeline: Pipeline) -> None:
         self.path = path
         self.descriptor = descriptor
+        self.route = route
         self._pipeline = pipeline
 
     async def finish(self) -> None:
@@ -184,24 +91,36 @@ def _room(path: str) -> int:
 
 @contextlib.asynccontextmanager
 async def writing(
-    path: str, processes: Processes, *, preface: bytes = b"", program: Sequence[str] = (), bypass_cache: bool = False
+    path: str,
+    processes: Processes,
+    *,
+    preface: bytes = b"",
+    program: Sequence[str] = (),
+    channels: int = 0,
+    bypass_cache: bool = False,
 ) -> AsyncIterator[Target]:
     """Make or replace `path`; removed again when this ends with an exception, if it was not there before.
 
     preface: what stands before the memory. program: what compresses it, with its arguments.
-    Raises SystemCallError.
+    channels: how many give each page its place; 0: memory comes as a stream. Raises SystemCallError.
     """
-    pipeline = _Pipeline(processes)
-    descriptor, is_new = await _created(path, os.O_DIRECT if bypass_cache else 0)
+    pipeline = Pipeline(processes)
+    descriptor, is_new = await _created(path, os.O_DIRECT if bypass_cache and not channels else 0)
     pipeline.keep(descriptor)
     try:
-        if bypass_cache:
+        mapped = None
+        if channels:
+            try:
+                mapped = _mapped(descriptor, os.O_WRONLY, len(preface), channels, pipeline, direct=bypass_cache)
+            except OSError as error:
+                raise failed("Failed to create file", path, error) from error
+        elif bypass_cache:
             descriptor = await pipeline.into(_WRITE_DIRECT, descriptor)
         if preface:
             await asyncio.to_thread(_write, descriptor, preface, path)
         if program:
             descriptor = await pipeline.into(program, descriptor)
-        yield Target(path, descriptor, pipeline)
+        yield Target(path, descriptor, mapped or Stream(descriptor), pipeline)
     except BaseException:
         if is_new:
             _remove(path)
@@ -238,6 +157,16 @@ def _create(path: str, direct: int) -> tuple[int, bool] | None:
         raise failed("Failed to create file", path, error) from error
     os.set_blocking(descriptor, True)
     return descriptor, is_new
+
+
+def _mapped(descriptor: int, mode: int, begin: int, channels: int, pipeline: Pipeline, *, direct: bool) -> Mapped:
+    """The route into or out of a file. mode: O_RDONLY or O_WRONLY. Raises OSError for what is no file."""
+    os.lseek(descriptor, 0, os.SEEK_CUR)
+    if not direct:
+        return Mapped((descriptor,), begin, channels)
+    # By its descriptor: another file may have got the path.
+    past_cache = pipeline.keep(os.open(f"/proc/self/fd/{descriptor}", mode | os.O_DIRECT | os.O_CLOEXEC))
+    return Mapped((descriptor, past_cache), begin, channels)
 
 
 def _remove(path: str) -> None:
@@ -313,10 +242,10 @@ def _read(descriptor: int, size: int) -> bytes:
 
 
 class Source:
-    """A file being read. descriptor: what QEMU reads from."""
+    """A file being read. route: how its memory comes to QEMU."""
 
-    def __init__(self, descriptor: int, pipeline: _Pipeline) -> None:
-        self.descriptor = descriptor
+    def __init__(self, route: Route, pipeline: Pipeline) -> None:
+        self.route = route
         self._pipeline = pipeline
 
     @property
@@ -327,15 +256,27 @@ class Source:
 
 @contextlib.asynccontextmanager
 async def reading(
-    path: str, processes: Processes, *, begin: int, program: Sequence[str] = (), bypass_cache: bool = False
+    path: str,
+    processes: Processes,
+    *,
+    begin: int,
+    program: Sequence[str] = (),
+    channels: int = 0,
+    bypass_cache: bool = False,
 ) -> AsyncIterator[Source]:
-    """Read `path` from `begin` on. program: what makes memory of it, with its arguments. Raises SystemCallError."""
-    pipeline = _Pipeline(processes)
-    flags = os.O_RDONLY | (os.O_DIRECT if bypass_cache else 0)
+    """Read `path` from `begin` on. program: what makes memory of it, with its arguments. channels: as in `writing`.
+
+    Raises SystemCallError.
+    """
+    pipeline = Pipeline(processes)
+    flags = os.O_RDONLY | (os.O_DIRECT if bypass_cache and not channels else 0)
+    mapped = None
     try:
         try:
             descriptor = pipeline.keep(await asyncio.to_thread(_open_image, path, flags))
-            if bypass_cache:
+            if channels:
+                mapped = _mapped(descriptor, os.O_RDONLY, begin, channels, pipeline, direct=bypass_cache)
+            elif bypass_cache:
                 descriptor = await pipeline.out_of(_READ_DIRECT, descriptor)
                 await asyncio.to_thread(_read, descriptor, begin)
             else:
@@ -344,6 +285,6 @@ async def reading(
             raise failed("Failed to open file", path, error) from error
         if program:
             descriptor = await pipeline.out_of(program, descriptor)
-        yield Source(descriptor, pipeline)
+        yield Source(mapped or Stream(descriptor), pipeline)
     finally:
         await pipeline.end()

@@ -2,8 +2,9 @@
 
 92 bytes, integers in the byte order of the host that wrote them: the magic,
 the version, the length of what follows before the memory, whether the guest
-ran, the compression, the offset of the cookie, and 14 unused words. Then the
+ran, the format, the offset of the cookie, and 14 unused words. Then the
 document, a NUL, the cookie, a NUL, and zeros that leave room for a longer one.
+Where the memory is `sparse` QEMU aligns it: its own header comes first.
 """
 
 from __future__ import annotations
@@ -19,8 +20,14 @@ PARTIAL = b"LibvirtQemudPart"
 VERSION = 2
 #: Room that is left for a longer document.
 PADDING = 65536
-#: Compression by its number in the header; each is the name of its program.
-FORMATS = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd")
+#: Programs that compress memory as it comes.
+PROGRAMS = ("gzip", "bzip2", "xz", "lzop", "zstd")
+#: Formats of memory that comes as a stream.
+STREAMED = ("raw", *PROGRAMS)
+#: The one where each page has its own place in the file, and what is zero takes no room.
+SPARSE = "sparse"
+#: All of them, by their numbers in the header.
+FORMATS = (*STREAMED, SPARSE)
 #: The longest document with its room: what is above it is no header of ours, nor of libvirt's.
 LONGEST = 64 << 20
 
@@ -124,10 +131,10 @@ def _refused(message: str, hint: str) -> OperationFailed:
     return OperationFailed(message, domain=From.QEMU, hint=hint)
 
 
-def program_of(format: int) -> str:
-    """The program that makes and reads that format; "" for raw. Raises OperationFailed for an unknown number."""
-    if format >= len(FORMATS):
+def format_of(number: int) -> str:
+    """The name of a format. Raises OperationFailed for an unknown number."""
+    if number >= len(FORMATS):
         raise _refused(
-            f"Invalid compressed save format {format}", f"known are {', '.join(FORMATS)}; the header is damaged"
+            f"Invalid compressed save format {number}", f"known are {', '.join(FORMATS)}; the header is damaged"
         )
-    return FORMATS[format] if format else ""
+    return FORMATS[number]

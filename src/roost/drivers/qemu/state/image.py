@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from roost.constants import domain as D
 from roost.drivers.qemu.guest import Guest
 from roost.drivers.qemu.live import without_sockets
-from roost.drivers.qemu.state.files import find_program, read_beginning, replace_header
-from roost.drivers.qemu.state.header import Header, Preface, new_preface, program_of, read_preface
+from roost.drivers.qemu.state.files import read_beginning, replace_header
+from roost.drivers.qemu.state.header import Header, Preface, format_of, new_preface, read_preface
+from roost.drivers.qemu.state.pipeline import find_program
 from roost.model import domain as model
 from roost.model.domain import Domain
 from roost.model.domain.compare import compare_abi
@@ -34,13 +35,17 @@ class Image(NamedTuple):
         return self.preface.header
 
     @property
+    def format(self) -> str:
+        """How its memory is written, of header.FORMATS. Raises OperationFailed."""
+        return format_of(self.header.format)
+
+    @property
     def program(self) -> tuple[str, ...]:
         """What makes memory of the rest of the file; () when nothing must. Raises OperationFailed."""
-        name = program_of(self.header.format)
-        if not name:
+        program = find_program(self.format, "save")
+        if not program:
             return ()
-        program = find_program(name, "save")
-        return (program, "-dc", "--ignore-warn") if name == "lzop" else (program, "-dc")
+        return (program, "-dc", "--ignore-warn") if self.format == "lzop" else (program, "-dc")
 
     @property
     def started_as(self) -> Domain:

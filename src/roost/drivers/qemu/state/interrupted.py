@@ -11,6 +11,7 @@ from roost.constants import domain as D
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.qmp import QmpClient
+from roost.drivers.qemu.state.routes import take_back
 from roost.drivers.qemu.state.save import go_on, stay
 from roost.drivers.qemu.state.unfinished import Unfinished
 from roost.drivers.qemu.supervisor import Supervisor
@@ -47,6 +48,7 @@ async def undo_save(
     if path is None and not halted:
         return
     await _end(monitor)
+    await take_back(monitor)
     log.warning("the daemon ended while it wrote the memory of %s%s", record.name, f" to {path}" if path else "")
     managed = str(context.paths.managed_save(record.name))
     if path == managed:

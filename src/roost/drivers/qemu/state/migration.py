@@ -1,14 +1,16 @@
-"""Memory and devices of a guest to and from a descriptor: QEMU's migration, with progress and an end on demand."""
+"""Memory and devices of a guest to a file and back: QEMU's migration, with progress and an end on demand."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from roost.constants import jobs as J
 from roost.drivers.qemu.qmp import QmpClient, QmpClosed, QmpCommandError
 from roost.drivers.qemu.qmp.client import EventQueue
 from roost.drivers.qemu.state import progress
+from roost.drivers.qemu.state.routes import Route
 from roost.engine.jobs import LongJob, Measure
 from roost.errors import From, OperationAborted, OperationFailed, OperationInvalid, RoostError
 
@@ -17,14 +19,14 @@ UNLIMITED = (2**63 - 1) // (1 << 20) * (1 << 20)
 #: Seconds a question about progress may take: it is asked by reads.
 PATIENCE = 2.0
 
-#: What the descriptor is called while QEMU has it.
-_NAME = "migrate"
+#: Seconds it gets to end when the daemon does.
+_GRACE = 1.0
 #: How QEMU calls the ends of a migration.
 _ENDS = ("completed", "failed", "cancelled")
 
 
 class MemoryWriter:
-    """Writes a guest's memory and devices to a descriptor.
+    """Writes a guest's memory and devices to a file.
 
     name: the job's, as errors call it: `domain save`. bandwidth: bytes a second.
     """
@@ -52,38 +54,35 @@ class MemoryWriter:
         if self._started:
             await self._monitor.execute("migrate_cancel")
 
-    async def run(self, descriptor: int) -> Measure:
+    async def run(self, route: Route) -> Measure:
         """Until everything is written; the guest's processors stand still then.
 
         Raises OperationAborted when cancelled, OperationFailed with QEMU's reason or when the guest is gone.
         """
         try:
-            return await self._run(descriptor)
+            return await self._run(route)
         except QmpClosed as error:
             raise gone() from error
-        except asyncio.CancelledError:
-            # The daemon ends; the guest must not go on writing for nobody.
-            self._monitor.send("migrate_cancel")
-            raise
 
-    async def _run(self, descriptor: int) -> Measure:
+    async def _run(self, route: Route) -> Measure:
         monitor = self._monitor
         before = (await monitor.execute("query-migrate-parameters")).get("max-bandwidth")
         await check_blockers(monitor)
         self.check()
         with monitor.expecting("MIGRATION") as events:
-            await announce(monitor)
-            await self._set_bandwidth(self._bandwidth)
-            await monitor.execute("getfd", {"fdname": _NAME}, descriptors=(descriptor,))
-            # Once it has started, only QEMU can tell how it ends.
-            self._started = True
-            try:
-                await monitor.execute("migrate", {"uri": f"fd:{_NAME}", "detach": True})
-            except QmpCommandError:
-                await monitor.execute("closefd", {"fdname": _NAME})
-                await self._set_bandwidth(before)
-                raise
-            end = await ended(events)
+            async with route.opened(monitor) as uri:
+                await self._set_bandwidth(self._bandwidth)
+                # Once it has started, only QEMU can tell how it ends.
+                self._started = True
+                try:
+                    await monitor.execute("migrate", {"uri": uri, "detach": True})
+                    end = await ended(events)
+                except QmpCommandError:
+                    await self._set_bandwidth(before)
+                    raise
+                except asyncio.CancelledError:
+                    await self._give_up(events)
+                    raise
         answer = await monitor.execute("query-migrate")
         await self._set_bandwidth(before)
         if end == "completed":
@@ -93,6 +92,13 @@ class MemoryWriter:
         raise OperationFailed(
             f"job '{self._name}' failed: {answer.get('error-desc') or 'unknown reason'}", domain=From.QEMU
         )
+
+    async def _give_up(self, events: EventQueue) -> None:
+        """The daemon ends: the guest must not go on writing for nobody, nor still do so when the next one asks it."""
+        self._monitor.send("migrate_cancel")
+        with contextlib.suppress(TimeoutError, QmpClosed):
+            async with asyncio.timeout(_GRACE):
+                await ended(events)
 
     def check(self) -> None:
         """Raises OperationAborted when it was cancelled."""
@@ -114,24 +120,17 @@ async def check_blockers(monitor: QmpClient) -> None:
         raise OperationInvalid(f"cannot migrate domain: {'; '.join(blockers)}", domain=From.QEMU)
 
 
-async def read_memory(monitor: QmpClient, descriptor: int) -> None:
+async def read_memory(monitor: QmpClient, route: Route) -> None:
     """Fill a guest that was started to wait for it (`-incoming defer`).
 
     Raises OperationFailed or QmpClosed when QEMU does not take what it gets: it ends, and its log says why.
     """
     with monitor.expecting("MIGRATION") as events:
-        await announce(monitor)
-        await monitor.execute("getfd", {"fdname": _NAME}, descriptors=(descriptor,))
-        await monitor.execute("migrate-incoming", {"uri": f"fd:{_NAME}"})
-        end = await ended(events)
+        async with route.opened(monitor) as uri:
+            await monitor.execute("migrate-incoming", {"uri": uri})
+            end = await ended(events)
     if end != "completed":
         raise OperationFailed(f"job 'start' failed: QEMU says '{end}'", domain=From.QEMU)
-
-
-async def announce(monitor: QmpClient) -> None:
-    """Have QEMU tell what becomes of a migration."""
-    capabilities = [{"capability": "events", "state": True}]
-    await monitor.execute("migrate-set-capabilities", {"capabilities": capabilities})
 
 
 async def ended(events: EventQueue) -> str:

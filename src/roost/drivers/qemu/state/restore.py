@@ -18,6 +18,7 @@ from roost.drivers.qemu.qmp import QmpClosed
 from roost.drivers.qemu.state.files import failed, reading
 from roost.drivers.qemu.state.image import Image, Images, chosen
 from roost.drivers.qemu.state.migration import read_memory
+from roost.drivers.qemu.state.routes import channels_for, check_mapped
 from roost.engine.jobs import LongJob
 from roost.engine.table import uuid_bytes
 from roost.errors import From, InternalError, OperationFailed, OperationInvalid
@@ -33,13 +34,19 @@ _IN_USE = ".restoring"
 
 
 class ImageSource:
-    """An image as a launch.MemorySource. runs: whether the guest goes on running."""
+    """An image as a launch.MemorySource. runs: whether the guest goes on running. channels: as the client wants them.
+
+    Raises InvalidArg, OperationFailed for what the image has not.
+    """
 
     incoming = True
 
-    def __init__(self, image: Image, processes: Processes, *, runs: bool, bypass_cache: bool) -> None:
+    def __init__(
+        self, image: Image, processes: Processes, *, runs: bool, bypass_cache: bool, channels: int | None = None
+    ) -> None:
         self._image = image
         self._program = image.program
+        self._channels = channels_for(image.format, channels)
         self._processes = processes
         self._bypass_cache = bypass_cache
         self.runs = runs
@@ -51,21 +58,25 @@ class ImageSource:
         assert process is not None
         cpu = image.document.cpu
         guest.asked = format_cookie(SaveCookie(cpu=cpu)) if cpu is not None else ""
+        if self._channels:
+            await check_mapped(monitor, direct=self._bypass_cache)
         async with reading(
             image.path,
             self._processes,
             begin=image.header.size,
             program=self._program,
+            channels=self._channels,
             bypass_cache=self._bypass_cache,
         ) as source:
             try:
-                await read_memory(monitor, source.descriptor)
+                await read_memory(monitor, source.route)
             except (QmpClosed, OperationFailed) as error:
                 # It says that it has failed, and then why as it ends.
+                status = None
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LAST_WORDS):
-                        await process.wait()
-                words = guest.log.words()
+                        status = await process.wait()
+                words = guest.log.words() or _words_for(status)
                 raise InternalError(
                     f"qemu unexpectedly closed the monitor: {words}",
                     domain=From.QEMU,
@@ -74,6 +85,11 @@ class ImageSource:
 
     def loaded(self) -> None:
         """Nothing has to be done: the image stays."""
+
+
+def _words_for(status: int | None) -> str:
+    """For a QEMU that said nothing: damage in a sparse image may kill it. status: as a process's."""
+    return f"it was ended by signal {-status}" if status is not None and status < 0 else ""
 
 
 class ManagedSource(ImageSource):
@@ -113,8 +129,8 @@ class Restorer:
         self._launcher = launcher
         self._images = images
 
-    async def restore(self, path: str, xml: str | None, flags: int) -> None:
-        """Raises what is wrong with the image or keeps the guest from starting."""
+    async def restore(self, path: str, xml: str | None, flags: int, channels: int | None = None) -> None:
+        """Raises what is wrong with the image or keeps the guest from starting. channels: only for a sparse image."""
         table = self._context.table
         image = await self._images.open(path)
         if xml is not None:
@@ -125,6 +141,7 @@ class Restorer:
             self._context.host.processes,
             runs=chosen(flags, default=image.header.running),
             bypass_cache=bool(flags & D.SAVE_BYPASS_CACHE),
+            channels=channels,
         )
         reset = D.START_RESET_NVRAM if flags & D.SAVE_RESET_NVRAM else 0
         async with self._context.store.lock:

@@ -13,10 +13,12 @@ from roost.constants import jobs as J
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Ending, Guest, GuestRecord
 from roost.drivers.qemu.qmp import QmpClient
-from roost.drivers.qemu.state.files import Target, find_program, replace_header, writing
-from roost.drivers.qemu.state.header import FORMATS, Preface
+from roost.drivers.qemu.state.files import Target, replace_header, writing
+from roost.drivers.qemu.state.header import FORMATS, STREAMED, Preface
 from roost.drivers.qemu.state.image import Images, at_rest, chosen, preface_of
 from roost.drivers.qemu.state.migration import MemoryWriter, check_blockers, gone
+from roost.drivers.qemu.state.pipeline import find_program
+from roost.drivers.qemu.state.routes import channels_for, check_mapped
 from roost.drivers.qemu.state.unfinished import Unfinished
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.engine.jobs import Job, LongJob, Measure
@@ -88,16 +90,22 @@ class Saver:
         *,
         managed: bool = False,
         format: str | None = None,
+        channels: int | None = None,
     ) -> None:
         """The guest is gone when this returns, and as it was when it raises.
 
         managed: the path is that of its managed save. format: one of FORMATS, None for the one configured.
+        channels: how many carry the memory of a sparse image; None: one.
         """
         format = format or self._context.config.save_image_format
         program = compressor(format, "save")
+        channels = channels_for(format, channels)
+        bypass_cache = bool(flags & D.SAVE_BYPASS_CACHE)
         async with record.job("save") as job:
             guest, monitor = require_guest(record), require_monitor(record)
             await check_movable(record)
+            if channels:
+                await check_mapped(monitor, direct=bypass_cache)
             document = await self._document(record, guest, xml)
             writer = MemoryWriter(monitor, "domain save")
             with job.watched(writer.job(J.OPERATION_SAVE)) as long, self._unfinished.noted(record.name, path):
@@ -111,10 +119,11 @@ class Saver:
                         self._context.host.processes,
                         preface=preface.pack(complete=False),
                         program=program,
-                        bypass_cache=bool(flags & D.SAVE_BYPASS_CACHE),
+                        channels=channels,
+                        bypass_cache=bypass_cache,
                     ) as target,
                 ):
-                    long.latest = await explained(writer.run(target.descriptor), target)
+                    long.latest = await explained(writer.run(target.route), target)
                     await self._finish(writer, target, preface)
                     finished(self._supervisor, record, job, long)
                     if record.runtime is not guest:
@@ -142,15 +151,16 @@ class Saver:
 
 
 def compressor(format: str, what: str) -> tuple[str, ...]:
-    """The program that writes the format, with its arguments; () for raw. what: the setting, `save` or `dump`.
+    """The program that writes the format, with its arguments; () when none does. what: the setting, `save` or `dump`.
 
     Raises OperationFailed for a format that is none, or whose program is not there.
     """
-    if format not in FORMATS:
+    known = FORMATS if what == "save" else STREAMED
+    if format not in known:
         raise OperationFailed(
             f"Invalid {what} image format specified in configuration file",
             domain=From.QEMU,
-            hint=f"{what}_image_format in qemu.conf is '{format}'; it may be {', '.join(FORMATS)}",
+            hint=f"{what}_image_format in qemu.conf is '{format}'; it may be {', '.join(known)}",
         )
     program = find_program(format, what)
     if not program:

@@ -22,7 +22,7 @@ from roost.drivers.qemu.state.image import Images, absolute
 from roost.drivers.qemu.state.migration import DUMP_FORMATS
 from roost.drivers.qemu.state.restore import Restorer
 from roost.drivers.qemu.state.save import Saver
-from roost.errors import ArgumentUnsupported, From, InvalidArg, OperationFailed, OperationInvalid
+from roost.errors import From, InvalidArg, OperationFailed, OperationInvalid
 from roost.model import domain as model
 
 _SAVE = D.SAVE_BYPASS_CACHE | D.SAVE_RUNNING | D.SAVE_PAUSED
@@ -50,39 +50,26 @@ _RESTORE_TYPES = {
     D.SAVE_PARAM_PARALLEL_CHANNELS: T.INT,
 }
 _SAVE_TYPES = {**_RESTORE_TYPES, D.SAVE_PARAM_IMAGE_FORMAT: T.STRING}
-#: The format of libvirt 11.2 that several channels can write at once: QEMU 9.0's mapped-ram.
-_SPARSE = "sparse"
 
 
 class _Wanted(NamedTuple):
-    """What a call with parameters asks for; None: not said."""
+    """What a call with parameters asks for; None: not said. channels: see routes.channels_for."""
 
-    path: str | None
-    xml: str | None
-    format: str | None
+    path: str | None = None
+    xml: str | None = None
+    channels: int | None = None
+    format: str | None = None
 
     @classmethod
-    def of(cls, parameters: Sequence[TypedParam], types: Mapping[str, int], verb: str) -> _Wanted:
-        """Raises InvalidArg, as libvirt checks them; ArgumentUnsupported, OperationFailed for other formats."""
+    def of(cls, parameters: Sequence[TypedParam], types: Mapping[str, int]) -> _Wanted:
+        """Raises InvalidArg, OperationFailed, as libvirt checks them."""
         found = checked(parameters, types)
-        path, xml, channels, format = (found.get(field) for field in _SAVE_TYPES)
-        if format == _SPARSE:
-            raise ArgumentUnsupported(
-                f"save image format '{_SPARSE}' is not supported",
-                domain=From.QEMU,
-                hint=f"images are written in one piece, as {', '.join(FORMATS)}",
-            )
-        if format is not None and format not in FORMATS:
+        wanted = cls(*(found.get(field) for field in _SAVE_TYPES))
+        if wanted.format is not None and wanted.format not in FORMATS:
             raise OperationFailed(
-                f"Invalid save image format '{format}'", domain=From.QEMU, hint=f"it may be {', '.join(FORMATS)}"
+                f"Invalid image_format '{wanted.format}'", domain=From.QEMU, hint=f"it may be {', '.join(FORMATS)}"
             )
-        if channels is not None:
-            raise InvalidArg(
-                f"Parallel {verb} is only supported with the '{_SPARSE}' save image format",
-                domain=From.QEMU,
-                hint="leave the parameter out: memory goes through one channel",
-            )
-        return cls(path, xml, format)
+        return wanted
 
 
 class QemuSavedState(SavedState):
@@ -101,22 +88,27 @@ class QemuSavedState(SavedState):
 
     async def save_with(self, domain: DomainIdentity, parameters: Sequence[TypedParam], flags: int) -> None:
         _check(flags, _SAVE, "qemuDomainSaveParams")
-        path, xml, format = _Wanted.of(parameters, _SAVE_TYPES, "save")
+        wanted = _Wanted.of(parameters, _SAVE_TYPES)
         record = self._context.table.get_active(domain)
-        if path is None:
-            await self._save_managed(record, xml, flags, format)
+        if wanted.path is None:
+            await self._save_managed(record, flags, wanted)
         else:
-            await self._saver.save(record, absolute(path), xml, flags, format=format)
+            await self._saver.save(
+                record, absolute(wanted.path), wanted.xml, flags, format=wanted.format, channels=wanted.channels
+            )
 
     async def restore(self, path: str, xml: str | None, flags: int) -> None:
-        _check(flags, _SAVE | D.SAVE_RESET_NVRAM, "qemuDomainRestoreInternal")
-        await self._restorer.restore(absolute(path), xml, flags)
+        await self._restore(path, xml, flags, None)
 
     async def restore_with(self, parameters: Sequence[TypedParam], flags: int) -> None:
-        path, xml, _ = _Wanted.of(parameters, _RESTORE_TYPES, "restore")
-        if path is None:
+        wanted = _Wanted.of(parameters, _RESTORE_TYPES)
+        if wanted.path is None:
             raise InvalidArg("missing path to restore from", domain=From.QEMU, hint="give the parameter 'file'")
-        await self.restore(path, xml, flags)
+        await self._restore(wanted.path, wanted.xml, flags, wanted.channels)
+
+    async def _restore(self, path: str, xml: str | None, flags: int, channels: int | None) -> None:
+        _check(flags, _SAVE | D.SAVE_RESET_NVRAM, "qemuDomainRestoreInternal")
+        await self._restorer.restore(absolute(path), xml, flags, channels)
 
     async def describe_image(self, path: str, flags: int) -> str:
         F.check(flags, D.SAVE_IMAGE_XML_SECURE, "qemuDomainSaveImageGetXMLDesc", From.QEMU)
@@ -131,15 +123,16 @@ class QemuSavedState(SavedState):
 
     async def managed_save(self, domain: DomainIdentity, flags: int) -> None:
         _check(flags, _SAVE, "qemuDomainManagedSave")
-        await self._save_managed(self._context.table.get_active(domain), None, flags)
+        await self._save_managed(self._context.table.get_active(domain), flags, _Wanted())
 
-    async def _save_managed(self, record: GuestRecord, xml: str | None, flags: int, format: str | None = None) -> None:
+    async def _save_managed(self, record: GuestRecord, flags: int, wanted: _Wanted) -> None:
         if not record.is_persistent:
             raise OperationInvalid(
                 "cannot do managed save for transient domain", domain=From.QEMU, hint="define it, or save it to a file"
             )
         self._context.paths.saves.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await self._saver.save(record, self._restorer.path(record), xml, flags, managed=True, format=format)
+        path, (_, xml, channels, format) = self._restorer.path(record), wanted
+        await self._saver.save(record, path, xml, flags, managed=True, format=format, channels=channels)
 
     async def remove_managed_save(self, domain: DomainIdentity, flags: int) -> None:
         F.check(flags, 0, "qemuDomainManagedSaveRemove", From.QEMU)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from roost.drivers.qemu.state.files import find_program, read_beginning, reading, replace_header, writing
+from roost.drivers.qemu.state.files import read_beginning, reading, replace_header, writing
 from roost.drivers.qemu.state.header import new_preface
+from roost.drivers.qemu.state.pipeline import find_program
+from roost.drivers.qemu.state.routes import Mapped, Stream
 from roost.drivers.qemu.state.unfinished import Unfinished
 from roost.errors import InternalError, OperationFailed, RoostError, SystemCallError
 from roost.host.linux.processes import LinuxProcesses
@@ -51,7 +54,8 @@ async def load(path: Path, program: tuple[str, ...] = (), *, bypass_cache: bool 
     async with reading(
         str(path), LinuxProcesses(), begin=header.size, program=program, bypass_cache=bypass_cache
     ) as source:
-        descriptor = os.dup(source.descriptor)
+        assert isinstance(source.route, Stream)
+        descriptor = os.dup(source.route.descriptor)
 
         def read() -> bytes:
             with open(descriptor, "rb") as file:
@@ -81,6 +85,53 @@ def test_memory_goes_there_and_back(tmp_path: Path, program: str, bypass_cache: 
         assert subprocess.run([program, "-dc"], input=packed, capture_output=True, check=True).stdout == MEMORY
     else:
         assert path.read_bytes()[begin:] == MEMORY
+
+
+@pytest.mark.parametrize("bypass_cache", [False, True])
+def test_a_file_with_places(tmp_path: Path, bypass_cache: bool) -> None:
+    """QEMU gets the file itself, the second time past the cache; only the header has been written."""
+    path, before = tmp_path / "image", PREFACE.pack(complete=False)
+    files = 2 if bypass_cache else 1
+
+    def check(route: object, mode: int) -> None:
+        assert isinstance(route, Mapped)
+        assert (route.begin, route.channels) == (len(before), 3)
+        flags = [fcntl.fcntl(descriptor, fcntl.F_GETFL) for descriptor in route.files]
+        assert [each & os.O_ACCMODE for each in flags] == [mode] * files
+        assert [bool(each & os.O_DIRECT) for each in flags] == [False, True][:files]
+        assert all(os.path.sameopenfile(descriptor, route.files[0]) for descriptor in route.files)
+
+    async def scenario() -> None:
+        async with writing(
+            str(path), LinuxProcesses(), preface=before, channels=3, bypass_cache=bypass_cache
+        ) as target:
+            check(target.route, os.O_WRONLY)
+            await target.finish()
+        assert path.read_bytes() == before
+        async with reading(
+            str(path), LinuxProcesses(), begin=len(before), channels=3, bypass_cache=bypass_cache
+        ) as source:
+            check(source.route, os.O_RDONLY)
+            assert source.complaints == ""
+
+    run(scenario)
+
+
+def test_a_pipe_has_no_places(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    async def scenario() -> None:
+        with pytest.raises(SystemCallError, match=r"Failed to create file '.*': Illegal seek") as refusal:
+            async with writing(str(path), LinuxProcesses(), preface=b"some", channels=1):
+                pass
+        assert "use another format" in refusal.value.hint
+
+    run(scenario)
+    assert os.read(reader, 10) == b""
+    os.close(reader)
+    assert path.is_fifo()
 
 
 def test_a_new_file_that_was_not_finished_is_removed(tmp_path: Path) -> None:
@@ -127,7 +178,7 @@ def test_no_file_and_no_program(tmp_path: Path) -> None:
         read_beginning("/nowhere/image")
     with pytest.raises(RoostError, match="Compression program for save image format in configuration file"):
         find_program("no-such-program", "save")
-    assert find_program("raw", "save") == ""
+    assert find_program("raw", "save") == find_program("sparse", "save") == ""
 
 
 def test_an_image_that_nobody_finished_is_found(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from roost.drivers.qemu.state.header import (
     PARTIAL,
     SIZE,
     Preface,
+    format_of,
     new_preface,
-    program_of,
     read_header,
     read_preface,
 )
@@ -36,7 +36,7 @@ def test_what_is_written_is_read() -> None:
     assert found.document == "<domain/>"
     assert found.cookie == "<cookie/>"
     assert found.header.running
-    assert program_of(found.header.format) == "gzip"
+    assert format_of(found.header.format) == "gzip"
     assert found.header.size == len(IMAGE) == SIZE + 10 + 10 + PADDING
 
 
@@ -64,7 +64,7 @@ def test_an_image_of_a_host_of_the_other_byte_order() -> None:
 def test_an_image_without_cookie() -> None:
     found = read(new_preface("<domain/>", "", running=False, format=0).pack(complete=True))
     assert (found.document, found.cookie, found.header.running) == ("<domain/>", "", False)
-    assert program_of(found.header.format) == ""
+    assert format_of(found.header.format) == "raw"
 
 
 def test_a_longer_document_fits_into_the_room_that_was_left() -> None:
@@ -99,9 +99,14 @@ def test_what_is_no_image(data: bytes, words: str) -> None:
     assert caught.value.hint
 
 
+def test_the_numbers_of_formats() -> None:
+    """As libvirt 11.3 writes them."""
+    assert [format_of(number) for number in range(7)] == ["raw", "gzip", "bzip2", "xz", "lzop", "zstd", "sparse"]
+
+
 def test_a_format_of_the_future() -> None:
     with pytest.raises(OperationFailed, match="Invalid compressed save format 9"):
-        program_of(9)
+        format_of(9)
 
 
 @given(st.binary(max_size=300), st.integers(0, 120))
