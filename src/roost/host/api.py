@@ -101,6 +101,14 @@ class Process(Protocol):
         """What those of its threads used that are still there."""
         ...
 
+    def lockable(self) -> int | None:
+        """Bytes of memory that it may lock at most, -1 for any number; None when it has exited."""
+        ...
+
+    def set_lockable(self, size: int) -> None:
+        """Let it lock that many, -1 for any number. Raises SystemCallError, for more than it has above all."""
+        ...
+
     def release(self) -> None:
         """Stop watching; the process goes on."""
         ...

@@ -24,6 +24,7 @@ from roost.host.linux import processes
 from roost.host.linux.ownership import find_account
 from roost.host.linux.processes import LinuxProcesses, start_time
 from roost.host.linux.spawning import spawn
+from support.limits import may_raise_limits
 
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -270,3 +271,29 @@ def test_a_helper_ends_with_the_daemon_and_a_guest_does_not(lives_on: bool) -> N
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
+
+
+def test_how_much_memory_a_running_process_may_lock(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        with (tmp_path / "said").open("w") as said:
+            process = await LinuxProcesses().start(command("sleep", "60", output=said.fileno(), locked=1 << 20))
+        # The program that becomes it sets its limit first.
+        while process.lockable() != 1 << 20:  # noqa: ASYNC110 - a process of somebody else's
+            await asyncio.sleep(0.01)
+        process.set_lockable(1 << 16)
+        assert process.lockable() == 1 << 16
+        if may_raise_limits():
+            process.set_lockable(-1)
+            assert process.lockable() == -1
+        else:
+            refused = f"cannot limit locked memory of process {process.pid} to {{}}: Operation not permitted; raising"
+            for size, shown in ((1 << 17, 1 << 17), (-1, 9007199254740991)):
+                with pytest.raises(SystemCallError, match=refused.format(shown)):
+                    process.set_lockable(size)
+            assert process.lockable() == 1 << 16
+        process.terminate(0.0)
+        await process.wait()
+        process.set_lockable(1)
+        assert process.lockable() is None
+
+    run(main())

@@ -32,6 +32,8 @@ class Held(msgspec.Struct, frozen=True):
     links: tuple[connections.Link, ...] = ()
     #: The path of its control group.
     group: str = ""
+    #: Bytes that its process could lock before it was let lock more; 0 while it was not.
+    locked: int = 0
 
 
 _LISTS = ("owners", "ports", "sockets", "helpers", "pages", "links")

@@ -40,7 +40,7 @@ from roost.drivers.qemu.storagehelpers import StorageHelpers
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.swtpm import SoftwareTpms
 from roost.drivers.qemu.taints import taint, taints_of_start
-from roost.drivers.qemu.tuning import advice
+from roost.drivers.qemu.tuning import advice, locking
 from roost.drivers.qemu.tuning import start as tuning
 from roost.errors import From, InternalError, OperationInvalid, RoostError
 from roost.host.api import Command
@@ -176,7 +176,7 @@ class Launcher:
             await self._call_hook(record, guest, "start")
             await asyncio.sleep(0)
             launch = plan.argv(advice.advised(context.host, guest, live), caps, grants)
-            await self._spawn(record, guest, launch, caps.package, directory)
+            await self._spawn(record, guest, live, launch, caps.package, directory)
             taint(context, record, guest, *taints_of_start(context, live, caps, restored=memory is not None))
             await asyncio.to_thread(tuning.place_process, context.host, guest, live)
             await self._meet(record, guest, live, settings)
@@ -283,7 +283,7 @@ class Launcher:
     # -- the process -----------------------------------------------------------------------
 
     async def _spawn(
-        self, record: GuestRecord, guest: Guest, launch: plan.Launch, version: str, directory: Path
+        self, record: GuestRecord, guest: Guest, live: Domain, launch: plan.Launch, version: str, directory: Path
     ) -> None:
         context = self.context
         env = environment(directory) | dict(launch.env)
@@ -302,11 +302,12 @@ class Launcher:
                 launch.fds,
                 context.account,
                 umask=0o002,
-                locked=advice.locked_memory(record.live) if record.live is not None else None,
+                locked=locking.at_launch(live),
             )
         )
         self.supervisor.watch(record, guest, process)
         guest.resources.descriptors.close()
+        locking.bound(process, live)
         context.paths.pid_file(record.name).write_text(f"{process.pid}\n")
         _require_wanted(guest)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from roost.contract.node import NodeInfo
+from roost.errors import From, SystemCallError
 from roost.host.api import (
     CellFacts,
     Command,
@@ -27,7 +29,7 @@ from roost.host.fake.groups import FakeControlGroups, FakeCounters, FakeThreads
 
 
 class FakeProcess:
-    """See host.api.Process. `end` makes it exit."""
+    """See host.api.Process. `end` makes it exit. refuses_more: it may not lock more memory than it may."""
 
     def __init__(self, pid: int, command: Command | None = None) -> None:
         self.pid = pid
@@ -36,6 +38,8 @@ class FakeProcess:
         self.exited = False
         self.returncode: int | None = None
         self.signals: list[int] = []
+        self.locked = 8 << 20
+        self.refuses_more = False
         self._callbacks: list[Callable[[], None]] = []
 
     def signal(self, number: int) -> None:
@@ -61,6 +65,14 @@ class FakeProcess:
 
     def threads(self, numbers: Sequence[int]) -> Sequence[ThreadUsage]:
         return [ThreadUsage(number, 3_000_000_000, 0, 0) for number in numbers]
+
+    def lockable(self) -> int | None:
+        return None if self.exited else self.locked
+
+    def set_lockable(self, size: int) -> None:
+        if self.refuses_more and (size < 0 or size > self.locked):
+            raise SystemCallError("cannot limit locked memory", domain=From.NONE, int1=errno.EPERM)
+        self.locked = size
 
     def release(self) -> None:
         self._callbacks.clear()

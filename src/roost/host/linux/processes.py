@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import select
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from roost.host.api import Command, ProcessUsage, ThreadUsage
+from roost.host.api import UNLIMITED, Command, ProcessUsage, ThreadUsage
 from roost.host.linux.spawning import spawn
 from roost.host.linux.system import system_error
 
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
+_LOCKED = b"Max locked memory"
+_LOCKED_HINT = (
+    "raising the limit of a process needs CAP_SYS_RESOURCE: run the daemon with it, or with a LimitMEMLOCK that every "
+    "guest inherits and that is large enough"
+)
 
 
 def _stat_fields(data: bytes) -> list[bytes]:
@@ -128,6 +134,27 @@ class LinuxProcess:
         counted = _waits_are_counted()
         found = (_thread_usage(self.pid, number, waits=counted) for number in numbers)
         return [usage for usage in found if usage is not None]
+
+    def lockable(self) -> int | None:
+        # Another user's process may not be asked by prlimit(2).
+        try:
+            lines = _read(f"/proc/{self.pid}/limits", 4096).splitlines()
+        except OSError:
+            return None
+        found = [line.removeprefix(_LOCKED).split()[1] for line in lines if line.startswith(_LOCKED)]
+        if not found:
+            return None
+        return -1 if found == [b"unlimited"] else int(found[0])
+
+    def set_lockable(self, size: int) -> None:
+        if self._pidfd == -1:
+            return
+        try:
+            resource.prlimit(self.pid, resource.RLIMIT_MEMLOCK, (size, size))
+        except OSError as error:
+            shown = UNLIMITED if size < 0 else size
+            text = f"cannot limit locked memory of process {self.pid} to {shown}"
+            raise system_error(text, error, hint=_LOCKED_HINT) from error
 
 
 def _thread_usage(pid: int, thread: int, *, waits: bool) -> ThreadUsage | None:

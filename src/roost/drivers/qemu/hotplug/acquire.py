@@ -20,6 +20,7 @@ from roost.drivers.qemu.plan.imagenumbers import with_next_numbers
 from roost.drivers.qemu.plan.reservations import with_sockets
 from roost.drivers.qemu.reservations import Reservations
 from roost.drivers.qemu.storagehelpers import StorageHelpers
+from roost.drivers.qemu.tuning import locking
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
 
@@ -87,6 +88,9 @@ async def acquire(
     devices = _again(devices, L.with_ports(documents.alone(live, devices), grants.ports, grants.names, ""))
     for each in devices:
         live = join(live, each)
+    if any(map(locking.concerns, devices)):
+        stack.callback(locking.settle, context, record, guest)
+        locking.admit(context, record, guest, live)
     return Joining(tuple(devices), live, grants)
 
 

@@ -27,6 +27,7 @@ from roost.drivers.qemu.hotplug.rules import check_detach
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
 from roost.drivers.qemu.reservations import Reservations
 from roost.drivers.qemu.supervisor import Supervisor
+from roost.drivers.qemu.tuning import locking
 from roost.errors import From, InternalError, OperationFailed, OperationTimeout, RoostError
 from roost.model.domain import Domain
 from roost.model.domain.devices.chardev import Channel, GuestfwdChannel
@@ -213,6 +214,8 @@ class Unplugger:
         names = [device.target.dev] if isinstance(device, Interface) and device.target is not None else []
         part = part_of(guest.resources.held, leaving, staying, [name for name in names if name is not None])
         guest.resources.give_back(part)
+        if locking.concerns(device):
+            locking.settle(self._context, record, guest)
         self._context.save_changed(record)
         await Reservations(self._context).settle(record, guest)
         self._context.publish(record, E.ID_DEVICE_REMOVED, device.alias)

@@ -22,6 +22,7 @@ from roost.drivers.qemu.hotplug.plug import Complete, announce, carry_out, run, 
 from roost.drivers.qemu.plan.blocks import backend_id
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
+from roost.drivers.qemu.tuning import locking
 from roost.drivers.qemu.tuning.bandwidth import rates
 from roost.errors import ConfigUnsupported, DeviceMissing, From, InternalError, OperationUnsupported
 from roost.host.api import Rate
@@ -146,6 +147,8 @@ class Updater:
         leaving = plan.device_needs(documents.alone(live, (old,)), caps, volumes)
         staying = plan.device_needs(record.live, caps, volumes)
         guest.resources.give_back(part_of(guest.resources.held, leaving, staying, ()))
+        if locking.concerns(old):
+            locking.settle(self._context, record, guest)
 
     # -- interfaces, displays, memory ------------------------------------------------------
 

@@ -12,6 +12,7 @@ from roost.errors import From, InternalError
 from roost.model.domain.devices.disk import (
     AnyDiskSource,
     Auth,
+    BackingStore,
     BlockSource,
     DirSource,
     Disk,
@@ -57,6 +58,21 @@ def cache_of(disk: Disk) -> str | None:
     """The cache mode; what several guests write to is cached by none."""
     cache = disk.driver.cache if disk.driver is not None else None
     return cache or ("none" if disk.shareable and not disk.readonly else None)
+
+
+def sources(disk: Disk) -> Iterator[AnyDiskSource]:
+    """What each image of a disk is, and each of a copy that follows it, as its document tells."""
+    yield disk.source
+    yield from _below(disk.backing_store)
+    if disk.mirror is not None:
+        yield disk.mirror.source
+        yield from _below(disk.mirror.backing_store)
+
+
+def _below(store: BackingStore | None) -> Iterator[AnyDiskSource]:
+    while store is not None and store.source is not None:
+        yield store.source
+        store = store.backing_store
 
 
 class Image:
@@ -200,5 +216,5 @@ def all_images(ctx: Context) -> Iterator[tuple[Disk, Image]]:
 
 
 __all__ = [
-    "CACHE_MODES", "Image", "actual", "all_images", "cache_of", "chain", "is_empty", "path_of",
+    "CACHE_MODES", "Image", "actual", "all_images", "cache_of", "chain", "is_empty", "path_of", "sources",
 ]  # fmt: skip

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from msgspec.structs import replace
 
 from roost.drivers.qemu.plan.context import Context
+from roost.drivers.qemu.plan.images import sources
 from roost.drivers.qemu.plan.pieces import Piece
 from roost.drivers.qemu.plan.resources import Need, ReservationsHelper
 from roost.model.domain import Domain
-from roost.model.domain.devices.disk import AnyDiskSource, BackingStore, Disk
+from roost.model.domain.devices.disk import AnyDiskSource, BackingStore
 from roost.model.domain.devices.disksource import ReservationsSource
 
 #: The object for the helper that the daemon runs for a guest, and its socket's name in the guest's directory.
@@ -41,25 +42,11 @@ def needs(ctx: Context) -> Iterator[Need]:
 
 def uses_managed(domain: Domain) -> bool:
     """Whether an image of any disk, or of a copy of one, needs the managed helper."""
-    return any(_is_managed(source) for disk in domain.devices.disks for source in _sources(disk))
+    return any(_is_managed(source) for disk in domain.devices.disks for source in sources(disk))
 
 
 def _is_managed(source: AnyDiskSource) -> bool:
     return source.reservations is not None and source.reservations.managed
-
-
-def _sources(disk: Disk) -> Iterator[AnyDiskSource]:
-    yield disk.source
-    yield from _below(disk.backing_store)
-    if disk.mirror is not None:
-        yield disk.mirror.source
-        yield from _below(disk.mirror.backing_store)
-
-
-def _below(store: BackingStore | None) -> Iterator[AnyDiskSource]:
-    while store is not None and store.source is not None:
-        yield store.source
-        store = store.backing_store
 
 
 # -- the socket in documents -------------------------------------------------------------------

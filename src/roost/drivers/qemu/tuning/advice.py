@@ -1,4 +1,4 @@
-"""Where numad places guests whose document leaves it to numad, and how much of their memory may be locked."""
+"""Where numad places guests whose document leaves it to numad."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ import asyncio
 from msgspec.structs import replace
 
 from roost.drivers.qemu.guest import Guest
-from roost.host.api import UNLIMITED, Host
+from roost.host.api import Host
 from roost.model.domain import Domain
 from roost.model.domain.cpuset import format_cpus
-from roost.model.domain.devices.disk import NvmeSource
-from roost.model.domain.devices.hostdev import MdevHostdev, PciHostdev
-
-#: KiB that VFIO maps beside the memory of the guest.
-_MAPPED = 1 << 20
 
 
 def is_wanted(domain: Domain) -> bool:
@@ -44,27 +39,4 @@ def advised(host: Host, guest: Guest, domain: Domain) -> Domain:
     return replace(domain, vcpu=vcpu, numatune=numatune)
 
 
-def locked_memory(domain: Domain) -> int | None:
-    """Bytes that the guest's process must be able to lock; -1 for any number, None for as many as any process.
-
-    All of its memory must be where that may not be swapped out, or where devices of the host write to it.
-    """
-    bound = domain.memtune.hard_limit if domain.memtune is not None else None
-    locked = domain.memory_backing is not None and domain.memory_backing.locked
-    if not locked and not _has_vfio(domain):
-        return None
-    if bound is not None and bound < UNLIMITED:
-        return bound * 1024
-    return -1 if locked else (domain.memory + _MAPPED) * 1024
-
-
-def _has_vfio(domain: Domain) -> bool:
-    devices = domain.devices
-    return (
-        any(isinstance(each.source, PciHostdev | MdevHostdev) for each in devices.hostdevs)
-        or any(each.type == "hostdev" for each in devices.interfaces)
-        or any(isinstance(each.source, NvmeSource) for each in devices.disks)
-    )
-
-
-__all__ = ["advised", "ask", "is_wanted", "locked_memory"]
+__all__ = ["advised", "ask", "is_wanted"]

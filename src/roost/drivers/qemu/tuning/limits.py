@@ -14,6 +14,7 @@ from roost.contract.tuning import ResourceLimits
 from roost.contract.typed_params import TypedParam, checked, llong, ullong
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.tuning import locking
 from roost.drivers.qemu.tuning.change import Change, change, require_live
 from roost.drivers.qemu.tuning.numa import check_nodes, refuse_live_change
 from roost.drivers.qemu.tuning.plan import iothread_ids, present_vcpus
@@ -209,6 +210,8 @@ class QemuResourceLimits(ResourceLimits):
             return memory.with_limits(document, values)
 
         await self._change(domain, flags, Change(edit, act))
+        if D.MEMORY_HARD_LIMIT in values and record.runtime is not None:
+            locking.follow(self._context, record, record.runtime)
 
     # -- block I/O
 
