@@ -12,8 +12,9 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ from roost.drivers.qemu import reservations
 from roost.drivers.qemu.qmp import Event
 from roost.errors import OperationFailed, OperationUnsupported, RoostError, SystemCallError
 from roost.host.linux import guest_account
+from support import mortal
+from support.daemon import RoostDaemon
 from support.loops import loop_device
+from support.peer import virsh, virsh_ok
 from support.world import PATIENCE, World, run, world_root
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
@@ -70,6 +74,19 @@ def lun(device: Path, target: str, reservations: str = MANAGED, bus: str = "virt
     )
 
 
+def helpers(root: Path) -> list[int]:
+    """The helpers whose sockets are below a directory."""
+    found = subprocess.run(["pgrep", "-f", f"qemu-pr-helper.*{root}/"], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def until(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 class Scene:
     """A guest of a world, and what there is of helpers for it."""
 
@@ -91,10 +108,7 @@ class Scene:
 
     def processes(self) -> list[int]:
         """The helpers below the world's directory."""
-        found = subprocess.run(
-            ["pgrep", "-f", f"qemu-pr-helper.*{self.world.root}/"], capture_output=True, text=True, check=False
-        )
-        return [int(word) for word in found.stdout.split()]
+        return helpers(self.world.root)
 
     async def objects(self) -> list[str]:
         """QEMU's ways to helpers."""
@@ -346,3 +360,46 @@ def test_a_copy_that_needs_it(root: Path, loops: tuple[Path, Path]) -> None:
         await scene.is_clean()
 
     run(root, scenario)
+
+
+def consistent(daemon: RoostDaemon) -> bool:
+    """Whether the disk is there; its helper, QEMU's way to it and what is on disk of both are there exactly then."""
+    asked = virsh_ok(daemon.uri, "qemu-monitor-command", "pr-killed", '{"execute":"query-pr-managers"}')
+    there = "pr-helper0" in asked
+    assert ("<reservations managed='yes'>" in virsh_ok(daemon.uri, "dumpxml", "pr-killed")) is there
+    assert len(helpers(daemon.root)) == there
+    assert len(list(daemon.root.glob("lib/qemu/*/pr-helper.pid"))) == there
+    assert ("/pr-helper.pid" in (daemon.root / "run" / "qemu" / "pr-killed.json").read_text()) is there
+    return there
+
+
+#: Answers of QEMU's and writes of files, counted, that the daemon does not live to see the end of.
+@pytest.mark.parametrize(
+    "steps",
+    [("1", "4", "w2"), pytest.param(("2", "3", "w1", "w3", "w4", "w5"), marks=pytest.mark.soak)],
+    ids=["some", "the others"],
+)
+def test_a_daemon_killed_while_it_comes(root: Path, loops: tuple[Path, Path], steps: tuple[str, ...]) -> None:
+    document, device, last_step = root / "guest.xml", root / "device.xml", root / "step"
+    document.write_text(guest_xml("pr-killed"))
+    device.write_text(lun(loops[0], "vda"))
+    environment = {mortal.VARIABLE: str(last_step)}
+    with RoostDaemon(environment=environment, prefix=[sys.executable, mortal.__file__]) as daemon:
+        virsh_ok(daemon.uri, "create", str(document))
+        for step in steps:
+            last_step.write_text(step)
+            answer = virsh(daemon.uri, "attach-device", "pr-killed", str(device), "--live")
+            last_step.unlink()
+            assert not answer.ok, step
+            daemon.kill()
+            daemon.start()
+            until(lambda: virsh(daemon.uri, "domcontrol", "pr-killed").stdout.strip() == "ok")
+            if consistent(daemon):
+                virsh_ok(daemon.uri, "detach-device-alias", "pr-killed", "virtio-disk0", "--live")
+                virsh_ok(daemon.uri, "reset", "pr-killed")
+                until(lambda: "lun" not in virsh_ok(daemon.uri, "dumpxml", "pr-killed"))
+                assert not consistent(daemon)
+        virsh_ok(daemon.uri, "attach-device", "pr-killed", str(device), "--live")
+        assert consistent(daemon)
+        virsh_ok(daemon.uri, "destroy", "pr-killed")
+        until(lambda: not helpers(daemon.root))
