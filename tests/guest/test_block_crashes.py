@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from roost.constants import blocks as B
+from roost.constants import domain_events as E
 from support.daemon import RoostDaemon
 from support.guests import domain_xml
 from support.peer import virsh, virsh_ok
+from support.world import World
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
 
@@ -44,7 +49,7 @@ DONE = [
 @pytest.fixture(scope="module")
 def root() -> Iterator[RoostDaemon]:
     """One that does not run: it has the directory, and ends what is left there."""
-    if shutil.which("qemu-img") is None:
+    if shutil.which("qemu-img") is None or shutil.which("qemu-io") is None:
         pytest.skip("qemu-utils is not installed")
     with RoostDaemon() as daemon:
         daemon.stop()
@@ -151,3 +156,109 @@ def test_what_is_done_is_known(root: RoostDaemon, images: Path, words: str, comm
     assert chain(root) == files
     assert asked(root, images, "blockcopy % vda @/another --transient-job --wait --pivot")
     assert chain(root) == ["another"]
+
+
+def interrupted(root: RoostDaemon) -> list[str]:
+    return [line for line in virsh_ok(root.uri, "dominfo", NAME).split("\n") if "interrupted:" in line]
+
+
+def concluded_alone(root: RoostDaemon, images: Path, words: str) -> None:
+    """Have a job end while no daemon runs."""
+    virsh_ok(root.uri, "destroy", NAME)
+    subprocess.run(["qemu-io", "-c", "write -P 1 0 6M", str(images / "base")], check=True, stdout=subprocess.DEVNULL)
+    virsh_ok(root.uri, "start", NAME, "--paused")
+    assert asked(root, images, f"{words} --bandwidth 4")
+    root.kill()
+    (status,) = (root.root / "run" / "qemu").glob(f"{NAME}.json")
+    path = json.loads(status.read_bytes())["driver"]["monitor"]
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(path)
+        lines = link.makefile("rw")
+
+        def ask(command: str) -> list[dict[str, object]]:
+            lines.write(json.dumps({"execute": command}) + "\n")
+            lines.flush()
+            while "return" not in (answer := json.loads(lines.readline())):
+                assert "error" not in answer
+            found: list[dict[str, object]] = answer["return"]
+            return found
+
+        assert "QMP" in lines.readline()
+        ask("qmp_capabilities")
+        until(lambda: [job["status"] for job in ask("query-jobs")] == ["concluded"])
+        lines.close()
+
+
+def test_a_job_that_ends_alone_has_its_events(root: RoostDaemon, images: Path) -> None:
+    """libvirt gives them too, to whom it finds connected by then; nothing was interrupted."""
+    concluded_alone(root, images, "blockpull % vda")
+
+    async def scenario() -> None:
+        world = World(root.root)
+        await world.start()
+        try:
+            assert (E.ID_BLOCK_JOB, str(images / "top"), B.JOB_TYPE_PULL, B.JOB_COMPLETED) in world.events
+            assert (E.ID_BLOCK_JOB_2, "vda", B.JOB_TYPE_PULL, B.JOB_COMPLETED) in world.events
+        finally:
+            await world.driver.stop()
+
+    asyncio.run(scenario())
+    root.start()
+    assert chain(root) == ["top"]
+    assert interrupted(root) == []
+
+
+def test_a_copy_that_fails_alone_is_told_of(root: RoostDaemon, images: Path) -> None:
+    """Its file stays, as libvirt's does."""
+    small = images / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "none", str(small)], check=True)
+    try:
+        concluded_alone(root, images, "blockcopy % vda @/small/copy --transient-job")
+        root.start()
+        (message,) = interrupted(root)
+        told = f"the copy of disk vda failed while no daemon ran: No space left on device; {small}/copy stays"
+        assert told in message
+        what = virsh_ok(root.uri, "domjobinfo", NAME, "--completed", "--anystats")
+        assert "Failed" in what
+        assert told in what
+        assert chain(root) == ["top", "base"]
+        # One that succeeds ends it.
+        assert asked(root, images, "blockpull % vda --wait")
+        assert len(interrupted(root)) == 1
+        assert asked(root, images, "blockcopy % vda @/copy --transient-job --wait --finish")
+    finally:
+        subprocess.run(["umount", "--lazy", str(small)], check=True)
+
+
+#: What is asked for, the command to QEMU that the daemon dies before, and what is told of it.
+TOLD = [
+    ("blockcommit % vda --active", "block-commit", "the active-commit of disk vda had begun: there is none"),
+    (COPY, "blockdev-mirror", "before the copy of disk vda had begun: there is none (@/copy removed)"),
+    (PULL, "block-export-add", "before the backup had begun: it is ended, what was made for it is removed"),
+    ("snapshot-create-as % s --disk-only --diskspec vda,file=@/over", "transaction", "there is none (@/over removed)"),
+]
+
+
+def test_what_was_not_begun_is_told(root: RoostDaemon, images: Path) -> None:
+    """Each with its own kind of work, until that succeeds."""
+    for number, (words, command, told) in enumerate(TOLD, 1):
+        dies(root, images, words, command)
+        told = told.replace("@", str(images))
+        messages = interrupted(root)
+        assert len(messages) == number
+        assert told in messages[-1]
+        what = virsh_ok(root.uri, "domjobinfo", NAME, "--completed", "--anystats")
+        assert told in what
+        assert what.startswith("Job type:         Failed")
+    virsh_ok(root.uri, "checkpoint-delete", NAME, "c")
+    assert asked(root, images, PULL)
+    virsh_ok(root.uri, "domjobabort", NAME)
+    until(lambda: len(interrupted(root)) == 3)
+    assert asked(root, images, TOLD[-1][0])
+    assert asked(root, images, COPY)
+    until(lambda: len(interrupted(root)) == 1)
+    virsh_ok(root.uri, "destroy", NAME)
+    virsh_ok(root.uri, "snapshot-delete", NAME, "s", "--metadata")
+    virsh_ok(root.uri, "start", NAME, "--paused")
+    assert interrupted(root) == []

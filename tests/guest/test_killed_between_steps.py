@@ -38,19 +38,26 @@ class Death(NamedTuple):
 
 
 DEATHS = (
-    Death("attach-disk NAME IMAGES/new sdx --targetbus usb --live", 1, "attached usb-disk23 to dies; it is not"),
+    Death("attach-disk NAME IMAGES/new sdx --targetbus usb --live", 1, "attached usb-disk23: it is not there"),
+    Death("attach-disk NAME IMAGES/new sdx --targetbus usb --live", 3, "attached usb-disk23: it is there", True),
+    Death("attach-device NAME RNG --live", 1, "attached rng0: it is not there"),
+    Death("detach-disk NAME sdb --live", 2, "usb-disk1 left the guest while no daemon ran", True),
+    Death("change-media NAME hdc IMAGES/new --insert --live", 4, "the medium of ide0-1-0: the drive is empty"),
+    Death("change-media NAME hdc IMAGES/new --insert --live", 6, "the medium of ide0-1-0: it is in", True),
+    Death("setvcpus NAME 2 --live", 2, "plugged in processors: 1 came in"),
+    Death("iothreadadd NAME 5 --live", 1, "made the I/O thread 5: it is taken back"),
+    Death("save NAME IMAGES/memory", 8, "saved the guest to IMAGES/memory: that file is incomplete"),
+    Death("dump NAME IMAGES/memory", 8, "dumped the guest to IMAGES/memory: that file may be incomplete"),
     Death(
-        "attach-disk NAME IMAGES/new sdx --targetbus usb --live", 3, "attached usb-disk23 to dies; it is there", True
+        "blockcopy NAME vda IMAGES/copied --transient-job --reuse-external",
+        2,
+        "before the copy of disk vda had begun: there is none; IMAGES/copied stays",
     ),
-    Death("attach-device NAME RNG --live", 1, "attached rng0 to dies; it is not"),
-    Death("detach-disk NAME sdb --live", 2, "", True),
-    Death("change-media NAME hdc IMAGES/new --insert --live", 4, "the medium of ide0-1-0 in dies; it is out"),
-    Death("change-media NAME hdc IMAGES/new --insert --live", 6, "the medium of ide0-1-0 in dies; it is in", True),
-    Death("setvcpus NAME 2 --live", 2, "plugged in processors of dies: [1]"),
-    Death("iothreadadd NAME 5 --live", 1, "the I/O thread 5; it is taken back"),
-    Death("save NAME IMAGES/memory", 8, "wrote the memory of dies"),
-    Death("dump NAME IMAGES/memory", 8, "wrote the memory of dies"),
-    Death("blockcopy NAME vda IMAGES/copied --transient-job --reuse-external", 2, "of dies"),
+    Death(
+        "blockcopy NAME vda IMAGES/copied --transient-job",
+        6,
+        "before the copy of disk vda had begun: there is none (IMAGES/copied removed)",
+    ),
 )
 #: Every step of all that the table has, in a soak.
 LINES = [*sorted({death.line for death in DEATHS}), "backup-begin NAME PUSH", "blockcommit NAME vda --active --pivot"]
@@ -110,8 +117,9 @@ def die(
                 virsh_ok(daemon.uri, "restore", f"{victim.images}/memory", "--paused")
             until_taken_up(victim)
             log = daemon.log[begin:]
-            assert told in log, log
             assert "Traceback" not in log
+            check_told(victim, told.replace("IMAGES", str(victim.images)), log)
+            client = victim.client
             check(victim)
             again = victim.begin(line)
             said, _ = again.communicate(timeout=PATIENCE)
@@ -127,6 +135,25 @@ def die(
     finally:
         client.abandon()
     return True
+
+
+def check_told(victim: Victim, told: str, log: str) -> None:
+    """In the log, as the last job, and in the messages, which another daemon knows of too."""
+    daemon = victim.daemon
+    assert told in log, log
+    if not told:
+        return
+    parameters = virsh_ok(daemon.uri, "domjobinfo", victim.name, "--completed", "--rawstats")
+    assert told in parameters
+    assert virsh_ok(daemon.uri, "domjobinfo", victim.name, "--completed").split() == ["Job", "type:", "None"]
+    victim.client.abandon()
+    daemon.restart()
+    victim.client = Client.open(daemon.uri)
+    (message,) = [each for each in victim.client.call("DOMAIN_GET_MESSAGES", victim.ref, 0)[0] if told in each]
+    assert message.startswith("interrupted: ")
+    assert message in virsh_ok(daemon.uri, "dominfo", victim.name)
+    for flag in (D.MESSAGE_TAINTING, D.MESSAGE_DEPRECATION):
+        assert message not in victim.client.call("DOMAIN_GET_MESSAGES", victim.ref, flag)[0]
 
 
 def until_dead(daemon: RoostDaemon) -> None:
@@ -198,7 +225,9 @@ def test_a_start_from_an_image(daemon: RoostDaemon, last_step: Path, step: int) 
             daemon.start()
             client = victim.client = Client.open(daemon.uri)
             log = daemon.log[begin:]
-            assert "the start of dies was interrupted; giving it up" in log
+            told = "the daemon ended while it started the guest: the start is given up"
+            assert f"dies: {told}" in log
+            assert told in virsh_ok(daemon.uri, "domjobinfo", "dies", "--completed", "--anystats")
             assert "stays: Device or resource busy" not in log
             assert not daemon.guest_pids()
             assert client.call("DOMAIN_HAS_MANAGED_SAVE_IMAGE", victim.ref, 0) == (1,)

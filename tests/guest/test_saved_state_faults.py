@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 import threading
@@ -58,10 +59,51 @@ def test_a_daemon_that_ends_while_it_saves(daemon: RoostDaemon, word: str, end: 
     assert daemon.guest_pids() == [guest]
     if end is RoostDaemon.kill:
         assert virsh_ok(daemon.uri, "domstate", "saved", "--reason").strip() == "running (save canceled)"
-        assert "while it wrote the memory of saved" in daemon.log
+        (message,) = interrupted(daemon)
+        assert message.startswith(f"interrupted: the daemon ended while it {word[:4]}")
+        assert f"to {pipe}: that file" in message
+        what = virsh_ok(daemon.uri, "domjobinfo", "saved", "--completed", "--anystats").split("\n")
+        assert what[0].split() == ["Job", "type:", "Failed"]
+        assert what[1].split() == ["Operation:", word.title()]
+        assert "Error message:" + message.removeprefix("interrupted:") in "\n".join(what).replace("    ", " ")
+        # It is told until one succeeds, by a daemon after that too.
+        daemon.restart()
+        assert interrupted(daemon) == [message]
+        virsh_ok(daemon.uri, "dump", "saved", str(daemon.root / "dumped"))
+        assert interrupted(daemon) == ([] if word == "dump" else [message])
     # It is a guest like any other: saved, restored, ended.
     virsh_ok(daemon.uri, "save", "saved", str(daemon.root / "image"))
     virsh_ok(daemon.uri, "restore", str(daemon.root / "image"))
+    assert interrupted(daemon) == []
+
+
+def interrupted(daemon: RoostDaemon) -> list[str]:
+    """What the guest's messages say of work that was not finished."""
+    words = virsh_ok(daemon.uri, "dominfo", "saved").replace("Messages:", "").split("\n")
+    return [word.strip() for word in words if "interrupted:" in word]
+
+
+def test_a_guest_that_ends_with_the_daemon(daemon: RoostDaemon) -> None:
+    """It has no messages any more; what became of the image is the last job."""
+    pipe = daemon.root / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    (guest,) = daemon.guest_pids()
+    client = threading.Thread(target=virsh, args=(daemon.uri, "save", "saved", str(pipe)))
+    client.start()
+    try:
+        read_up_to(reader, 80_000)
+        daemon.kill()
+        os.kill(guest, signal.SIGKILL)
+    finally:
+        os.close(reader)
+        client.join()
+    daemon.start()
+    assert virsh_ok(daemon.uri, "domstate", "saved").strip() == "shut off"
+    told = f"the daemon and the guest ended while it was saved to {pipe}: that file is incomplete"
+    assert told in virsh_ok(daemon.uri, "domjobinfo", "saved", "--completed", "--anystats")
+    assert interrupted(daemon) == []
+    assert not (daemon.root / "run" / "qemu" / "saved.saving").exists()
 
 
 def test_a_guest_that_was_paused_stays_so(daemon: RoostDaemon) -> None:

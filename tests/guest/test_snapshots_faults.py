@@ -228,7 +228,7 @@ def test_a_daemon_killed_while_memory_is_written(daemon: RoostDaemon) -> None:
         client.join()
     daemon.start()
     virsh_ok(daemon.uri, "setmem", "cut", "32M", "--config")
-    assert "the daemon ended while it took the snapshot m of cut; there is none" in daemon.log
+    assert "cut: the daemon ended while it took the snapshot m: there is none" in daemon.log
     check(daemon)
     assert listed(daemon) == []
     virsh_ok(daemon.uri, "snapshot-create-as", "cut", "m", "--memspec", f"{daemon.root}/memory,snapshot=external")

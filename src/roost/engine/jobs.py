@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from roost.constants import jobs as J
-from roost.contract.typed_params import TypedParam, int_, ullong
+from roost.contract.typed_params import TypedParam, int_, string, ullong
 from roost.errors import From, OperationTimeout
 
 #: Seconds a change waits for the one before it, as libvirt does.
@@ -94,13 +94,20 @@ def _milliseconds(since: float) -> int:
     return int((time.monotonic() - since) * 1000)
 
 
+class Completed(NamedTuple):
+    """What is known of a long job that came to its end. status: constants.jobs, one of those of an end."""
+
+    status: int
+    parameters: tuple[TypedParam, ...]
+
+
 class Job:
     """The lock that a record's changes take turns on.
 
     holder: what the running job is called ("start", "destroy"), None when idle.
     started: time.monotonic() when it began.
     long: what clients see of the running job, None when it is over soon.
-    completed: the statistics of the last long job that came to its end.
+    completed: the last long job that came to its end.
     """
 
     __slots__ = ("_waiters", "completed", "holder", "long", "started")
@@ -109,7 +116,7 @@ class Job:
         self.holder: str | None = None
         self.started = 0.0
         self.long: LongJob | None = None
-        self.completed: tuple[TypedParam, ...] | None = None
+        self.completed: Completed | None = None
         self._waiters: deque[asyncio.Future[None]] | None = None
 
     @property
@@ -136,11 +143,15 @@ class Job:
         finally:
             self.long = None
 
-    def complete(self, long: LongJob) -> tuple[TypedParam, ...]:
+    def complete(self, long: LongJob, status: int = J.COMPLETED) -> tuple[TypedParam, ...]:
         """It came to its end: keep its statistics, and answer them for the event."""
-        long.status = J.COMPLETED
-        self.completed = long.parameters(finished=True)
-        return self.completed
+        long.status = status
+        self.completed = Completed(status, long.parameters(finished=True))
+        return self.completed.parameters
+
+    def complete_unseen(self, operation: int, status: int, text: str) -> None:
+        """Keep what is to be said of one that an earlier daemon began. operation, status: constants.jobs."""
+        self.completed = Completed(status, (int_(J.OPERATION, operation), string(J.ERRMSG, text)))
 
     def __call__(self, name: str, patience: float = JOB_TIMEOUT) -> JobTurn:
         """`async with record.job("start"):` waits for its turn, at most `patience` seconds."""

@@ -48,7 +48,7 @@ class RecordJobs(Jobs, Generic[RuntimeT]):
             completed = job.completed
             if not flags & J.STATS_KEEP_COMPLETED:
                 job.completed = None
-            return J.COMPLETED, completed
+            return completed
         long = self._table.get_active(domain).job.long
         if long is None:
             return J.NONE, ()

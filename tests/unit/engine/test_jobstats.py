@@ -10,7 +10,7 @@ from roost.constants import domain as D
 from roost.constants import jobs as J
 from roost.contract.references import DomainRef
 from roost.contract.typed_params import ullong
-from roost.engine.jobs import Amount, LongJob, Measure
+from roost.engine.jobs import Amount, Completed, LongJob, Measure
 from roost.engine.jobstats import NO_JOB, RecordJobs
 from roost.engine.record import Record
 from roost.engine.table import DomainTable
@@ -67,7 +67,7 @@ def test_a_job_under_way_is_seen_and_aborted() -> None:
                 assert parameters[0].value[1] == J.OPERATION_SAVE
                 assert parameters[2].value[1] == 3
                 # The one before is not told while another runs.
-                job.completed = tuple(parameters)
+                job.completed = Completed(J.COMPLETED, tuple(parameters))
                 assert await world.jobs.statistics(REF, J.STATS_COMPLETED) == (J.NONE, ())
                 await world.jobs.abort(REF, 0)
                 assert world.aborted == 1

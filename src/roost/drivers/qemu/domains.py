@@ -10,6 +10,7 @@ import msgspec
 
 from roost.constants import domain as D
 from roost.contract.references import DomainIdentity
+from roost.drivers.qemu import interruptions
 from roost.drivers.qemu.blockjobs.checkpointstore import CheckpointStore
 from roost.drivers.qemu.capabilities import Capabilities
 from roost.drivers.qemu.context import Context
@@ -199,7 +200,11 @@ class QemuInspection(RecordInspection[Guest]):
         return usage.user + usage.system if usage is not None else 0
 
     def messages_of(self, record: GuestRecord, flags: int) -> Sequence[str]:
-        return messages(record.runtime.facts.taints, flags) if record.runtime is not None else ()
+        guest = record.runtime
+        if guest is None:
+            return ()
+        # No flag of the protocol's asks for these alone.
+        return [*messages(guest.facts.taints, flags), *(interruptions.messages(guest) if not flags else ())]
 
     def control_info(self, domain: DomainIdentity, flags: int) -> tuple[int, int, int]:
         info = super().control_info(domain, flags)

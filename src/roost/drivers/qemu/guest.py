@@ -25,11 +25,19 @@ if TYPE_CHECKING:
 STARTING, RUNNING = "starting", "running"
 
 
+class Interruption(msgspec.Struct, frozen=True):
+    """What became of work that a daemon did not live to finish. work: its kind, of `interruptions`."""
+
+    work: str
+    text: str
+
+
 class Facts(msgspec.Struct):
     """What is known of a guest since its start, or has been found out since. On disk with its status.
 
     clock: seconds that its clock is ahead of the host's. taints: see `taints`. advice: the nodes that numad has named.
     macs: those that the guest has given its interfaces itself, by alias. dirty_rate: QEMU has been asked to measure it.
+    interrupted: see `interruptions`.
     """
 
     autodestroy: bool = False
@@ -38,6 +46,7 @@ class Facts(msgspec.Struct):
     advice: frozenset[int] = frozenset()
     macs: dict[str, str] = {}
     dirty_rate: bool = False
+    interrupted: tuple[Interruption, ...] = ()
 
 
 class Reboot:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from roost.constants import domain as D
+from roost.drivers.qemu.blockjobs.interrupted import take_up
 from roost.drivers.qemu.blockjobs.runner import BlockJobs
 from roost.drivers.qemu.blockjobs.state import BlockState
 from roost.drivers.qemu.context import Context
@@ -26,13 +27,14 @@ from roost.drivers.qemu.guest import (
 )
 from roost.drivers.qemu.hotplug.interrupted import settle
 from roost.drivers.qemu.hotplug.unplug import Unplugger
+from roost.drivers.qemu.interruptions import START_UNDONE, tell
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.live import with_channel_states
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.memory import with_balloon
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Resources
-from roost.drivers.qemu.state.interrupted import undo_save
+from roost.drivers.qemu.state.interrupted import tell_of_saved, undo_save
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.tuning.start import iothread_numbers, start_counting
 from roost.engine.registry import load_definitions
@@ -154,6 +156,7 @@ class Recovery:
             guest.ending = SHUTDOWN if ended else CRASHED
             log.info("the guest %s ended while no daemon ran", record.name)
             self._supervisor.clear(record, guest)
+            tell_of_saved(self._context, record)
             return
         self._supervisor.watch(record, guest, process)
         monitor = QmpClient.connect(
@@ -181,8 +184,8 @@ class Recovery:
             guest.threads.iothreads = iothread_numbers(iothreads)
             self._count(record, guest)
             if status["status"] in _BEFORE and (record.state, record.reason) == (D.PAUSED, D.PAUSED_STARTING_UP):
-                log.info("the start of %s was never acknowledged; ending it", record.name)
                 await self._supervisor.stop(record, guest, FAILED)
+                tell(self._context, record, START_UNDONE)
                 return
             if guest.facts.autodestroy:
                 log.info("the connection that %s was to end with is gone; destroying it", record.name)
@@ -193,7 +196,7 @@ class Recovery:
             in_snapshot = await self.settle_snapshots(record)
             await undo_save(self._context, self._supervisor, record, guest, monitor, ran=ran, in_snapshot=in_snapshot)
             self._context.save(record)
-            await self._block_jobs.take_up(record, guest)
+            await take_up(self._block_jobs, record, guest)
             await settle(self._context, self._unplugger, record, monitor)
             try:
                 await self._context.call_hook(record, "reconnect")
@@ -227,7 +230,6 @@ class Recovery:
         The socket accepts for exactly as long as a QEMU, or the child about to
         become it, holds it.
         """
-        log.info("the start of %s was interrupted; giving it up", record.name)
         try:
             monitor = QmpClient.connect(Path(guest.monitor_path))
         except OSError:
@@ -243,6 +245,7 @@ class Recovery:
             await self._until_left(guest.group)
         guest.ending = FAILED
         self._supervisor.clear(record, guest)
+        tell(self._context, record, START_UNDONE)
 
     async def _until_left(self, group: str) -> None:
         """Until a process whose number is not known is through with its end, so that its group can go."""

@@ -13,25 +13,17 @@ import pytest
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.contract.events import DomainEvent, MonitorEvent
-from roost.drivers.qemu.capabilities import CapabilitiesCache, CapabilityDocuments
-from roost.drivers.qemu.config import QemuConfig
-from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.events import HANDLERS
-from roost.drivers.qemu.firmware import FirmwareStore
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.hotplug.unplug import Unplugger
 from roost.drivers.qemu.log import GuestLog
-from roost.drivers.qemu.paths import QemuPaths
 from roost.drivers.qemu.qmp import Event, QmpClosed
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.supervisor import Supervisor
-from roost.engine.bus import EventBus
-from roost.engine.store import Store
-from roost.engine.table import DomainTable
-from roost.errors import From
 from roost.host.api import Command
-from roost.host.fake import FakeHost, FakeProcess
+from roost.host.fake import FakeProcess
 from roost.model import domain as model
+from support.scenes import fake_context
 
 XML = """<domain type='qemu' id='1'><name>g</name><memory unit='KiB'>65536</memory><os><type>hvm</type></os>
 <on_poweroff>{poweroff}</on_poweroff><on_crash>{crash}</on_crash>
@@ -50,20 +42,13 @@ class Scene:
     """A running guest without QEMU."""
 
     def __init__(self, root: Path) -> None:
-        paths = QemuPaths.under(root / "etc", root / "run", root / "lib", root / "log", root / "cache")
-        host = FakeHost()
-        table: DomainTable[Guest] = DomainTable(From.QEMU)
-        store = Store(paths.config, paths.status, host.node.boot_id())
-        bus = EventBus()
-        cache = CapabilitiesCache(paths.cache, host.processes)
-        firmware = FirmwareStore(())
-        documents = CapabilityDocuments(cache, host, None, firmware)
-        context = Context(paths, QemuConfig(), host, table, store, bus, cache, firmware, None, documents)
+        context = fake_context(root)
+        table, bus = context.table, context.bus
         self.supervisor = Supervisor(context)
         self.unplugger = Unplugger(context, self.supervisor)
         self.record: GuestRecord = table.add("g", bytes(16))
         table.activate(self.record)
-        self.guest = Guest(Resources(host), GuestLog(paths.log_file("g")), "/nowhere")
+        self.guest = Guest(Resources(context.host), GuestLog(context.paths.log_file("g")), "/nowhere")
         self.guest.starting = False
         self.record.runtime = self.guest
         self.record.set_state(D.RUNNING, D.RUNNING_BOOTED)

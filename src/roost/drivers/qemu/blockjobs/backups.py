@@ -33,6 +33,7 @@ from roost.drivers.qemu.blockjobs.service import require_free
 from roost.drivers.qemu.blockjobs.state import BackupStatus, BlockJob
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.interruptions import BACKUP, BACKUP_UNDONE, settled, tell
 from roost.engine.jobs import LongJob, Measure
 from roost.errors import (
     ConfigUnsupported,
@@ -261,10 +262,13 @@ class QemuBackups(Backups):
     def _take_up(self, record: GuestRecord, guest: Guest) -> None:
         """An earlier daemon began it. One that nobody was told of is ended."""
         self._watch(record, guest)
-        if guest.blocks.backup is not None and not guest.blocks.backup.begun:
+        status = guest.blocks.backup
+        if status is not None and not status.begun:
+            guest.blocks.backup = replace(status, error=BACKUP_UNDONE.text)
             for job in tuple(guest.blocks.jobs.values()):
                 if job.kind == B.JOB_TYPE_BACKUP and job.state in ("new", "running"):
                     guest.blocks.put(replace(job, state="aborting"))
+            tell(self._context, record, BACKUP_UNDONE)
 
     async def _measure(self, record: GuestRecord) -> Measure:
         guest, monitor = require_guest(record), require_monitor(record)
@@ -322,7 +326,7 @@ class QemuBackups(Backups):
 
     async def _end(self, record: GuestRecord, guest: Guest, status: BackupStatus, backup: Backup) -> None:
         """Remove images that are of no use to anybody, and tell how it ended."""
-        failed = "failed" in status.outcomes.values()
+        failed = not status.begun or "failed" in status.outcomes.values()
         completed = not failed and (status.pull or "canceled" not in status.outcomes.values())
         files = [
             path
@@ -343,7 +347,10 @@ class QemuBackups(Backups):
         if status.error:
             ending.append(string(J.ERRMSG, status.error))
         long.latest = measure._replace(parameters=(*measure.parameters, *ending))
-        self._jobs.supervisor.publish(record, E.ID_JOB_COMPLETED, record.job.complete(long))
+        outcome = J.COMPLETED if completed else J.FAILED if failed else J.CANCELLED
+        self._jobs.supervisor.publish(record, E.ID_JOB_COMPLETED, record.job.complete(long, outcome))
+        if completed:
+            settled(self._context, record, BACKUP)
 
 
 def _unlink(*paths: str) -> None:

@@ -23,6 +23,7 @@ from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs.state import ENDED, KIND_NAMES, OUTCOMES, BlockJob, State
 from roost.drivers.qemu.context import Context, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.interruptions import settled
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
 from roost.drivers.qemu.supervisor import Supervisor
@@ -37,7 +38,9 @@ log = logging.getLogger(__name__)
 #: Seconds that the work after a job's end waits for its turn: longer than anything that may hold a domain's job.
 PATIENCE = 24 * 3600.0
 #: QEMU jobs that make images; none of them outlives the call that asked for it.
-_CREATE = "create-"
+CREATE = "create-"
+#: Why a job has failed that QEMU does not list.
+UNKNOWN = "QEMU does not know it any more"
 
 #: How QEMU is told to end a job, by the state it is in from then on.
 END_COMMANDS: Mapping[str, Callable[[str], tuple[str, Mapping[str, Any]]]] = {
@@ -52,7 +55,8 @@ Conclude = Callable[[GuestRecord, Guest, BlockJob], Awaitable[None]]
 class BlockJobs:
     """Runs the jobs of all guests.
 
-    conclude: by kind of job; filled by those who start them. taken_up: told of a guest that an earlier daemon started.
+    conclude: by kind of job; filled by those who start them. taken_up: told of a guest with jobs that an earlier daemon
+    began.
     """
 
     def __init__(self, context: Context, supervisor: Supervisor) -> None:
@@ -80,10 +84,10 @@ class BlockJobs:
             guest.blocks.drop(job)
             self.save(record)
             raise
-        self._has_begun(record, guest, job)
+        self.has_begun(record, guest, job)
         self.save(record)
 
-    def _has_begun(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
+    def has_begun(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
         """QEMU has the job. A file that was made for it may be the disk's own from now on."""
         now = guest.blocks.jobs.get(job.name)
         if now is not None and now.state == "new":
@@ -105,7 +109,7 @@ class BlockJobs:
 
     async def create_image(self, monitor: QmpClient, guest: Guest, node: str, options: Mapping[str, Any]) -> None:
         """Write an image's first bytes: QEMU's blockdev-create. node: names the job. Raises OperationFailed."""
-        name = f"{_CREATE}{node}"
+        name = f"{CREATE}{node}"
         job = guest.blocks.put(BlockJob(name, B.JOB_TYPE_UNKNOWN, "", "running"))
         end = guest.blocks.end_of(name)
         try:
@@ -125,9 +129,9 @@ class BlockJobs:
             return
         status = data.get("status")
         if status == "ready":
-            self._on_ready(record, guest, job)
+            self.on_ready(record, guest, job)
         elif status == "concluded":
-            if job.name.startswith(_CREATE):
+            if job.name.startswith(CREATE):
                 self.supervisor.run(self._end_creation(guest, job), f"{job.name} of {record.name}")
             else:
                 self.supervisor.run(self._on_concluded(record, guest, job.name), f"{job.name} of {record.name}")
@@ -140,7 +144,7 @@ class BlockJobs:
             await monitor.batch([("job-dismiss", {"id": job.name})])
             guest.blocks.drop(replace(job, error=error))
 
-    def _on_ready(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
+    def on_ready(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
         """Source and copy are alike from here on. QEMU may go in and out of this; only the first time counts."""
         if job.state not in ("new", "running"):
             return
@@ -154,8 +158,8 @@ class BlockJobs:
             if record.runtime is guest and name in guest.blocks.jobs:
                 await self.finish(record, guest, guest.blocks.jobs[name])
 
-    async def finish(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
-        """Learn how a concluded job ended, and do what follows; inside the record's job."""
+    async def finish(self, record: GuestRecord, guest: Guest, job: BlockJob) -> BlockJob:
+        """Learn how a concluded job ended, and do what follows; inside the record's job. The job with its end."""
         monitor = require_monitor(record)
         if job.state not in ENDED:
             error, done, total = await self._ended_with(monitor, job.name)
@@ -168,9 +172,11 @@ class BlockJobs:
                     "the block %s of disk %s of %s failed: %s", KIND_NAMES[job.kind], job.disk, record.name, error
                 )
         await monitor.batch([("job-dismiss", {"id": job.name})])
-        await self._do_what_follows(record, guest, job)
+        await self.follow_up(record, guest, job)
+        return job
 
-    async def _do_what_follows(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
+    async def follow_up(self, record: GuestRecord, guest: Guest, job: BlockJob) -> None:
+        """Do what follows the end of a job that QEMU knows no more."""
         follow = self.conclude.get(job.kind)
         try:
             if follow is not None:
@@ -180,6 +186,8 @@ class BlockJobs:
                 self.set_mirror(record, job.disk, None)
                 guest.blocks.drop(job)
                 self.supervisor.save(record)
+                if job.state == "completed":
+                    settled(self.context, record, job.work)
                 self.publish(record, job, OUTCOMES[job.state])
 
     async def _ended_with(self, monitor: QmpClient, name: str) -> tuple[str, int, int]:
@@ -187,7 +195,7 @@ class BlockJobs:
         for entry in await monitor.execute("query-jobs"):
             if entry["id"] == name:
                 return str(entry.get("error", "")), int(entry["current-progress"]), int(entry["total-progress"])
-        return "QEMU does not know it any more", 0, 0
+        return UNKNOWN, 0, 0
 
     def publish(self, record: GuestRecord, job: BlockJob, status: int) -> None:
         """The two events of a job; the older one names the image, where that is a file or device of this host."""
@@ -198,41 +206,6 @@ class BlockJobs:
             # libvirt names what the disk reads when the job is through with.
             self.supervisor.publish(record, E.ID_BLOCK_JOB, source_path(disk.source) or "", job.kind, status)
         self.supervisor.publish(record, E.ID_BLOCK_JOB_2, job.disk, job.kind, status)
-
-    # -- the daemon has come back ----------------------------------------------------------
-
-    async def take_up(self, record: GuestRecord, guest: Guest) -> None:
-        """Find the jobs that an earlier daemon began; inside the record's job."""
-        monitor = require_monitor(record)
-        if not guest.blocks.jobs:
-            return
-        for listener in self.taken_up:
-            listener(record, guest)
-        entries = {str(entry["id"]): entry for entry in await monitor.execute("query-jobs")}
-        for name in [name for name in entries if name.startswith(_CREATE)]:
-            node = name.removeprefix(_CREATE).replace("-format", "-storage")
-            await monitor.batch([("job-dismiss", {"id": name}), ("blockdev-del", {"node-name": node})])
-            del entries[name]
-        for job in tuple(guest.blocks.jobs.values()):
-            entry = entries.get(job.name)
-            if entry is not None:
-                self._has_begun(record, guest, job)
-            if job.name.startswith(_CREATE):
-                guest.blocks.drop(job)
-            elif job.state in ENDED:
-                await self.finish(record, guest, job)
-            elif entry is None:
-                log.warning("QEMU does not know the block job %s of %s; it is given up", job.name, record.name)
-                lost = replace(job, state="failed", error="QEMU does not know it any more")
-                await self._do_what_follows(record, guest, guest.blocks.put(lost))
-            elif entry["status"] == "concluded":
-                await self.finish(record, guest, job)
-            elif job.state in ("aborting", "pivoting"):
-                # Said to the daemon before, perhaps not to QEMU: it does no harm to say it again.
-                await monitor.batch([END_COMMANDS[job.state](job.name)])
-            elif entry["status"] == "ready":
-                self._on_ready(record, guest, job)
-        self.save(record)
 
     # -- graph and documents ---------------------------------------------------------------
 
@@ -364,4 +337,4 @@ def gone(record: GuestRecord, guest: Guest) -> None:
         raise OperationFailed("domain is not running", domain=From.QEMU)
 
 
-__all__ = ["END_COMMANDS", "PATIENCE", "BlockJobs", "gone", "run_all", "undo_all"]
+__all__ = ["CREATE", "END_COMMANDS", "PATIENCE", "UNKNOWN", "BlockJobs", "gone", "run_all", "undo_all"]

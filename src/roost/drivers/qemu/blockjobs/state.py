@@ -51,6 +51,11 @@ class BlockJob(msgspec.Struct, frozen=True):
     done: int = 0
     total: int = 0
 
+    @property
+    def work(self) -> str:
+        """What is told of it is kept until one of its kind has succeeded on that disk."""
+        return f"{KIND_NAMES.get(self.kind, '')} of {self.disk}"
+
 
 class BackupStatus(msgspec.Struct, frozen=True):
     """The backup that runs. document: as clients see it. reuse: its images were there before.

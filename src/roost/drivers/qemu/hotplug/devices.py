@@ -21,6 +21,7 @@ from roost.drivers.qemu.hotplug.classes import MISSING_LIVE, PLUGGABLE, class_of
 from roost.drivers.qemu.hotplug.plug import Complete, Plugger
 from roost.drivers.qemu.hotplug.unplug import Unplugger
 from roost.drivers.qemu.hotplug.update import Updater
+from roost.drivers.qemu.interruptions import DEVICE, settled
 from roost.drivers.qemu.tuning.change import save_definition
 from roost.engine.affect import affected
 from roost.errors import From, OperationUnsupported
@@ -52,7 +53,7 @@ class QemuDevices(Devices):
             changed = await self._configured(record, definition.with_device, device) if config else None
             if live:
                 await self._attach_live(record, device)
-            await self._store(record, changed)
+            await self._finish(record, changed)
 
     async def _attach_live(self, record: GuestRecord, device: Any) -> None:
         """A drive that is there already gets the medium."""
@@ -72,7 +73,7 @@ class QemuDevices(Devices):
                 changed = await self._configured(record, definition.without_device, parse_device(xml))
             if live:
                 await self._unplugger.detach(record, _meant(record.live, parse_device(xml, live=True)))
-            await self._store(record, changed)
+            await self._finish(record, changed)
 
     async def detach_alias(self, domain: DomainIdentity, alias: str, flags: int) -> None:
         F.check(flags, _IMPACT, "qemuDomainDetachDeviceAlias", From.QEMU)
@@ -87,7 +88,7 @@ class QemuDevices(Devices):
                 there = documents.by_alias(record.live, alias)
                 _require_pluggable(there)
                 await self._unplugger.detach(record, there, wait=False)
-            await self._store(record, changed)
+            await self._finish(record, changed)
 
     async def announce(
         self, domain: DomainIdentity, interface: str | None, params: Sequence[TypedParam], flags: int
@@ -108,16 +109,17 @@ class QemuDevices(Devices):
             if live:
                 force = bool(flags & D.DEVICE_MODIFY_FORCE)
                 await self._updater.update(record, parse_device(xml, live=True), force=force)
-            await self._store(record, changed)
+            await self._finish(record, changed)
 
     # -- the definition --------------------------------------------------------------------
 
     async def _configured(self, record: GuestRecord, change: Callable[[Domain, Any], Domain], device: Any) -> Domain:
         return await self._complete(change(record.config, device))
 
-    async def _store(self, record: GuestRecord, changed: Domain | None) -> None:
+    async def _finish(self, record: GuestRecord, changed: Domain | None) -> None:
         if changed is not None:
             await save_definition(self._context, record, changed)
+        settled(self._context, record, DEVICE)
 
 
 def _settled(device: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Container
 
 from msgspec.structs import replace
 
-from roost.drivers.qemu import plan
+from roost.drivers.qemu import interruptions, plan
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.context import Context, require_guest
 from roost.drivers.qemu.guest import GuestRecord
@@ -36,7 +36,7 @@ _NODE = re.compile(r"libvirt-([0-9]+)-")
 
 
 async def settle(context: Context, unplugger: Unplugger, record: GuestRecord, monitor: QmpClient) -> None:
-    """Inside the record's job; what became of what was being attached is logged."""
+    """Inside the record's job; what became of what was being attached is told."""
     guest = require_guest(record)
     aliases = guest.coming.aliases if guest.coming is not None else ()
     disks = record.live.devices.disks if record.live is not None else ()
@@ -71,11 +71,11 @@ async def _find_media(context: Context, record: GuestRecord, monitor: QmpClient,
         node = plan.disk_node(disk, live, caps, grants) if disk.device in ("cdrom", "floppy") else None
         there = inserted.get(backend_id(disk)) == node
         if node is not None and (not there or disk.alias in aliases):
-            has = "it is in" if there else "it is out"
-            log.warning("the daemon ended while it changed the medium of %s in %s; %s", disk.alias, record.name, has)
             if not there:
                 await _empty(record, monitor, disk, caps, grants)
                 context.save(record)
+            outcome = interruptions.MEDIUM_IN if there else interruptions.MEDIUM_OUT
+            interruptions.tell(context, record, outcome, alias=disk.alias)
 
 
 async def _find_threads(context: Context, record: GuestRecord, monitor: QmpClient) -> None:
@@ -87,7 +87,7 @@ async def _find_threads(context: Context, record: GuestRecord, monitor: QmpClien
     for id in unknown:
         await take_back(monitor, (plan.Command("object-del", {"id": f"iothread{id}"}),))
         del guest.threads.iothreads[id]
-        log.warning("the daemon ended while it gave %s the I/O thread %d; it is taken back", record.name, id)
+        interruptions.tell(context, record, interruptions.IOTHREAD_UNDONE, number=id)
     if live.vcpu is None or live.vcpu.current in (None, live.vcpu.count):
         return
     enabled = {state.id for state in processors.states(live) if state.enabled}
@@ -97,12 +97,11 @@ async def _find_threads(context: Context, record: GuestRecord, monitor: QmpClien
             continue
         change = P.plugged if entity.present else P.unplugged
         record.live = live = change(live, sorted(numbers))
-        what = "plugged in" if entity.present else "took out"
-        log.warning("the daemon ended while it %s processors of %s: %s", what, record.name, sorted(numbers))
         threads = dict(zip(present_vcpus(live), guest.threads.vcpus, strict=False))
         for number in numbers & threads.keys():
             await asyncio.to_thread(tune_vcpu, context.host, guest, live, number, threads[number])
-        context.save(record)
+        outcome = interruptions.VCPUS_IN if entity.present else interruptions.VCPUS_OUT
+        interruptions.tell(context, record, outcome, numbers=", ".join(map(str, sorted(numbers))))
 
 
 async def _close_images(record: GuestRecord, monitor: QmpClient) -> None:

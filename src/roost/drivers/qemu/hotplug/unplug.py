@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Container
 from typing import Any
 
 from roost.constants import domain_events as E
-from roost.drivers.qemu import plan
+from roost.drivers.qemu import interruptions, plan
 from roost.drivers.qemu.blockjobs.busy import require_no_job
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.events import Data
@@ -117,7 +117,7 @@ class Unplugger:
     async def find_gone(self, record: GuestRecord, monitor: QmpClient, coming: Container[str] = ()) -> None:
         """Clear up after devices that left while no daemon listened, inside the record's job.
 
-        coming: aliases of those that were being attached when the last one ended; what became of them is logged.
+        coming: aliases of those that were being attached when the last one ended. What became of all is told.
         """
         if record.live is None:
             return
@@ -125,12 +125,19 @@ class Unplugger:
         there = {str(entry["name"]) for entry in entries if str(entry["type"]).startswith("child<")}
         for device in documents.all_devices(record.live):
             alias = getattr(device, "alias", None)
-            if alias in coming:
-                has = "it is there" if alias in there else "it is not"
-                log.warning("the daemon ended while it attached %s to %s; %s", alias, record.name, has)
             tracked = class_of(device).called in _TRACKED and _can_leave(record.live, device)
-            if (tracked or alias in coming) and alias not in there:
+            if not (tracked or alias in coming):
+                continue
+            if alias not in there:
                 await self.clear_up(record, device)
+                self._tell(
+                    record, interruptions.DEVICE_MISSING if alias in coming else interruptions.DEVICE_LEFT, alias
+                )
+            elif alias in coming:
+                self._tell(record, interruptions.DEVICE_THERE, alias)
+
+    def _tell(self, record: GuestRecord, outcome: interruptions.Outcome, alias: str | None) -> None:
+        interruptions.tell(self._context, record, outcome, alias=alias)
 
     # -- asking ----------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.hotplug import iothreads
 from roost.drivers.qemu.hotplug import processors as P
 from roost.drivers.qemu.hotplug.unplug import Unplugger
+from roost.drivers.qemu.interruptions import IOTHREAD, VCPU, settled
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.tuning.change import require_live, save_definition
 from roost.drivers.qemu.tuning.plan import present_vcpus
@@ -64,6 +65,7 @@ class QemuVcpus(Vcpus):
                 chosen, enable = P.choose(await self._entities(record), require_live(record)[1], count)
                 for entity in chosen:
                     await self._switch(record, entity, enable=enable)
+                settled(self._context, record, VCPU)
             if changed is not None:
                 await save_definition(self._context, record, changed)
 
@@ -95,6 +97,7 @@ class QemuVcpus(Vcpus):
                 found = await self._entities(record)
                 entity = P.choose_one(found, require_live(record)[1], numbers, enable=enable)
                 await self._switch(record, entity, enable=enable)
+                settled(self._context, record, VCPU)
             if changed is not None:
                 await save_definition(self._context, record, changed)
 
@@ -200,6 +203,7 @@ class QemuVcpus(Vcpus):
                 await act(record, id)
                 record.live = edit(require_live(record)[1])
                 self._context.save_changed(record)
+                settled(self._context, record, IOTHREAD)
             if changed is not None:
                 await save_definition(self._context, record, changed)
 

@@ -14,6 +14,7 @@ from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs.state import BlockJob
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.interruptions import DELETE_DONE, DELETE_FAILED, tell
 from roost.drivers.qemu.snapshots import lineage
 from roost.drivers.qemu.snapshots.jobs import HeldSnapshots, run_job
 from roost.drivers.qemu.snapshots.merge import Merger, Plan, planned
@@ -21,7 +22,7 @@ from roost.drivers.qemu.snapshots.offline import OfflineImages
 from roost.drivers.qemu.snapshots.overlays import remove_file
 from roost.engine.jobs import LongJob
 from roost.engine.snapshots import SnapshotStore
-from roost.errors import From, OperationUnsupported
+from roost.errors import From, OperationUnsupported, RoostError
 from roost.model import snapshot as model
 from roost.model.snapshot import KeptSnapshot, Snapshot, SnapshotDisk
 
@@ -32,6 +33,7 @@ class Deleter:
     """Deletes snapshots."""
 
     def __init__(self, context: Context, store: SnapshotStore, merger: Merger) -> None:
+        self._context = context
         self._store = store
         self._merger = merger
         self._offline = OfflineImages(context)
@@ -72,7 +74,12 @@ class Deleter:
         for each in tuple(self._store.of(record.name).values()):
             if any(disk.delete_in_progress for disk in each.disks):
                 log.warning("going on deleting the snapshot %s of %s", each.name, record.name)
-                await self._delete(record, each.name or "")
+                try:
+                    await self._delete(record, each.name or "")
+                except RoostError as error:
+                    tell(self._context, record, DELETE_FAILED, name=each.name, error=error)
+                else:
+                    tell(self._context, record, DELETE_DONE, name=each.name)
 
     async def _forget(self, record: GuestRecord, name: str) -> None:
         await asyncio.to_thread(self._store.forget, record.name, name)

@@ -13,6 +13,7 @@ from roost.constants import jobs as J
 from roost.constants import snapshot as S
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.interruptions import SNAPSHOT
 from roost.drivers.qemu.snapshots.ending import end
 from roost.drivers.qemu.snapshots.overlays import Overlays
 from roost.drivers.qemu.snapshots.quiet import quiet
@@ -98,7 +99,7 @@ class ExternalTaker:
         assert snapshot.domain is not None
         preface = preface_of(snapshot.domain, record.document, running=resumes, format=FORMATS.index(format))
         processes, guest = self._context.host.processes, record.runtime
-        with self._unfinished.noted(record.name, file):
+        with self._unfinished.noted(record.name, SNAPSHOT, file):
             async with writing(file, processes, preface=preface.pack(complete=False), program=program) as target:
                 job.latest = await explained(writer.run(target.route), target)
                 finished(self._supervisor, record, record.job, job)

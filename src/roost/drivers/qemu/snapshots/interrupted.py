@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
+from roost.drivers.qemu import interruptions
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
@@ -27,8 +27,6 @@ from roost.model import snapshot as model
 from roost.model.domain.complete.sources import complete_source
 from roost.model.moment import source_path
 from roost.model.snapshot import KeptSnapshot, Snapshot
-
-log = logging.getLogger(__name__)
 
 
 class Interrupted:
@@ -57,21 +55,25 @@ class Interrupted:
             else:
                 await self._settle_offline(record, snapshot, note)
         except (RoostError, OSError) as error:
-            log.warning("what is left of a snapshot of %s: %s", record.name, error)
+            self._tell(record, interruptions.SNAPSHOT_LEFT, error=error)
         self._notes.forget(record.name)
         return True
 
     async def _keep(self, record: GuestRecord, snapshot: Snapshot, note: Note) -> None:
-        log.warning("the daemon ended while it took the snapshot %s of %s; it is complete", snapshot.name, record.name)
         if note.metadata:
             await asyncio.to_thread(self._store.keep, record.name, snapshot)
+        self._tell(record, interruptions.SNAPSHOT_KEPT, name=snapshot.name)
 
     async def _undo(self, record: GuestRecord, snapshot: Snapshot, note: Note) -> None:
-        log.warning("the daemon ended while it took the snapshot %s of %s; there is none", snapshot.name, record.name)
         for path in note.files:
             await asyncio.to_thread(remove_file, path)
         if snapshot.domain is not None and snapshot.name not in self._store.of(record.name):
             self._companions.forget(snapshot.domain, record.name, snapshot.name or "")
+        gone = interruptions.removed(note.files)
+        self._tell(record, interruptions.SNAPSHOT_UNDONE, name=snapshot.name, removed=gone)
+
+    def _tell(self, record: GuestRecord, outcome: interruptions.Outcome, **facts: object) -> None:
+        interruptions.tell(self._context, record, outcome, **facts)
 
     # -- of a running guest ----------------------------------------------------------------
 
@@ -153,17 +155,12 @@ class Interrupted:
             await self._keep(record, snapshot, note)
         elif note.numbers:
             # The guest ran, and is gone: it may have written to them.
-            files = ", ".join(note.files)
-            log.error(
-                "%s ended while a snapshot of it was taken; look whether its last data is in %s", record.name, files
-            )
+            self._tell(record, interruptions.SNAPSHOT_IN_DOUBT, name=snapshot.name, files=", ".join(note.files))
         else:
             await self._undo(record, snapshot, note)
 
     async def _settle_revert(self, record: GuestRecord, snapshot: KeptSnapshot, note: Note) -> None:
-        log.warning(
-            "the daemon ended while %s went back to the snapshot %s; go back to it again", record.name, snapshot.name
-        )
+        self._tell(record, interruptions.REVERT_UNDONE, name=snapshot.name)
         documents = [record.document] if record.is_active or record.is_persistent else []
         used = {layer.path for each in documents for disk in each.devices.disks for layer in C.chain_of(disk).layers}
         if note.fresh and used.issuperset(note.files):

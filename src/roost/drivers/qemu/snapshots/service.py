@@ -14,6 +14,7 @@ from roost.contract.references import DomainIdentity, MomentIdentity, MomentRef
 from roost.drivers.qemu.blockjobs.runner import BlockJobs
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
+from roost.drivers.qemu.interruptions import SNAPSHOT, SNAPSHOT_DELETE, settled
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.snapshots.delete import Deleter
 from roost.drivers.qemu.snapshots.interrupted import Interrupted
@@ -66,6 +67,7 @@ class QemuSnapshots(RecordSnapshots[Guest]):
         images: Images,
     ) -> None:
         super().__init__(context.table, store)
+        self._context = context
         self._prepare = prepare
         self._supervisor = supervisor
         overlays = Overlays(context, jobs)
@@ -109,6 +111,7 @@ class QemuSnapshots(RecordSnapshots[Guest]):
             return await self._redefine(record, wanted, flags)
         async with record.job("snapshot"):
             name = await self._taker.take(record, wanted, flags)
+            settled(self._context, record, SNAPSHOT)
             return MomentRef(name, record.ref)
 
     async def _redefine(self, record: GuestRecord, wanted: Snapshot, flags: int) -> MomentRef:
@@ -141,6 +144,7 @@ class QemuSnapshots(RecordSnapshots[Guest]):
         F.check(flags, _DELETE_FLAGS, "qemuSnapshotDelete", From.QEMU)
         record = self.table.get(snapshot.dom)
         await self._deleter.delete(record, snapshot.name, flags)
+        settled(self._context, record, SNAPSHOT_DELETE)
 
 
 __all__ = ["QemuSnapshots"]

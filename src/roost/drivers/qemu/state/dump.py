@@ -12,6 +12,7 @@ from roost.constants import domain_events as E
 from roost.constants import jobs as J
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Ending, Guest, GuestRecord
+from roost.drivers.qemu.interruptions import DUMP, settled
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.state.files import writing
 from roost.drivers.qemu.state.migration import DUMP_FORMATS, MemoryDumper, MemoryWriter, dump_formats, gone
@@ -42,15 +43,14 @@ class Dumper:
             await check_format(monitor, format, flags)
             if not flags & D.DUMP_MEMORY_ONLY:
                 await check_movable(record)
-            with _watched(job, monitor, flags) as (long, worker):
+            with self._watched(record, monitor, path, flags) as (long, worker):
                 halting = not flags & D.DUMP_LIVE
                 async with (
                     halted(self._supervisor, record, D.PAUSED_DUMP, D.RUNNING_UNPAUSED, long)
                     if halting
                     else contextlib.nullcontext()
                 ):
-                    with self._unfinished.noted(record.name, path):
-                        await self._write(record, job, long, worker, path, format, flags)
+                    await self._write(record, job, long, worker, path, format, flags)
                     if record.runtime is not guest:
                         raise gone()
                     if flags & D.DUMP_CRASH:
@@ -65,6 +65,7 @@ class Dumper:
                         await go_on(self._supervisor, record, guest, D.RUNNING_UNPAUSED)
                     else:
                         await stay(self._supervisor, record, guest)
+            settled(self._context, record, DUMP)
 
     async def _write(
         self,
@@ -103,22 +104,27 @@ class Dumper:
             monitor = require_monitor(record)
             if record.runtime is not guest:
                 raise gone()
-            with _watched(job, monitor, flags) as (long, worker):
+            with self._watched(record, monitor, path, flags) as (long, worker):
                 await self._write(record, job, long, worker, path, D.CORE_DUMP_FORMAT_RAW, flags)
         log.info("the memory of %s is in %s", record.name, path)
 
+    @contextlib.contextmanager
+    def _watched(
+        self, record: GuestRecord, monitor: QmpClient, path: str, flags: int
+    ) -> Iterator[tuple[LongJob, MemoryWriter | MemoryDumper]]:
+        """What clients see, and what does the work: the memory alone, or with the devices.
 
-@contextlib.contextmanager
-def _watched(job: Job, monitor: QmpClient, flags: int) -> Iterator[tuple[LongJob, MemoryWriter | MemoryDumper]]:
-    """What clients see, and what does the work: the memory alone, or with the devices."""
-    if flags & D.DUMP_MEMORY_ONLY:
-        dumper = MemoryDumper(monitor)
-        with job.watched(dumper.job()) as long:
-            yield long, dumper
-    else:
-        writer = MemoryWriter(monitor, "domain core dump")
-        with job.watched(writer.job(J.OPERATION_DUMP)) as long:
-            yield long, writer
+        It is noted until the guest goes on: a daemon that dies before leaves that to the next one.
+        """
+        worker: MemoryWriter | MemoryDumper
+        if flags & D.DUMP_MEMORY_ONLY:
+            worker = dumper = MemoryDumper(monitor)
+            job = dumper.job()
+        else:
+            worker = writer = MemoryWriter(monitor, "domain core dump")
+            job = writer.job(J.OPERATION_DUMP)
+        with record.job.watched(job) as long, self._unfinished.noted(record.name, DUMP, path):
+            yield long, worker
 
 
 def _compressor(format: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import logging
 import os
 
 from roost.constants import domain as D
+from roost.drivers.qemu import interruptions
 from roost.drivers.qemu.context import Context
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.qmp import QmpClient
@@ -40,25 +41,37 @@ async def undo_save(
 ) -> None:
     """End what writes the guest's memory, and let it go on if it was stopped for that. The image is incomplete.
 
-    ran: the last that the daemon noted of it. in_snapshot: one was being taken.
+    ran: the last that the daemon noted of it. in_snapshot: one was being taken, and what became of it is told.
     """
-    path = Unfinished(context.paths.status).undo(record.name)
-    stopped = ran and (in_snapshot or path is not None)
-    halted = record.state == D.PAUSED and (stopped or record.reason in _REASONS)
-    if path is None and not halted:
+    image = Unfinished(context.paths.status).undo(record.name)
+    if image is None and not in_snapshot:
         return
     await _end(monitor)
     await take_back(monitor)
-    log.warning("the daemon ended while it wrote the memory of %s%s", record.name, f" to {path}" if path else "")
     managed = str(context.paths.managed_save(record.name))
-    if path == managed:
+    if image is not None and image.path == managed:
         with contextlib.suppress(OSError):
             os.unlink(managed)
-    if halted:
+    if record.state == D.PAUSED and (ran or record.reason in _REASONS):
         await go_on(supervisor, record, guest, D.RUNNING_SAVE_CANCELED)
         log.warning("%s was stopped for that; it goes on", record.name)
     elif record.state == D.PAUSED:
         await stay(supervisor, record, guest)
+    if image is not None and not in_snapshot:
+        undone = interruptions.MANAGED_SAVE_UNDONE if image.path == managed else interruptions.SAVE_UNDONE
+        if image.work == interruptions.DUMP:
+            undone = interruptions.DUMP_UNDONE
+        interruptions.tell(context, record, undone, path=image.path)
+
+
+def tell_of_saved(context: Context, record: GuestRecord) -> None:
+    """The same for a guest that is gone, perhaps because it is saved."""
+    image = Unfinished(context.paths.status).take(record.name)
+    if image is not None and image.work == interruptions.SAVE:
+        outcome = interruptions.SAVE_DONE if image.complete else interruptions.SAVE_LOST
+        interruptions.tell(context, record, outcome, path=image.path)
+    elif image is not None and image.work == interruptions.DUMP:
+        interruptions.tell(context, record, interruptions.DUMP_LOST, path=image.path)
 
 
 async def _end(monitor: QmpClient) -> None:

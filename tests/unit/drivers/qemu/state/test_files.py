@@ -186,13 +186,13 @@ def test_an_image_that_nobody_finished_is_found(tmp_path: Path) -> None:
     image.write_bytes(PREFACE.pack(complete=True))
     unfinished = Unfinished(tmp_path)
     assert unfinished.undo("web") is None
-    with unfinished.noted("web", str(image)):
-        assert Unfinished(tmp_path).undo("web") == str(image)
+    with unfinished.noted("web", "save", str(image)):
+        assert Unfinished(tmp_path).undo("web") == ("save", str(image), True)
     assert image.read_bytes()[:16] == b"LibvirtQemudPart"
     assert list(tmp_path.iterdir()) == [image]
     # Only what is an image is touched.
     other = tmp_path / "other"
     other.write_bytes(b"somebody's words")
-    with unfinished.noted("web", str(other)):
-        unfinished.undo("web")
+    with unfinished.noted("web", "dump", str(other)):
+        assert unfinished.undo("web") == ("dump", str(other), False)
     assert other.read_bytes() == b"somebody's words"
