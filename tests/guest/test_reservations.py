@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -32,7 +33,7 @@ from roost.drivers.qemu import reservations
 from roost.drivers.qemu.qmp import Event
 from roost.errors import OperationFailed, OperationUnsupported, RoostError, SystemCallError
 from roost.host.linux import guest_account
-from support import mortal
+from support import bareguest, mortal
 from support.daemon import RoostDaemon
 from support.loops import loop_device
 from support.peer import virsh, virsh_ok
@@ -50,7 +51,18 @@ def root() -> Iterator[Path]:
     if not HELPER.exists():
         pytest.skip("qemu-pr-helper is not installed")
     with world_root() as made:
-        yield made
+        try:
+            yield made
+        finally:
+            for pid in helpers(made):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def daemon_root(root: Path) -> Path:
+    made = root / "daemon"
+    made.mkdir()
+    return made
 
 
 @pytest.fixture
@@ -362,6 +374,31 @@ def test_a_copy_that_needs_it(root: Path, loops: tuple[Path, Path]) -> None:
     run(root, scenario)
 
 
+#: PERSISTENT RESERVE IN, READ KEYS: to be answered with 64 bytes at most.
+READ_KEYS = bytes((0x5E, 0, 0, 0, 0, 0, 0, 0, 64, 0))
+
+
+def test_a_guest_does_not_notice(root: Path, daemon_root: Path, loops: tuple[Path, Path]) -> None:
+    """QEMU tells of a helper that it has not reached with the guest's command, and has it reached a moment later."""
+    port, document = root / "port", root / "guest.xml"
+    options = "".join(f"<qemu:arg value='{word.format(port)}'/>" for word in bareguest.OPTIONS)
+    disk = lun(loops[0], "vda").replace("</disk>", "<address type='pci' slot='9'/></disk>")
+    xml = re.sub("(?<=<qemu:commandline>).*(?=</qemu:commandline>)", options, guest_xml("pr-guest", disk), flags=re.S)
+    document.write_text(xml)
+    root.chmod(0o777)
+    with RoostDaemon(daemon_root) as daemon:
+        virsh_ok(daemon.uri, "create", str(document), "--paused")
+        with bareguest.BareGuest(port, 9) as guest:
+            before = guest.command(READ_KEYS)
+            (first,) = helpers(root)
+            killed(first)
+            assert guest.command(READ_KEYS) == before
+        (second,) = helpers(root)
+        assert second != first
+        assert "the pr helper of pr-guest has ended; it is started again" in daemon.log
+        virsh_ok(daemon.uri, "destroy", "pr-guest")
+
+
 def consistent(daemon: RoostDaemon) -> bool:
     """Whether the disk is there; its helper, QEMU's way to it and what is on disk of both are there exactly then."""
     asked = virsh_ok(daemon.uri, "qemu-monitor-command", "pr-killed", '{"execute":"query-pr-managers"}')
@@ -379,12 +416,14 @@ def consistent(daemon: RoostDaemon) -> bool:
     [("1", "4", "w2"), pytest.param(("2", "3", "w1", "w3", "w4", "w5"), marks=pytest.mark.soak)],
     ids=["some", "the others"],
 )
-def test_a_daemon_killed_while_it_comes(root: Path, loops: tuple[Path, Path], steps: tuple[str, ...]) -> None:
+def test_a_daemon_killed_while_it_comes(
+    root: Path, daemon_root: Path, loops: tuple[Path, Path], steps: tuple[str, ...]
+) -> None:
     document, device, last_step = root / "guest.xml", root / "device.xml", root / "step"
     document.write_text(guest_xml("pr-killed"))
     device.write_text(lun(loops[0], "vda"))
     environment = {mortal.VARIABLE: str(last_step)}
-    with RoostDaemon(environment=environment, prefix=[sys.executable, mortal.__file__]) as daemon:
+    with RoostDaemon(daemon_root, environment=environment, prefix=[sys.executable, mortal.__file__]) as daemon:
         virsh_ok(daemon.uri, "create", str(document))
         for step in steps:
             last_step.write_text(step)
