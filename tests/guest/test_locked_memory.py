@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 
 from roost.constants import domain as D
 from roost.contract.devices import Devices
-from roost.contract.domains import Domains
+from roost.contract.domains import Domains, Lifecycle
 from roost.contract.references import DomainRef
 from roost.contract.tuning import ResourceLimits
 from roost.contract.typed_params import ullong
 from roost.errors import RoostError
+from roost.host.api import UNLIMITED
+from roost.host.linux.processes import LinuxProcess
 from support.limits import may_raise_limits
 from support.world import World, run, world_root
 
@@ -71,6 +74,49 @@ def test_a_card_that_has_it_locked(root: Path) -> None:
         with pytest.raises(RoostError, match=refused.replace("1140850688", "1275068416")):
             await world.get(Devices).attach(ref, VDPA, LIVE)
         assert (limit(guest), guest.resources.held.locked) == (before, 0)
+
+    run(root, scenario)
+
+
+class Limit:
+    """A kernel that lets limits be raised, in the place of this host's. calls: what was set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, begin: int) -> None:
+        self.now, self.calls = begin, list[int]()
+        monkeypatch.setattr(LinuxProcess, "lockable", lambda process: self.now)
+        monkeypatch.setattr(LinuxProcess, "set_lockable", lambda process, size: self._set(size))
+
+    def _set(self, size: int) -> None:
+        self.now = size
+        self.calls.append(size)
+
+
+def test_raised_before_the_device_comes_and_put_back_when_it_does_not(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        ref = await world.get(Domains).create_xml(guest_xml("raised"), 0)
+        guest = guest_of(world, ref)
+        limit = Limit(monkeypatch, 1 << 20)
+        with pytest.raises(RoostError, match="'netdev_add'"):
+            await world.get(Devices).attach(ref, VDPA, LIVE)
+        assert (limit.calls, guest.resources.held.locked) == ([1140850688, 1 << 20], 0)
+        limit.calls.clear()
+        # A bound is what may be locked from the next device on, and nothing is put back before the one after it is off.
+        bound = [ullong("hard_limit", 400000)]
+        await world.get(ResourceLimits).set_memory_parameters(ref, bound, LIVE)
+        await world.get(Devices).attach(ref, DIMM, LIVE)
+        assert (limit.calls, guest.resources.held.locked) == ([409600000], 1 << 20)
+        await world.driver.stop()
+        await world.start()
+        again = guest_of(world, ref)
+        assert (limit.calls, again.resources.held.locked) == ([409600000], 1 << 20)
+        await world.get(ResourceLimits).set_memory_parameters(ref, [ullong("hard_limit", UNLIMITED)], LIVE)
+        await world.get(Devices).attach(ref, DIMM, LIVE)
+        assert (limit.calls, again.resources.held.locked) == ([409600000, 1 << 20], 0)
+        pid = again.process.pid
+        await world.get(Lifecycle).destroy(ref, 0)
+        os.waitpid(pid, 0)  # noqa: ASYNC222 - it has ended
 
     run(root, scenario)
 
