@@ -46,8 +46,8 @@ DEATHS = (
     Death("change-media NAME hdc IMAGES/new --insert --live", 6, "the medium of ide0-1-0: it is in", True),
     Death("setvcpus NAME 2 --live", 2, "plugged in processors: 1 came in"),
     Death("iothreadadd NAME 5 --live", 1, "made the I/O thread 5: it is taken back"),
-    Death("save NAME IMAGES/memory", 8, "saved the guest to IMAGES/memory: that file is incomplete"),
-    Death("dump NAME IMAGES/memory", 8, "dumped the guest to IMAGES/memory: that file may be incomplete"),
+    Death("save NAME IMAGES/memory", 9, "saved the guest to IMAGES/memory: that file is incomplete"),
+    Death("dump NAME IMAGES/memory", 9, "dumped the guest to IMAGES/memory: that file may be incomplete"),
     Death(
         "blockcopy NAME vda IMAGES/copied --transient-job --reuse-external",
         2,
