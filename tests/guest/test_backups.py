@@ -221,6 +221,28 @@ def test_bitmaps_stay_true_when_the_disk_is_copied(daemon: RoostDaemon) -> None:
     assert '"name": "a"' in tool("qemu-img", "info", "--output=json", str(images / "copy"))
 
 
+def test_how_a_pushed_backup_ended_is_its_jobs_type(daemon: RoostDaemon) -> None:
+    """Cancelled, as libvirt tells it; and failed, in QEMU's words."""
+    images = started(daemon, "pushed", "--paused")
+    # So much that it is not through before it is cancelled.
+    virsh_ok(daemon.uri, "destroy", "pushed")
+    tool("qemu-io", "-c", "write -P 2 0 32M", str(images / "disk"))
+    virsh_ok(daemon.uri, "start", "pushed", "--paused")
+    lines = f"backup-begin pushed {document(daemon, push(images, 'given-up'))}\ndomjobabort pushed\n"
+    virsh_ok(daemon.uri, input=lines)
+    assert until_ended(daemon, "pushed").split() == ["Job", "type:", "Cancelled", "Operation:", "Backup"]
+    assert not (images / "given-up").exists()
+    small = images / "small"
+    small.mkdir()
+    tool("mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "none", str(small))
+    try:
+        begin(daemon, "pushed", push(small, "full"))
+        assert until_ended(daemon, "pushed").split() == ["Job", "type:", "Failed", "Operation:", "Backup"]
+    finally:
+        tool("umount", "--lazy", str(small))
+    virsh_ok(daemon.uri, "destroy", "pushed")
+
+
 def test_a_backup_outlives_the_daemon_and_ends_with_the_guest(daemon: RoostDaemon) -> None:
     images = started(daemon, "both", "--paused")
     begin(daemon, "both", pull(images))

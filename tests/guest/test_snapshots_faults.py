@@ -123,8 +123,8 @@ LINES = (
 )
 
 
-def dies_over(root: Path, line: str, step: str) -> bool:
-    """Whether the daemon comes to that step of the line; all is well after it."""
+def dies_over(root: Path, line: str, step: str, *, told: str = "") -> bool:
+    """Whether the daemon comes to that step of the line; all is well after it. told: by the next one."""
     steps = root / "step"
     environment = {mortal.VARIABLE: str(steps)}
     with RoostDaemon(environment=environment, prefix=[sys.executable, mortal.__file__]) as daemon:
@@ -146,12 +146,23 @@ def dies_over(root: Path, line: str, step: str) -> bool:
         daemon.start()
         # What is left to do for the guest is done in its turn.
         virsh_ok(daemon.uri, "setmem", "cut", "32M", "--config")
+        until_told(daemon, told)
         if line.startswith("snapshot-revert") and virsh_ok(daemon.uri, "domstate", "cut").strip() != "running":
             virsh_ok(daemon.uri, "start", "cut")
         finished(daemon, words[2])
         check(daemon, replaced="d" if "revert" in line else "")
         assert "Traceback" not in daemon.log[begin:]
     return True
+
+
+def until_told(daemon: RoostDaemon, text: str) -> None:
+    """As the last job; and in its messages, if it runs."""
+    deadline = time.monotonic() + 60
+    while text not in virsh_ok(daemon.uri, "domjobinfo", "cut", "--completed", "--keep-completed", "--anystats"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    if virsh_ok(daemon.uri, "domstate", "cut").strip() == "running":
+        assert text in virsh_ok(daemon.uri, "dominfo", "cut")
 
 
 def finished(daemon: RoostDaemon, name: str) -> None:
@@ -165,12 +176,25 @@ def finished(daemon: RoostDaemon, name: str) -> None:
 
 def test_a_daemon_killed_before_the_definition_says_so(tmp_path: Path) -> None:
     """QEMU writes to the new images, and the status says so; the definition does not yet."""
-    assert dies_over(tmp_path, "snapshot-create-as cut e --disk-only", "w6")
+    told = "the daemon ended while it took the snapshot e: it is complete"
+    assert dies_over(tmp_path, "snapshot-create-as cut e --disk-only", "w6", told=told)
 
 
 def test_a_daemon_killed_before_the_status_says_so(tmp_path: Path) -> None:
     """QEMU stands still for the snapshot, and the status has the guest running."""
-    assert dies_over(tmp_path, "snapshot-create-as cut i", "w2")
+    told = "the daemon ended while it took the snapshot i: there is none, the guest is as it was before"
+    assert dies_over(tmp_path, "snapshot-create-as cut i", "w2", told=told)
+
+
+def test_a_daemon_killed_before_a_deletion_is_through(tmp_path: Path) -> None:
+    told = "the daemon ended while it deleted the snapshot d: the next one has deleted it"
+    assert dies_over(tmp_path, "snapshot-delete cut d", "w4", told=told)
+
+
+def test_a_daemon_killed_before_a_guest_has_gone_back(tmp_path: Path) -> None:
+    """It does not run, and has no messages."""
+    told = "the daemon ended while the domain went back to the snapshot m: go back to it again"
+    assert dies_over(tmp_path, "snapshot-revert cut m", "w3", told=told)
 
 
 @pytest.mark.soak
@@ -322,3 +346,16 @@ def test_clients_that_do_opposite_things(daemon: RoostDaemon) -> None:
     virsh(daemon.uri, "resume", "cut")
     assert virsh_ok(daemon.uri, "domstate", "cut").strip() == "running"
     assert opened(daemon) == sources(daemon) == sources(daemon, "--inactive")
+
+
+def test_a_guest_that_is_paused_for_a_snapshot_by_hand_stays_so(daemon: RoostDaemon) -> None:
+    """Somebody copies its image: nothing was interrupted by a daemon that comes and goes."""
+    disks = "<disk name='vda' snapshot='manual'/><disk name='vdb' snapshot='external'/>"
+    (daemon.root / "manual.xml").write_text(f"<domainsnapshot><name>m</name><disks>{disks}</disks></domainsnapshot>")
+    virsh_ok(daemon.uri, "snapshot-create", "cut", str(daemon.root / "manual.xml"), "--disk-only")
+    for end in (RoostDaemon.stop, RoostDaemon.kill):
+        assert virsh_ok(daemon.uri, "domstate", "cut", "--reason").strip() == "paused (creating snapshot)"
+        end(daemon)
+        daemon.start()
+    assert virsh_ok(daemon.uri, "domstate", "cut", "--reason").strip() == "paused (creating snapshot)"
+    virsh_ok(daemon.uri, "resume", "cut")
