@@ -88,7 +88,8 @@ def lun(device: Path, target: str, reservations: str = MANAGED, bus: str = "virt
 
 def helpers(root: Path) -> list[int]:
     """The helpers whose sockets are below a directory."""
-    found = subprocess.run(["pgrep", "-f", f"qemu-pr-helper.*{root}/"], capture_output=True, text=True, check=False)
+    pattern = f"helper.* {root}/.*/pr-helper0[.]sock"
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False)
     return [int(word) for word in found.stdout.split()]
 
 
@@ -261,6 +262,23 @@ def test_what_is_refused_leaves_nothing(root: Path, loops: tuple[Path, Path], mo
         assert scene.xml == before
 
     run(root, scenario)
+
+
+def test_the_program_that_is_configured(root: Path, daemon_root: Path, loops: tuple[Path, Path]) -> None:
+    document, device, program = root / "guest.xml", root / "device.xml", root / "own-helper"
+    document.write_text(guest_xml("pr-configured"))
+    device.write_text(lun(loops[0], "vda"))
+    (daemon_root / "etc").mkdir()
+    (daemon_root / "etc" / "qemu.conf").write_text(f'pr_helper = "{program}"\n')
+    with RoostDaemon(daemon_root) as daemon:
+        virsh_ok(daemon.uri, "create", str(document))
+        refused = virsh(daemon.uri, "attach-device", "pr-configured", str(device), "--live")
+        assert f"error: '{program}' is not a suitable pr helper: No such file or directory; correct" in refused.stderr
+        program.symlink_to(HELPER)
+        virsh_ok(daemon.uri, "attach-device", "pr-configured", str(device), "--live")
+        (pid,) = helpers(root)
+        assert Path(f"/proc/{pid}/cmdline").read_bytes().startswith(bytes(program))
+        virsh_ok(daemon.uri, "destroy", "pr-configured")
 
 
 def test_a_helper_that_dies_is_started_again(root: Path, loops: tuple[Path, Path]) -> None:

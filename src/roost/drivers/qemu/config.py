@@ -20,6 +20,7 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     user, group: whom guests run as when the daemon is root; "" picks the
         distribution's account for it, `nobody` where there is none.
+    pr_helper: the program that makes persistent reservations; "" for the distribution's.
     dynamic_ownership: lend disk images to that user while a guest runs.
     auto_start_delay: milliseconds between two guests that start by themselves.
     remote_display_port_min, _max: where displays with autoport are put.
@@ -36,6 +37,7 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     user: str = ""
     group: str = ""
+    pr_helper: str = ""
     dynamic_ownership: bool = True
     remote_display_port_min: int = 5900
     remote_display_port_max: int = 65535

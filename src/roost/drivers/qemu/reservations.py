@@ -118,12 +118,7 @@ class Reservations:
 
     async def start(self, record: GuestRecord, guest: Guest) -> None:
         """Run the process, listening when this returns. It is held already. Raises as `open` does."""
-        program = next((place for place in _PLACES if os.access(place, os.X_OK)), None)
-        if program is None:
-            text = f"'{_PLACES[0]}' is not a suitable pr helper: {os.strerror(errno.ENOENT)}"
-            raise SystemCallError(
-                text, domain=From.QEMU, int1=errno.ENOENT, str2=text, hint="install qemu-system-common"
-            )
+        program = _program(self._context.config.pr_helper)
         await self._end(guest)
         socket, path = _socket(guest), self._context.paths.log / f"{record.name}-pr-helper.log"
         # It goes into the background once its socket is open.
@@ -150,6 +145,16 @@ class Reservations:
         account = self._context.account
         if account is not None:
             os.chown(socket, account.uid, account.gid)
+
+
+def _program(configured: str) -> str:
+    places = (configured,) if configured else _PLACES
+    found = next((place for place in places if os.access(place, os.X_OK)), None)
+    if found is None:
+        text = f"'{places[0]}' is not a suitable pr helper: {os.strerror(errno.ENOENT)}"
+        hint = "correct pr_helper in qemu.conf" if configured else "install qemu-system-common"
+        raise SystemCallError(text, domain=From.QEMU, int1=errno.ENOENT, str2=text, hint=hint)
+    return found
 
 
 def _file(guest: Guest) -> Path:
