@@ -28,7 +28,8 @@ class Sparse(Peer):
 
     CONFIGURATION: ClassVar[dict[str, str]] = {
         **Peer.CONFIGURATION,
-        "qemu.conf": Peer.CONFIGURATION["qemu.conf"] + 'save_image_format = "sparse"\n',
+        "qemu.conf": Peer.CONFIGURATION["qemu.conf"]
+        + 'save_image_format = "sparse"\nsnapshot_image_format = "sparse"\n',
     }
 
 
@@ -96,6 +97,20 @@ def test_what_qemu_conf_asks_for(sparse_sides: Sides) -> None:
         assert memory(other) == before
         one, other = other, one
     virsh_ok(one, "destroy", "moved")
+
+
+def test_memory_of_a_snapshot(sparse_sides: Sides) -> None:
+    """libvirtd calls it sparse whether or not it is."""
+    document, image = sparse_sides.directory / "moved.xml", sparse_sides.directory / "image"
+    document.write_text(DOCUMENT)
+    virsh_ok(sparse_sides.libvirtd, "define", str(document))
+    virsh_ok(sparse_sides.libvirtd, "start", "moved")
+    virsh_ok(sparse_sides.libvirtd, "snapshot-create-as", "moved", "--memspec", str(image))
+    before = memory(sparse_sides.libvirtd)
+    virsh_ok(sparse_sides.libvirtd, "destroy", "moved")
+    assert image.read_bytes()[28:32] == b"\6\0\0\0"
+    virsh_ok(sparse_sides.roostd, "restore", str(image))
+    assert memory(sparse_sides.roostd) == before
 
 
 def test_channels_there_and_back(both: Sides) -> None:

@@ -25,6 +25,8 @@ from roost.host.api import Processes
 #: Copies whole blocks only, which is what a file opened past the cache wants; the last one is shorter.
 _WRITE_DIRECT = ("dd", "bs=1M", "iflag=fullblock", "oflag=direct", "status=none")
 _READ_DIRECT = ("dd", "bs=1M", "iflag=direct", "status=none")
+#: How QEMU says so in the first bytes of memory, and how many are looked at: names stand after their lengths.
+_PLACES, _CONFIGURATION = b"\x0amapped-ram", 4096
 #: What is written to may have no disk behind it.
 _NOT_SYNCED = (errno.EINVAL, errno.EROFS, errno.ENXIO)
 _NO_SPACE = os.strerror(errno.ENOSPC)
@@ -218,6 +220,18 @@ def read_beginning(path: str) -> tuple[Header, bytes]:
         with open(path, "rb", buffering=0, opener=_open_image) as file:
             header = read_header(_read(file.fileno(), SIZE))
             return header, _read(file.fileno(), header.room)
+    except OSError as error:
+        raise failed("Failed to open file", path, error) from error
+
+
+def has_places(path: str, begin: int) -> bool:
+    """Whether the memory that begins there says that its pages have places. Raises SystemCallError.
+
+    libvirt 11.3 calls the memory of snapshots sparse and writes it as a stream.
+    """
+    try:
+        with open(path, "rb", buffering=0, opener=_open_image) as file:
+            return _PLACES in os.pread(file.fileno(), _CONFIGURATION, begin)
     except OSError as error:
         raise failed("Failed to open file", path, error) from error
 

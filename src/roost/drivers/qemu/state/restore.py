@@ -15,7 +15,7 @@ from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.launch import RESTORED, Launcher
 from roost.drivers.qemu.log import hint_for
 from roost.drivers.qemu.qmp import QmpClosed
-from roost.drivers.qemu.state.files import failed, reading
+from roost.drivers.qemu.state.files import failed, has_places, reading
 from roost.drivers.qemu.state.image import Image, Images, chosen
 from roost.drivers.qemu.state.migration import read_memory
 from roost.drivers.qemu.state.routes import channels_for, check_mapped
@@ -58,14 +58,17 @@ class ImageSource:
         assert process is not None
         cpu = image.document.cpu
         guest.asked = format_cookie(SaveCookie(cpu=cpu)) if cpu is not None else ""
-        if self._channels:
+        channels = self._channels
+        if channels and not await asyncio.to_thread(has_places, image.path, image.header.size):
+            channels = 0
+        if channels:
             await check_mapped(monitor, direct=self._bypass_cache)
         async with reading(
             image.path,
             self._processes,
             begin=image.header.size,
             program=self._program,
-            channels=self._channels,
+            channels=channels,
             bypass_cache=self._bypass_cache,
         ) as source:
             try:
