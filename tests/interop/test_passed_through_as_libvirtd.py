@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 import pytest
 
+from roost.drivers.qemu.tuning import locking
+from roost.host.api import UNLIMITED
+from roost.model.domain import parse
 from support.daemon import RoostDaemon
 from support.limits import may_raise_limits
 from support.loops import loop_device
@@ -159,3 +162,44 @@ def test_the_same(peer: Peer, places: dict[str, str], steps: tuple[Step, ...]) -
         assert mine[0] == other[0], f"{step.words}: {other[1]!r}, {mine[1]!r}"
         assert says_the_same(mine[1], other[1]), f"{step.words}: {other[1]!r}, {mine[1]!r}"
         assert mine[3].splitlines() == other[3].splitlines(), step.words
+
+
+#: Guests that must lock memory, more than they may: what is different about each.
+LOCKED = {
+    "vdpa": "CARD",
+    "two": "CARD CARD",
+    "behind an iommu": "CARD CARD IOMMU",
+    "with memory": "CARD DIMM",
+    "bounded": "CARD HARD",
+    "locked": "LOCKED",
+    "locked and bounded": "LOCKED HARD",
+}
+_PARTS = {
+    "CARD": "<interface type='vdpa'><source dev='/dev/null'/></interface>",
+    "IOMMU": "<iommu model='intel'><driver intremap='on'/></iommu>",
+    "DIMM": DEVICES["dimm"],
+}
+
+
+def locked_xml(words: list[str]) -> str:
+    bound = "<memtune><hard_limit unit='KiB'>4000000</hard_limit></memtune>" if "HARD" in words else ""
+    locked = "<memoryBacking><locked/></memoryBacking>" if "LOCKED" in words else ""
+    size = 192 if "DIMM" in words else 64
+    devices = "".join(_PARTS.get(word, "") for word in words)
+    return f"""<domain type='qemu'><name>{NAME}</name><maxMemory slots='4' unit='MiB'>512</maxMemory>
+    <memory unit='MiB'>{size}</memory><vcpu>1</vcpu>{bound}{locked}<os><type arch='x86_64' machine='q35'>hvm</type></os>
+    <features><ioapic driver='qemu'/></features><cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
+    <devices>{devices}</devices></domain>"""
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_the_same_numbers(peer: Peer, tmp_path: Path, name: str) -> None:
+    if may_raise_limits():
+        pytest.skip("limits may be raised here: it is QEMU that refuses a device that is none")
+    path = tmp_path / "guest.xml"
+    path.write_text(locked_xml(LOCKED[name].split()))
+    refused = virsh(peer.uri, "create", str(path)).stderr
+    found = re.search(r"cannot limit locked memory of process \d+ to (\d+): Operation not permitted", refused)
+    assert found is not None, refused
+    ours = locking.lockable(parse(path.read_text()))
+    assert (UNLIMITED if ours == -1 else ours) == int(found[1])
