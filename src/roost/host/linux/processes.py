@@ -18,10 +18,6 @@ from roost.host.linux.system import system_error
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 _LOCKED = b"Max locked memory"
-_LOCKED_HINT = (
-    "raising the limit of a process needs CAP_SYS_RESOURCE: run the daemon with it, or with a LimitMEMLOCK that every "
-    "guest inherits and that is large enough"
-)
 
 
 def _stat_fields(data: bytes) -> list[bytes]:
@@ -153,8 +149,10 @@ class LinuxProcess:
             resource.prlimit(self.pid, resource.RLIMIT_MEMLOCK, (size, size))
         except OSError as error:
             shown = UNLIMITED if size < 0 else size
+            hint = "raising the limit needs CAP_SYS_RESOURCE: run the daemon with it, or with LimitMEMLOCK="
+            hint += f"{'infinity' if size < 0 else size}, which guests that are started then inherit"
             text = f"cannot limit locked memory of process {self.pid} to {shown}"
-            raise system_error(text, error, hint=_LOCKED_HINT) from error
+            raise system_error(text, error, hint=hint) from error
 
 
 def _thread_usage(pid: int, thread: int, *, waits: bool) -> ThreadUsage | None:
