@@ -114,6 +114,9 @@ def die(
             if line.startswith("save") and not daemon.guest_pids():
                 # It was as good as done: its memory is whole.
                 assert client.call("DOMAIN_GET_STATE", victim.ref, 0)[0] == D.SHUTOFF
+                what = virsh_ok(daemon.uri, "domjobinfo", "dies", "--completed", "--anystats")
+                assert f"saved the guest to {victim.images}/memory: the image is complete" in what
+                assert not list((daemon.root / "run" / "qemu").glob("dies.*"))
                 virsh_ok(daemon.uri, "restore", f"{victim.images}/memory", "--paused")
             until_taken_up(victim)
             log = daemon.log[begin:]

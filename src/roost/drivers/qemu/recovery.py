@@ -34,7 +34,7 @@ from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.memory import with_balloon
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.resources import Resources
-from roost.drivers.qemu.state.interrupted import tell_of_saved, undo_save
+from roost.drivers.qemu.state.interrupted import tell_of_all_saved, tell_of_saved, undo_save
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.tuning.start import iothread_numbers, start_counting
 from roost.engine.registry import load_definitions
@@ -99,6 +99,7 @@ class Recovery:
         """Take up the guests of the last daemon, all at once; one that fails does not keep the others."""
         statuses = list(self._context.store.load_statuses())
         await asyncio.gather(*(self._take_up(status) for status in statuses))
+        tell_of_all_saved(self._context)
 
     async def _take_up(self, status: Status) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from roost.drivers.qemu.interruptions import messages, settled, tell
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.state.header import MAGIC, PARTIAL
-from roost.drivers.qemu.state.interrupted import tell_of_saved
+from roost.drivers.qemu.state.interrupted import tell_of_all_saved, tell_of_saved
 from roost.drivers.qemu.state.unfinished import Unfinished
 from support.scenes import fake_context
 
@@ -146,6 +147,23 @@ def test_a_guest_that_went_with_the_daemon(
     record.job.completed = None
     tell_of_saved(context, record)
     assert record.job.completed is None
+
+
+def test_a_daemon_that_died_between_a_guests_end_and_its_answer(
+    context: Context, record: GuestRecord, tmp_path: Path
+) -> None:
+    """There is no status any more, but what was noted beside it; of a domain that is gone, and of one that runs."""
+    image, unfinished = tmp_path / "image", Unfinished(context.paths.status)
+    image.write_bytes(MAGIC)
+    other = context.table.add("runs", bytes(15) + b"\1")
+    context.table.activate(other)
+    with contextlib.ExitStack() as notes:
+        for name in ("g", "gone", "runs"):
+            notes.enter_context(unfinished.noted(name, interruptions.SAVE, str(image)))
+        tell_of_all_saved(context)
+        assert unfinished.names() == ["runs"]
+    assert told(record)[0] == J.COMPLETED
+    assert other.job.completed is None
 
 
 def test_a_snapshots_memory_is_the_snapshots_business(context: Context, record: GuestRecord, tmp_path: Path) -> None:

@@ -74,6 +74,18 @@ def tell_of_saved(context: Context, record: GuestRecord) -> None:
         interruptions.tell(context, record, interruptions.DUMP_LOST, path=image.path)
 
 
+def tell_of_all_saved(context: Context) -> None:
+    """The same for those that had their end dealt with when the daemon ended."""
+    unfinished = Unfinished(context.paths.status)
+    active = {record.name for record in context.table.active}
+    known = {record.name: record for record in context.table}
+    for name in unfinished.names():
+        if name in known and name not in active:
+            tell_of_saved(context, known[name])
+        elif name not in known:
+            unfinished.forget(name)
+
+
 async def _end(monitor: QmpClient) -> None:
     await monitor.execute("migrate_cancel")
     # The daemon that asked to be told of the end may have died before it did: looked for, not waited for.

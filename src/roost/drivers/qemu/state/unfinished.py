@@ -64,6 +64,10 @@ class Unfinished:
             complete = os.pread(descriptor, len(MAGIC), 0) == MAGIC
         return Image(work, path, complete)
 
+    def names(self) -> list[str]:
+        """Of all guests an image of which was being written."""
+        return [path.name.removesuffix(_SUFFIX) for path in self._directory.glob(f"*{_SUFFIX}")]
+
     def forget(self, name: str) -> None:
         """Nothing is being written."""
         self._note(name).unlink(missing_ok=True)
