@@ -107,6 +107,9 @@ async def writing(
     channels: how many give each page its place; 0: memory comes as a stream. Raises SystemCallError.
     """
     pipeline = Pipeline(processes)
+    if channels and await asyncio.to_thread(Path(path).is_fifo):
+        error = OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
+        raise failed("Failed to create file", path, error) from error
     descriptor, is_new = await _created(path, os.O_DIRECT if bypass_cache and not channels else 0)
     pipeline.keep(descriptor)
     try:
@@ -162,8 +165,7 @@ def _create(path: str, direct: int) -> tuple[int, bool] | None:
 
 
 def _mapped(descriptor: int, mode: int, begin: int, channels: int, pipeline: Pipeline, *, direct: bool) -> Mapped:
-    """The route into or out of a file. mode: O_RDONLY or O_WRONLY. Raises OSError for what is no file."""
-    os.lseek(descriptor, 0, os.SEEK_CUR)
+    """The route into or out of a file. mode: O_RDONLY or O_WRONLY. Raises OSError."""
     if not direct:
         return Mapped((descriptor,), begin, channels)
     # By its descriptor: another file may have got the path.

@@ -118,9 +118,9 @@ def test_a_file_with_places(tmp_path: Path, bypass_cache: bool) -> None:
 
 
 def test_a_pipe_has_no_places(tmp_path: Path) -> None:
+    """Nobody is waited for to read it."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
     async def scenario() -> None:
         with pytest.raises(SystemCallError, match=r"Failed to create file '.*': Illegal seek") as refusal:
@@ -129,8 +129,6 @@ def test_a_pipe_has_no_places(tmp_path: Path) -> None:
         assert "use another format" in refusal.value.hint
 
     run(scenario)
-    assert os.read(reader, 10) == b""
-    os.close(reader)
     assert path.is_fifo()
 
 
