@@ -42,6 +42,13 @@ def daemon(last_step: Path) -> Iterator[RoostDaemon]:
         yield running
 
 
+def until_dead(daemon: RoostDaemon) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while daemon.is_running:
+        assert time.monotonic() < deadline, "the daemon lives"
+        time.sleep(0.005)
+
+
 def dies(daemon: RoostDaemon, last_step: Path, step: str, *, flags: int = 0) -> bool:
     """Whether the daemon came to that step. Its guest goes on, or is whole in its image; nothing is left in QEMU."""
     client, image = Client.open(daemon.uri), daemon.root / "image"
@@ -59,10 +66,7 @@ def dies(daemon: RoostDaemon, last_step: Path, step: str, *, flags: int = 0) -> 
         return False
     except RoostError:
         client.abandon()
-        deadline = time.monotonic() + PATIENCE
-        while daemon.is_running:
-            assert time.monotonic() < deadline, "the daemon lives"
-            time.sleep(0.005)
+        until_dead(daemon)
     finally:
         last_step.unlink()
     daemon.start()
@@ -93,6 +97,29 @@ def dies(daemon: RoostDaemon, last_step: Path, step: str, *, flags: int = 0) -> 
 @pytest.mark.parametrize("step", ["3", "10", "12", "13", "w2"])
 def test_a_death(daemon: RoostDaemon, last_step: Path, step: str) -> None:
     assert dies(daemon, last_step, step)
+
+
+#: QEMU knows how it is written; has the file; reads.
+@pytest.mark.parametrize("step", ["20", "23", "24"])
+def test_a_death_while_it_is_read(daemon: RoostDaemon, last_step: Path, step: str) -> None:
+    """Its start is given up as a whole; the image stays, and the domain starts from it."""
+    client = Client.open(daemon.uri)
+    guest = client.call("DOMAIN_DEFINE_XML", DOCUMENT)[0]
+    client.call("DOMAIN_CREATE", guest)
+    client.call("DOMAIN_SAVE_PARAMS", guest, [(D.SAVE_PARAM_IMAGE_FORMAT, (T.STRING, "sparse"))], 0)
+    last_step.write_text(step)
+    with pytest.raises(RoostError):
+        client.call("DOMAIN_CREATE", guest)
+    last_step.unlink()
+    client.abandon()
+    until_dead(daemon)
+    daemon.start()
+    with contextlib.closing(Client.open(daemon.uri)) as client:
+        assert not daemon.guest_pids()
+        assert client.call("DOMAIN_HAS_MANAGED_SAVE_IMAGE", guest, 0) == (1,)
+        client.call("DOMAIN_CREATE", guest)
+        assert client.call("DOMAIN_GET_STATE", guest, 0) == (D.RUNNING, D.RUNNING_RESTORED)
+        client.call("DOMAIN_DESTROY", guest)
 
 
 @pytest.mark.soak
