@@ -154,8 +154,8 @@ def balloon_question(live: Domain) -> Question | None:
     return Question("balloon", "qom-get", {"path": f"/machine/peripheral/{balloon.alias}", "property": "guest-stats"})
 
 
-def questions(live: Domain, groups: int, *, measured: bool) -> Sequence[Question]:
-    """What a guest is asked for the groups. measured: the rate of its writing may have been.
+def questions(live: Domain, groups: int, *, measured: bool, images: bool = True) -> Sequence[Question]:
+    """What a guest is asked for the groups. measured: the rate of its writing may have been. images: not known.
 
     As few bytes as it can be: each costs QEMU eight system calls. Images are told of with all below them unless
     that is not wanted, and most have none.
@@ -165,7 +165,9 @@ def questions(live: Domain, groups: int, *, measured: bool) -> Sequence[Question
     if balloon is not None:
         asked.append(balloon)
     if groups & S.BLOCK and live.devices.disks:
-        asked += (DRIVES, _IMAGES if any(_has_more_images(disk) for disk in live.devices.disks) else _SINGLE_IMAGES)
+        asked.append(DRIVES)
+        if images:
+            asked.append(_IMAGES if any(_has_more_images(disk) for disk in live.devices.disks) else _SINGLE_IMAGES)
         if any(_has_other_nodes(disk) for disk in live.devices.disks):
             asked.append(_NODES)
     if groups & S.IOTHREAD and (live.iothreads or live.iothread_ids):

@@ -101,25 +101,25 @@ def is_vhost_user(disk: Disk) -> bool:
     return isinstance(disk.source, VhostUserSource)
 
 
-class _Reported(NamedTuple):
+class Reported(NamedTuple):
     """An image to report, with the number that its nodes' names have."""
 
     source: AnyDiskSource
     number: int | None
 
 
-def _chain(disk: Disk, *, backing: bool) -> Iterator[_Reported]:
+def images_of(disk: Disk, *, backing: bool) -> Iterator[Reported]:
     """The disk's own image; with `backing` those below it, and the copy that is being made of it."""
-    yield _Reported(disk.source, disk.source.index)
+    yield Reported(disk.source, disk.source.index)
     if not backing:
         return
     store = disk.backing_store
     while store is not None and store.source is not None:
-        yield _Reported(store.source, store.index or store.source.index)
+        yield Reported(store.source, store.index or store.source.index)
         store = store.backing_store
     mirror = disk.mirror
     if mirror is not None and mirror.job == "copy":
-        yield _Reported(mirror.source, mirror.source.index)
+        yield Reported(mirror.source, mirror.source.index)
 
 
 def _header(prefix: str, disk: Disk, path: str | None, index: int | None) -> Iterator[TypedParam]:
@@ -160,9 +160,9 @@ def running(disks: Sequence[Disk], answers: Answers, volumes: Volumes, *, backin
     number = 0
     for disk in disks:
         counters = known.counters(disk)
-        for place, (source, image) in enumerate(_chain(disk, backing=backing)):
+        for place, (source, image) in enumerate(images_of(disk, backing=backing)):
             prefix = f"block.{number}."
-            params += _header(prefix, disk, path_of(_actual(source, volumes)), image)
+            params += _header(prefix, disk, path_of(actual(source, volumes)), image)
             if place == 0 and counters is not None:
                 params += _use(prefix, counters)
             if known.known and image is not None and not is_vhost_user(disk):
@@ -172,7 +172,7 @@ def running(disks: Sequence[Disk], answers: Answers, volumes: Volumes, *, backin
     yield from params
 
 
-def _actual(source: AnyDiskSource, volumes: Volumes) -> AnyDiskSource:
+def actual(source: AnyDiskSource, volumes: Volumes) -> AnyDiskSource:
     if isinstance(source, VolumeSource):
         return volumes.get((source.pool or "", source.volume or ""), source)
     return source
@@ -209,5 +209,6 @@ def with_sizes(images: Sequence[RestingImage], sizes: Mapping[tuple[str, str], S
 
 
 __all__ = [
-    "BlockAnswers", "RestingImage", "Size", "is_vhost_user", "path_of", "resting", "running", "sum_of", "with_sizes",
+    "BlockAnswers", "Reported", "RestingImage", "Size", "actual", "images_of", "is_vhost_user", "path_of", "resting",
+    "running", "sum_of", "with_sizes",
 ]  # fmt: skip

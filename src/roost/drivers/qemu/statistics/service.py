@@ -26,6 +26,7 @@ from roost.drivers.qemu.statistics.answers import (
     questions,
     understand,
 )
+from roost.drivers.qemu.statistics.known import Known, KnownImages, Moment, files_of, moment
 from roost.drivers.qemu.statistics.sizes import ImageSizes
 from roost.drivers.qemu.taints import CUSTOM_MONITOR
 from roost.errors import ArgumentUnsupported, From, InternalError, InvalidArg, OperationUnsupported, RoostError
@@ -52,6 +53,7 @@ class QemuStatistics(Statistics):
     def __init__(self, context: Context) -> None:
         self._context = context
         self._sizes = ImageSizes(DEADLINE)
+        self._images = KnownImages()
 
     async def memory_stats(self, domain: DomainIdentity, limit: int, flags: int) -> Sequence[tuple[int, int]]:
         F.check(flags, 0, "qemuDomainMemoryStats", From.QEMU)
@@ -125,14 +127,20 @@ class QemuStatistics(Statistics):
             for image in record.definition.derive(_rest).images
             if image.path is not None
         }
-        asked = {record: _ask(record, wanted) for record, wanted in chosen if record.is_active}
+        asked = {record: self._ask(record, wanted) for record, wanted in chosen if record.is_active}
         # While the guests' QEMUs are busy with that.
         seen = {record: self._see(record, wanted) for record, wanted in chosen if record.is_active}
-        sizes = await self._sizes.measure(resting)
+        files = [
+            path
+            for record, wanted in chosen
+            if wanted & S.BLOCK and record.is_active
+            for path in files_of(record).values()
+        ]
+        sizes, allocated = await self._sizes.measure(resting, files)
         backing = bool(flags & S.STATS_BACKING)
         found = []
         for record, wanted in chosen:
-            answers = await asked[record].understood() if record in asked else _NOTHING
+            answers = await self._answers(asked[record], allocated) if record in asked else _NOTHING
             if record.is_active:
                 params = self._collect(record, wanted, seen.get(record, _UNSEEN), answers, backing=backing)
             elif record.definition is not None:
@@ -151,6 +159,27 @@ class QemuStatistics(Statistics):
         allowed = set(passed)
         named = (table.get(domain) for domain in domains if table.knows(domain))
         return [record for record in named if record in allowed]
+
+    def _ask(self, record: GuestRecord, wanted: int) -> _Asked:
+        """Ask what only QEMU knows, in one write; nothing of a guest that starts or is silent already."""
+        guest, live = record.runtime, record.live
+        if guest is None or live is None or guest.monitor is None or guest.starting or guest.monitor.overdue:
+            return _Asked(record, (), ())
+        measured = guest.facts.dirty_rate or CUSTOM_MONITOR in guest.facts.taints
+        known = self._images.of(record)
+        asked = questions(live, wanted, measured=measured, images=known is None)
+        commands = [(question.command, question.arguments) for question in asked]
+        answers = guest.monitor.send_all(commands, deadline=DEADLINE) if commands else ()
+        return _Asked(record, asked, answers, measured, known or moment(record))
+
+    async def _answers(self, asked: _Asked, allocated: Mapping[str, int]) -> Answers:
+        """allocated: bytes that the host has of files."""
+        record, found = asked.record, await asked.understood()
+        if isinstance(asked.images, Moment):
+            self._images.learn(record, asked.images, found.images, allocated)
+        elif asked.images is not None and found.drives is not None:
+            found = msgspec.structs.replace(found, images=asked.images.now(allocated))
+        return found
 
     def _see(self, record: GuestRecord, wanted: int) -> groups.OnHost:
         """What the host knows of a guest."""
@@ -185,12 +214,16 @@ class QemuStatistics(Statistics):
 
 
 class _Asked(NamedTuple):
-    """Questions on their way to a guest. measured: as for `answers.questions`."""
+    """Questions on their way to a guest. measured: as for `answers.questions`.
+
+    images: what is known of them already, or when they were asked for; None at a time of change.
+    """
 
     record: GuestRecord
     questions: Sequence[Question]
     answers: Sequence[asyncio.Future[msgspec.Raw]]
     measured: bool = True
+    images: Known | Moment | None = None
 
     async def understood(self) -> Answers:
         answers = [await _outcome(answer) for answer in self.answers]
@@ -202,18 +235,6 @@ async def _outcome(answer: asyncio.Future[msgspec.Raw]) -> msgspec.Raw | RoostEr
         return await answer
     except RoostError as error:
         return error
-
-
-def _ask(record: GuestRecord, wanted: int) -> _Asked:
-    """Ask what only QEMU knows, in one write; nothing of a guest that starts or is silent already."""
-    guest, live = record.runtime, record.live
-    if guest is None or live is None or guest.monitor is None or guest.starting or guest.monitor.overdue:
-        return _Asked(record, (), ())
-    measured = guest.facts.dirty_rate or CUSTOM_MONITOR in guest.facts.taints
-    asked = questions(live, wanted, measured=measured)
-    commands = [(question.command, question.arguments) for question in asked]
-    answers = guest.monitor.send_all(commands, deadline=DEADLINE) if commands else ()
-    return _Asked(record, asked, answers, measured)
 
 
 def _supported(record: GuestRecord, wanted: int, flags: int) -> int:

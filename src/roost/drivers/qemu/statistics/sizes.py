@@ -1,12 +1,14 @@
-"""Sizes of stopped guests' images, from the host's file systems, which may not answer."""
+"""Sizes of images, from the host's file systems, which may not answer."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from roost.drivers.qemu import imageformats
 from roost.drivers.qemu.statistics.blocks import Size
@@ -17,6 +19,13 @@ _BLOCK = 512
 Images = frozenset[tuple[str, str]]
 
 
+class Measured(NamedTuple):
+    """sizes: of stopped guests' images, by (path, format). allocated: bytes that the host has of files, by path."""
+
+    sizes: Mapping[tuple[str, str], Size] = {}
+    allocated: Mapping[str, int] = {}
+
+
 class ImageSizes:
     """Asks the file systems, off the loop; while one does not answer, nobody is asked again.
 
@@ -25,26 +34,35 @@ class ImageSizes:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._asking: asyncio.Task[Mapping[tuple[str, str], Size]] | None = None
+        self._asking: asyncio.Task[Measured] | None = None
+        self._began = 0.0
 
-    async def measure(self, images: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Size]:
-        """Sizes by (path, format), of those images that are there."""
-        wanted = frozenset(images)
-        if not wanted or (self._asking is not None and not self._asking.done()):
-            return {}
-        self._asking = asyncio.get_running_loop().create_task(asyncio.to_thread(_measure, wanted))
-        done, _ = await asyncio.wait([self._asking], timeout=self._patience)
-        return self._asking.result() if done else {}
+    async def measure(self, images: Iterable[tuple[str, str]], files: Iterable[str] = ()) -> Measured:
+        """images: by (path, format). files: regular ones. Of both those that are there."""
+        wanted, paths = frozenset(images), frozenset(files)
+        if not wanted and not paths:
+            return Measured()
+        loop = asyncio.get_running_loop()
+        while self._asking is not None and not self._asking.done():
+            left = self._began + self._patience - loop.time()
+            if left <= 0:
+                return Measured()
+            await asyncio.wait([self._asking], timeout=left)
+        self._began = loop.time()
+        asking = self._asking = loop.create_task(asyncio.to_thread(_measure, wanted, paths))
+        done, _ = await asyncio.wait([asking], timeout=self._patience)
+        return asking.result() if done else Measured()
 
 
-def _measure(images: Images) -> Mapping[tuple[str, str], Size]:
-    found = {}
+def _measure(images: Images, files: frozenset[str]) -> Measured:
+    sizes, allocated = {}, {}
     for path, format in images:
-        try:
-            found[path, format] = size_of(path, format)
-        except (OSError, imageformats.BadImage):
-            continue
-    return found
+        with contextlib.suppress(OSError, imageformats.BadImage):
+            sizes[path, format] = size_of(path, format)
+    for path in files:
+        with contextlib.suppress(OSError):
+            allocated[path] = os.stat(path).st_blocks * _BLOCK
+    return Measured(sizes, allocated)
 
 
 def size_of(path: str, format: str) -> Size:

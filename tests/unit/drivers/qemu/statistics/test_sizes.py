@@ -37,9 +37,22 @@ def test_a_directory_has_none(tmp_path: Path) -> None:
 def test_missing_images_are_left_out(tmp_path: Path) -> None:
     present = tmp_path / "present"
     present.write_bytes(b"x" * 512)
-    measured = asyncio.run(sizes.ImageSizes(60).measure([(str(present), "raw"), (str(tmp_path / "absent"), "raw")]))
-    assert list(measured) == [(str(present), "raw")]
-    assert asyncio.run(sizes.ImageSizes(60).measure([])) == {}
+    wanted = [(str(present), "raw"), (str(tmp_path / "absent"), "raw")]
+    measured = asyncio.run(sizes.ImageSizes(60).measure(wanted, [str(present), str(tmp_path / "absent")]))
+    assert list(measured.sizes) == [(str(present), "raw")]
+    assert measured.allocated == {str(present): present.stat().st_blocks * 512}
+    assert asyncio.run(sizes.ImageSizes(60).measure([])) == sizes.Measured()
+
+
+def test_who_asks_at_the_same_time_is_answered_too(tmp_path: Path) -> None:
+    async def main() -> list[sizes.Measured]:
+        both = sizes.ImageSizes(60)
+        return await asyncio.gather(*(both.measure([], [str(path)]) for path in paths))
+
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        path.touch()
+    assert [list(measured.allocated) for measured in asyncio.run(main())] == [[str(path)] for path in paths]
 
 
 def test_a_file_system_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,8 +67,8 @@ def test_a_file_system_that_does_not_answer_is_asked_once(monkeypatch: pytest.Mo
 
     async def main() -> None:
         slow = sizes.ImageSizes(0.01)
-        assert await slow.measure([("/nfs/a", "raw")]) == {}
-        assert await slow.measure([("/nfs/a", "raw")]) == {}
+        assert await slow.measure([("/nfs/a", "raw")]) == sizes.Measured()
+        assert await slow.measure([("/nfs/a", "raw")]) == sizes.Measured()
         assert asked == ["/nfs/a"]
         release.set()
 
