@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from roost.constants import blocks as B
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.constants import jobs as J
 from roost.constants import node as N
+from roost.contract.blocks import Blocks
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.jobs import Jobs
 from roost.contract.references import DomainRef
@@ -255,6 +257,27 @@ def test_what_belongs_to_a_run_is_not_in_its_image(root: Path) -> None:
             await state.save(ref, path, document, 0)
             await state.restore(path, document, 0)
         assert world.get(Inspection).state(ref, 0) == (D.RUNNING, D.RUNNING_RESTORED)
+
+    run(root, scenario)
+
+
+def test_images_of_a_guest_that_is_restored_paused(root: Path) -> None:
+    """Jobs may work on them before it runs."""
+    base, top = str(root / "base"), str(root / "top")
+    for words in ((base, "8M"), (top, "-b", base, "-F", "qcow2")):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *words], check=True)
+        os.chmod(words[0], 0o666)
+
+    async def scenario(world: World) -> None:
+        state, path = world.get(SavedState), str(root / "image")
+        disk = f"""<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{top}'/>
+        <target dev='vda' bus='virtio'/></disk>"""
+        ref = await started(world, "s-still", disk)
+        await state.save(ref, path, None, D.SAVE_PAUSED)
+        await state.restore(path, None, 0)
+        assert world.get(Inspection).state(ref, 0)[0] == D.PAUSED
+        await world.get(Blocks).pull(ref, "vda", 0, 0)
+        await world.seen(E.ID_BLOCK_JOB_2, "vda", B.JOB_TYPE_PULL, B.JOB_COMPLETED)
 
     run(root, scenario)
 

@@ -133,6 +133,18 @@ async def read_memory(monitor: QmpClient, route: Route) -> None:
         raise OperationFailed(f"job 'start' failed: QEMU says '{end}'", domain=From.QEMU)
 
 
+async def activate_images(monitor: QmpClient) -> None:
+    """Have QEMU take the images of a guest whose memory has come, though its processors stand still.
+
+    One that has the command leaves them alone until they run, and refuses jobs on them; an older one takes them itself.
+    """
+    try:
+        await monitor.execute("blockdev-set-active", {"active": True})
+    except QmpCommandError as error:
+        if error.kind != "CommandNotFound":
+            raise
+
+
 async def ended(events: EventQueue) -> str:
     """Wait for the end of a migration; how it ended."""
     while True:

@@ -17,7 +17,7 @@ from roost.drivers.qemu.log import hint_for
 from roost.drivers.qemu.qmp import QmpClosed
 from roost.drivers.qemu.state.files import failed, has_places, reading
 from roost.drivers.qemu.state.image import Image, Images, chosen
-from roost.drivers.qemu.state.migration import read_memory
+from roost.drivers.qemu.state.migration import activate_images, read_memory
 from roost.drivers.qemu.state.routes import channels_for, check_mapped
 from roost.engine.jobs import LongJob
 from roost.engine.table import uuid_bytes
@@ -85,6 +85,9 @@ class ImageSource:
                     domain=From.QEMU,
                     hint=source.complaints or hint_for(words) or "the image is damaged, or another QEMU's",
                 ) from error
+
+        if not self.runs:
+            await activate_images(monitor)
 
     def loaded(self) -> None:
         """Nothing has to be done: the image stays."""
