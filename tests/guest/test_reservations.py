@@ -289,8 +289,11 @@ def test_a_helper_that_dies_is_started_again(root: Path, loops: tuple[Path, Path
         await world.driver._supervisor.settle()
         assert scene.processes() == [first]  # QEMU finds its way by itself
         killed(first)
-        scene.lose()
-        second = await scene.runs(other_than=first)
+        # The guest does not wait for what else is done with it.
+        async with scene.record.job("something long"):
+            scene.lose()
+            scene.lose()
+            second = await scene.runs(other_than=first)
         # Nobody has heard of its end when the next disk comes.
         killed(second)
         await scene.attach(lun(loops[1], "vdb"))
@@ -302,6 +305,29 @@ def test_a_helper_that_dies_is_started_again(root: Path, loops: tuple[Path, Path
         killed(fourth)
         await scene.leaves("virtio-disk0")
         await scene.is_clean()
+
+    run(root, scenario)
+
+
+def test_a_guest_that_ends_while_it_comes(
+    root: Path, loops: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = root / "slow"
+    slow.write_text(f'#!/bin/sh\ntouch {root}/begun\nsleep 0.5\nexec {HELPER} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setattr(reservations, "_PLACES", (str(slow),))
+
+    async def scenario(world: World) -> None:
+        scene = await started(world, "pr-ends")
+        directory = scene.file.parent
+        coming = asyncio.ensure_future(scene.attach(lun(loops[0], "vda")))
+        while not (root / "begun").exists():  # noqa: ASYNC110 - a process of somebody else's
+            await asyncio.sleep(0.01)
+        await world.get(Lifecycle).destroy(scene.ref, 0)
+        with pytest.raises(OperationFailed, match=r"pr helper died and reported: .*No such file|domain is not running"):
+            await coming
+        assert scene.processes() == []
+        assert not directory.exists()
 
     run(root, scenario)
 

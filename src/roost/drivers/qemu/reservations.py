@@ -14,6 +14,7 @@ import errno
 import logging
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.context import Context, require_monitor
@@ -36,8 +37,15 @@ _EXCERPT = 2048
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
+class _Files(NamedTuple):
+    """number: of the process, by which it is found again."""
+
+    number: Path
+    socket: Path
+
+
 class Reservations:
-    """Starts and ends the helper of one guest at a time, inside the record's job."""
+    """Starts and ends the helper of one guest at a time; inside the record's job but for helpers that have died."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -51,8 +59,10 @@ class Reservations:
             supervisor.run(self._revive(record, guest), f"the pr helper of {record.name}")
 
     async def _revive(self, record: GuestRecord, guest: Guest) -> None:
-        async with record.job("pr helper"):
-            await self.settle(record, guest)
+        """Without a turn in the record's job: the guest waits for seconds alone."""
+        async with guest.resources.helper_turn:
+            if _is_held(guest):
+                await self._have_run(record, guest)
 
     # -- coming and going ------------------------------------------------------------------
 
@@ -61,68 +71,67 @@ class Reservations:
 
         Raises SystemCallError without the program, OperationFailed with its words, OperationTimeout, QmpCommandError.
         """
-        part, known = _part(guest), _is_held(guest)
-        if not known:
-            guest.resources.held = combined(guest.resources.held, part)
+        async with guest.resources.helper_turn:
+            if _is_held(guest):
+                await self._have_run(record, guest)
+                return
+            held = guest.resources.held
+            guest.resources.held = combined(held, Held(helpers=(str(_files(guest).number),)))
             self._context.save(record)
-        if not known or not self._runs(guest):
             await self.start(record, guest)
-        if not known:
-            made = reservations.managed(guest.resources.held.directory)
+            made = reservations.managed(held.directory)
             await require_monitor(record).execute("object-add", made.data)
 
     async def settle(self, record: GuestRecord, guest: Guest) -> None:
         """Let the helper be there if a disk of the live document wants it, and only then. What fails is logged."""
-        if record.runtime is not guest or record.live is None:
+        async with guest.resources.helper_turn:
+            if record.runtime is not guest or record.live is None or not _is_held(guest):
+                return
+            try:
+                if plan.uses_managed(record.live):
+                    await self._have_run(record, guest)
+                else:
+                    await self._close(record, guest)
+            except RoostError as error:
+                log.error("the pr helper of %s: %s", record.name, error)  # noqa: TRY400 - no bug of ours
+
+    async def _have_run(self, record: GuestRecord, guest: Guest) -> None:
+        process = self._context.host.processes.find(_files(guest).number)
+        if process is not None:
+            process.release()
             return
-        try:
-            if not plan.uses_managed(record.live):
-                await self._close(record, guest)
-            elif not self._runs(guest):
-                log.warning("the pr helper of %s has ended; it is started again", record.name)
-                await self.start(record, guest)
-        except RoostError as error:
-            log.error("the pr helper of %s: %s", record.name, error)  # noqa: TRY400 - no bug of ours
+        log.warning("the pr helper of %s has ended; it is started again", record.name)
+        await self.start(record, guest)
 
     async def _close(self, record: GuestRecord, guest: Guest) -> None:
-        if not _is_held(guest):
-            return
-        monitor = guest.monitor
+        files, monitor = _files(guest), guest.monitor
         if monitor is not None and monitor.closed is None:
             # Before its process: QEMU would tell that it has lost it.
             await monitor.batch([("object-del", {"id": reservations.MANAGED})])
-        await self._end(guest)
+        await self._end(files)
         if record.runtime is guest:
-            guest.resources.held = without(guest.resources.held, _part(guest))
+            guest.resources.held = without(guest.resources.held, Held(helpers=(str(files.number),)))
             self._context.save_changed(record)
 
     # -- the process -----------------------------------------------------------------------
 
-    def _runs(self, guest: Guest) -> bool:
-        process = self._context.host.processes.find(_file(guest))
-        if process is None:
-            return False
-        process.release()
-        return True
-
-    async def _end(self, guest: Guest) -> None:
+    async def _end(self, files: _Files) -> None:
         """When this returns it is gone, and its files are free for another."""
-        file = _file(guest)
-        process = self._context.host.processes.find(file)
+        process = self._context.host.processes.find(files.number)
         if process is not None:
             process.terminate(HELPER_GRACE)
             await process.wait()
-        for path in (file, _socket(guest)):
+        for path in files:
             with contextlib.suppress(OSError):
                 path.unlink()
 
     async def start(self, record: GuestRecord, guest: Guest) -> None:
         """Run the process, listening when this returns. It is held already. Raises as `open` does."""
-        program = _program(self._context.config.pr_helper)
-        await self._end(guest)
-        socket, path = _socket(guest), self._context.paths.log / f"{record.name}-pr-helper.log"
+        program, files = _program(self._context.config.pr_helper), _files(guest)
+        await self._end(files)
+        path = self._context.paths.log / f"{record.name}-pr-helper.log"
         # It goes into the background once its socket is open.
-        words = [program, "-d", "-k", str(socket), "-f", str(_file(guest))]
+        words = [program, "-d", "-k", str(files.socket), "-f", str(files.number)]
         output = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             begin = os.fstat(output).st_size
@@ -142,9 +151,13 @@ class Reservations:
                 )
         finally:
             os.close(output)
+        if not _is_held(guest):
+            # Nobody has found it when the guest ended.
+            await self._end(files)
+            raise OperationFailed("domain is not running", domain=From.QEMU)
         account = self._context.account
         if account is not None:
-            os.chown(socket, account.uid, account.gid)
+            os.chown(files.socket, account.uid, account.gid)
 
 
 def _program(configured: str) -> str:
@@ -157,21 +170,13 @@ def _program(configured: str) -> str:
     return found
 
 
-def _file(guest: Guest) -> Path:
-    """Where its number is, by which it is found again."""
-    return Path(guest.resources.held.directory) / f"{PR_HELPER}.pid"
-
-
-def _socket(guest: Guest) -> Path:
-    return Path(guest.resources.held.directory) / reservations.SOCKET
-
-
-def _part(guest: Guest) -> Held:
-    return Held(helpers=(str(_file(guest)),))
+def _files(guest: Guest) -> _Files:
+    directory = Path(guest.resources.held.directory)
+    return _Files(directory / f"{PR_HELPER}.pid", directory / reservations.SOCKET)
 
 
 def _is_held(guest: Guest) -> bool:
-    return str(_file(guest)) in guest.resources.held.helpers
+    return str(_files(guest).number) in guest.resources.held.helpers
 
 
 __all__ = ["Reservations"]

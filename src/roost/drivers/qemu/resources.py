@@ -7,6 +7,7 @@ that was not taken yet does no harm.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -44,6 +45,8 @@ class Resources:
         self._helpers: list[Process] = []
         self._link_names: dict[str, str] = {}
         self.counting = Counting(host)
+        #: For whoever starts or ends the helper for reservations.
+        self.helper_turn = asyncio.Lock()
         #: Where the guest's software TPM is controlled.
         self.tpm_socket: str | None = None
         #: Values of secrets by object, and what volumes are by pool and name.
