@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
+import secrets
 from collections.abc import Iterator
 
 from roost.constants import domain as D
@@ -18,10 +20,13 @@ from roost.model.domain import Domain
 
 #: Kinds of addresses, with the command that reads memory by them.
 _PEEKS = {N.MEMORY_VIRTUAL: "memsave", N.MEMORY_PHYSICAL: "pmemsave"}
+#: Seconds that QEMU has for some bytes.
+_DEADLINE = 5.0
 #: Seconds for which the rate of writing may be measured.
 _SHORTEST, _LONGEST = 1, 60
-#: The number of the descriptor set that a picture is passed in: none that a device has.
-_PICTURE = 1 << 20
+#: The numbers of the descriptor sets that pictures are passed in: none that a device has, and each picture's own,
+#: because reads take no turns.
+_pictures = itertools.count(1 << 20)
 #: The first QEMU that writes PNG.
 _PNG = (7, 1, 0)
 
@@ -51,29 +56,29 @@ class FileStream:
 
 async def take_screenshot(context: Context, record: GuestRecord, screen: int) -> FileStream:
     """A picture of a screen, counted over all video cards' heads. Raises OperationInvalid without such a screen."""
-    async with record.job("screenshot"):
-        monitor = require_monitor(record)
-        live = record.document
-        caps = await context.capabilities.get(live.devices.emulator or "")
-        arguments = _screen(live, screen)
-        mime = "image/x-portable-pixmap"
-        if caps.version >= _PNG:
-            arguments["format"], mime = "png", "image/png"
-        descriptor = os.memfd_create("screen", os.MFD_CLOEXEC)
-        with contextlib.ExitStack() as stack:
-            stack.callback(os.close, descriptor)
-            # QEMU opens it for writing, and takes one from a set that is for writing alone.
-            writer = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                await monitor.execute("add-fd", {"fdset-id": _PICTURE}, descriptors=(writer,))
-            finally:
-                os.close(writer)
-            try:
-                await monitor.execute("screendump", {**arguments, "filename": f"/dev/fdset/{_PICTURE}"})
-            finally:
-                await monitor.execute("remove-fd", {"fdset-id": _PICTURE})
-            stack.pop_all()
-        return FileStream(descriptor, mime)
+    monitor = require_monitor(record)
+    live = record.document
+    caps = await context.capabilities.get(live.devices.emulator or "")
+    arguments = _screen(live, screen)
+    mime = "image/x-portable-pixmap"
+    if caps.version >= _PNG:
+        arguments["format"], mime = "png", "image/png"
+    number = next(_pictures)
+    descriptor = os.memfd_create("screen", os.MFD_CLOEXEC)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        # QEMU opens it for writing, and takes one from a set that is for writing alone.
+        writer = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            await monitor.execute("add-fd", {"fdset-id": number}, descriptors=(writer,))
+        finally:
+            os.close(writer)
+        try:
+            await monitor.execute("screendump", {**arguments, "filename": f"/dev/fdset/{number}"})
+        finally:
+            await monitor.execute("remove-fd", {"fdset-id": number})
+        stack.pop_all()
+    return FileStream(descriptor, mime)
 
 
 def _screen(live: Domain, screen: int) -> dict[str, object]:
@@ -97,11 +102,11 @@ async def peek(context: Context, record: GuestRecord, offset: int, size: int, fl
     command = _PEEKS.get(flags)
     if command is None:
         raise InvalidArg("flags parameter must be VIR_MEMORY_VIRTUAL or VIR_MEMORY_PHYSICAL", domain=From.QEMU)
-    async with record.job("memory peek"):
-        guest, monitor = require_guest(record), require_monitor(record)
-        with _private_file(context, f"{guest.resources.held.directory}/memory.peek") as (path, descriptor):
-            await monitor.execute(command, {"val": offset, "size": size, "filename": path})
-            return await asyncio.to_thread(os.pread, descriptor, size, 0)
+    guest, monitor = require_guest(record), require_monitor(record)
+    name = f"{guest.resources.held.directory}/memory.{secrets.token_hex(4)}"
+    with _private_file(context, name) as (path, descriptor):
+        await monitor.execute(command, {"val": offset, "size": size, "filename": path}, deadline=_DEADLINE)
+        return await asyncio.to_thread(os.pread, descriptor, size, 0)
 
 
 @contextlib.contextmanager

@@ -135,8 +135,9 @@ class QemuResourceLimits(ResourceLimits):
         return [_scheduler_param(each, getattr(tune, each.field) or 0) for each in _SCHEDULER.values()]
 
     def _scheduler_value(self, guest: Guest, live: Domain, field: SchedulerField) -> int:
-        names = _groups_of(field.threads, live)
-        return int(self._groups.get(guest.group, field.setting, names[0])) if names else 0
+        # Threads of which there are none have what the guest has.
+        group, *_ = (*_groups_of(field.threads, live), "")
+        return int(self._groups.get(guest.group, field.setting, group))
 
     async def set_scheduler_parameters(self, domain: DomainIdentity, params: Sequence[TypedParam], flags: int) -> None:
         F.check(flags, _AFFECT, "qemuDomainSetSchedulerParametersFlags", From.QEMU)
