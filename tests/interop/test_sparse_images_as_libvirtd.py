@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -18,6 +20,8 @@ from support.peer import Peer, run, virsh, virsh_ok
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
 
+#: Seconds for the first steps of a firmware.
+PATIENCE = 60.0
 DOCUMENT = """<domain type='qemu'><name>moved</name><uuid>5c1f1b3e-0000-4000-8000-0000000000f2</uuid>
 <memory unit='MiB'>32</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>
 <devices><serial type='pty'/></devices></domain>"""
@@ -72,8 +76,20 @@ def sparse_sides(has_sparse: None) -> Iterator[Sides]:
 
 
 def memory(uri: str) -> str:
-    """Some of the guest's memory."""
-    return virsh_ok(uri, "qemu-monitor-command", "moved", "--hmp", "xp /64xw 0xf0000")
+    """What the guest's firmware writes first, and the firmware."""
+    return "".join(
+        virsh_ok(uri, "qemu-monitor-command", "moved", "--hmp", f"xp /64xw {place}") for place in ("0", "0xf0000")
+    )
+
+
+def stopped(uri: str) -> str:
+    """The guest stands still once its firmware has written something; its memory."""
+    deadline = time.monotonic() + PATIENCE
+    while not re.search("0x0*[1-9a-f]", virsh_ok(uri, "qemu-monitor-command", "moved", "--hmp", "xp /64xw 0")):
+        assert time.monotonic() < deadline, "the firmware does not run"
+        time.sleep(0.02)
+    virsh_ok(uri, "suspend", "moved")
+    return memory(uri)
 
 
 def test_what_qemu_conf_asks_for(sparse_sides: Sides) -> None:
@@ -83,7 +99,7 @@ def test_what_qemu_conf_asks_for(sparse_sides: Sides) -> None:
     one, other = sparse_sides.libvirtd, sparse_sides.roostd
     image = str(sparse_sides.directory / "image")
     virsh_ok(one, "create", str(document))
-    before = memory(one)
+    before = stopped(one)
     for _ in range(2):
         virsh_ok(one, "save", "moved", image, "--running")
         assert Path(image).read_bytes()[28:32] == b"\6\0\0\0"
@@ -105,8 +121,8 @@ def test_memory_of_a_snapshot(sparse_sides: Sides) -> None:
     document.write_text(DOCUMENT)
     virsh_ok(sparse_sides.libvirtd, "define", str(document))
     virsh_ok(sparse_sides.libvirtd, "start", "moved")
+    before = stopped(sparse_sides.libvirtd)
     virsh_ok(sparse_sides.libvirtd, "snapshot-create-as", "moved", "--memspec", str(image))
-    before = memory(sparse_sides.libvirtd)
     virsh_ok(sparse_sides.libvirtd, "destroy", "moved")
     assert image.read_bytes()[28:32] == b"\6\0\0\0"
     virsh_ok(sparse_sides.roostd, "restore", str(image))
@@ -120,8 +136,7 @@ def test_channels_there_and_back(both: Sides) -> None:
     image = str(both.directory / "image")
     for one, other in ((both.libvirtd, both.roostd), (both.roostd, both.libvirtd)):
         virsh_ok(one, "create", str(document))
-        virsh_ok(one, "suspend", "moved")
-        before = memory(one)
+        before = stopped(one)
         for out, back in (
             (("--parallel-channels", "3"), ()),
             ((), ("--parallel-channels", "2", "--bypass-cache")),
