@@ -138,7 +138,11 @@ class Scene:
         """A guest without a system lets go of what it is asked for at its reset."""
         await self.world.get(Devices).detach_alias(self.ref, alias, LIVE)
         await self.world.get(Lifecycle).reset(self.ref, 0)
-        await self.world.seen(E.ID_DEVICE_REMOVED, alias)
+        try:
+            await self.world.seen(E.ID_DEVICE_REMOVED, alias)
+        except TimeoutError:
+            there = await self.record.runtime.monitor.execute("qom-list", {"path": "/machine/peripheral"})
+            pytest.fail(f"{alias} has not left: QEMU has {there}, told was {self.world.events}")
 
     async def is_clean(self) -> None:
         """Neither an object, a process nor a file is left."""

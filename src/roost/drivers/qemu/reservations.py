@@ -92,7 +92,7 @@ class Reservations:
                     await self._have_run(record, guest)
                 else:
                     await self._close(record, guest)
-            except RoostError as error:
+            except (RoostError, OSError) as error:
                 log.error("the pr helper of %s: %s", record.name, error)  # noqa: TRY400 - no bug of ours
 
     async def _have_run(self, record: GuestRecord, guest: Guest) -> None:
