@@ -224,6 +224,9 @@ def _as_wanted(command: Command) -> Sequence[str]:
         if not command.lives_on:
             words += ["--pdeathsig", "KILL"]
         words.append("--")
+    if not command.lives_on:
+        # A daemon that was gone before that would never be missed.
+        words += ["sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid())]
     return (*words, *command.argv)
 
 
