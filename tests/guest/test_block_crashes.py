@@ -171,9 +171,8 @@ def concluded_alone(root: RoostDaemon, images: Path, words: str) -> None:
     root.kill()
     (status,) = (root.root / "run" / "qemu").glob(f"{NAME}.json")
     path = json.loads(status.read_bytes())["driver"]["monitor"]
-    with socket.socket(socket.AF_UNIX) as link:
+    with socket.socket(socket.AF_UNIX) as link, link.makefile("rw") as lines:
         link.connect(path)
-        lines = link.makefile("rw")
 
         def ask(command: str) -> list[dict[str, object]]:
             lines.write(json.dumps({"execute": command}) + "\n")
@@ -183,10 +182,11 @@ def concluded_alone(root: RoostDaemon, images: Path, words: str) -> None:
             found: list[dict[str, object]] = answer["return"]
             return found
 
-        assert "QMP" in lines.readline()
+        # What has happened meanwhile may come first.
+        while "QMP" not in json.loads(lines.readline()):
+            pass
         ask("qmp_capabilities")
         until(lambda: [job["status"] for job in ask("query-jobs")] == ["concluded"])
-        lines.close()
 
 
 def test_a_job_that_ends_alone_has_its_events(root: RoostDaemon, images: Path) -> None:
