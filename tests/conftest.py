@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from roost.host.linux import counters
+from roost.host.linux.cgroups import LinuxControlGroups
 from support import heard, procedures
 from support.peer import Peer
 
@@ -54,6 +55,8 @@ def lacking(mark: str) -> str | None:
         return "needs root"
     if mark == "guest" and shutil.which("qemu-system-x86_64") is None:
         return "qemu-system-x86_64 is not installed"
+    if mark == "groups" and not LinuxControlGroups().has("cpu"):
+        return "control groups are not mounted here"
     if mark == "peer":
         return lacking_peer()
     if mark == "soak" and not SOAK:
@@ -69,7 +72,7 @@ def peer() -> Iterator[Peer]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reasons = {mark: lacking(mark) for mark in ("root", "guest", "peer", "soak")}
+    reasons = {mark: lacking(mark) for mark in ("root", "guest", "groups", "peer", "soak")}
     for item in items:
         for mark, reason in reasons.items():
             if reason is not None and item.get_closest_marker(mark) is not None:

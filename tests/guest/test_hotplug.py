@@ -30,6 +30,7 @@ from roost.errors import (
     SystemCallError,
     XmlError,
 )
+from support.processes import running
 from support.world import PATIENCE, World, run, world_root
 
 pytestmark = pytest.mark.guest
@@ -589,11 +590,8 @@ def test_a_directory_of_the_host_comes_with_its_process(root: Path) -> None:
         "</filesystem>"
     )
 
-    def served() -> list[str]:
-        found = subprocess.run(
-            ["pgrep", "-f", f"virtiofsd.*source={shared}"], capture_output=True, text=True, check=False
-        )
-        return found.stdout.split()
+    def served() -> list[int]:
+        return running(f"virtiofsd.*source={shared}")
 
     async def scenario(world: World) -> None:
         devices = world.get(Devices)

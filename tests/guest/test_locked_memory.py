@@ -91,6 +91,7 @@ class Limit:
         self.calls.append(size)
 
 
+@pytest.mark.groups
 def test_raised_before_the_device_comes_and_put_back_when_it_does_not(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +122,7 @@ def test_raised_before_the_device_comes_and_put_back_when_it_does_not(
     run(root, scenario)
 
 
+@pytest.mark.groups
 def test_a_guest_that_can_do_without_is_not_kept_from_memory(root: Path) -> None:
     async def scenario(world: World) -> None:
         ref = await world.get(Domains).create_xml(guest_xml("bounded"), 0)
@@ -135,6 +137,7 @@ def test_a_guest_that_can_do_without_is_not_kept_from_memory(root: Path) -> None
     run(root, scenario)
 
 
+@pytest.mark.groups
 def test_a_bound_at_the_start(root: Path) -> None:
     async def scenario(world: World) -> None:
         bound = "<memtune><hard_limit unit='KiB'>600000</hard_limit></memtune>"

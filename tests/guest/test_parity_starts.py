@@ -203,6 +203,7 @@ def reason(message: str) -> str | None:
     return next((why for pattern, why in REASONS if re.search(pattern, said, re.S)), None)
 
 
+@pytest.mark.groups
 @pytest.mark.parametrize("family", FAMILIES)
 def test_comes_up(family: str, daemon: RoostDaemon, bridge: str, directory: Path) -> None:
     wrong, refused = {}, 0

@@ -37,6 +37,7 @@ from support import bareguest, mortal
 from support.daemon import RoostDaemon
 from support.loops import loop_device
 from support.peer import virsh, virsh_ok
+from support.processes import running
 from support.world import PATIENCE, World, run, world_root
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
@@ -88,9 +89,7 @@ def lun(device: Path, target: str, reservations: str = MANAGED, bus: str = "virt
 
 def helpers(root: Path) -> list[int]:
     """The helpers whose sockets are below a directory."""
-    pattern = f"helper.* {root}/.*/pr-helper0[.]sock"
-    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False)
-    return [int(word) for word in found.stdout.split()]
+    return running(f"helper.* {root}/.*/pr-helper0[.]sock")
 
 
 def until(met: Callable[[], bool]) -> None:

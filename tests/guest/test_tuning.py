@@ -28,7 +28,7 @@ from support.guests import domain_xml
 from support.peer import virsh, virsh_ok
 from support.world import World, run, world_root
 
-pytestmark = [pytest.mark.guest, pytest.mark.root]
+pytestmark = [pytest.mark.groups, pytest.mark.guest, pytest.mark.root]
 
 SMALL = """<domain type='qemu'><name>t-{name}</name><memory unit='MiB'>64</memory>{extra}
 <os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"""

@@ -13,7 +13,7 @@ from support.peer import Peer
 from support.raw import Refusal
 from support.states import PLAYS, RECORDED, comparable, read, record, subject_of, write
 
-pytestmark = [pytest.mark.guest, pytest.mark.root]
+pytestmark = [pytest.mark.groups, pytest.mark.guest, pytest.mark.root]
 
 #: Questions that libvirtd refuses for their flags before it looks for the domain.
 _FLAGS_FIRST = """
