@@ -25,7 +25,7 @@ from roost.errors import OperationFailed, OperationInvalid, RoostError
 from roost.host.linux.cgroups import LinuxControlGroups
 from support.daemon import RoostDaemon
 from support.guests import domain_xml
-from support.peer import virsh, virsh_ok
+from support.peer import propagation, virsh, virsh_ok
 from support.world import World, run, world_root
 
 pytestmark = [pytest.mark.groups, pytest.mark.guest, pytest.mark.root]
@@ -138,7 +138,7 @@ def test_a_new_daemon_goes_on_with_the_group(document: str) -> None:
 def test_a_host_without_control_groups(tmp_path: Path) -> None:
     path = tmp_path / "plain.xml"
     path.write_text(DOCUMENT.replace("<shares>500</shares><quota>40000</quota>", ""))
-    hide = ("unshare", "--mount", "sh", "-c", 'umount -l -R /sys/fs/cgroup; exec "$@"', "sh")
+    hide = ("unshare", "--mount", *propagation(), "sh", "-c", 'umount -l -R /sys/fs/cgroup; exec "$@"', "sh")
     with RoostDaemon(prefix=hide) as daemon:
         virsh_ok(daemon.uri, "create", str(path), "--paused")
         virsh_ok(daemon.uri, "vcpupin", NAME, "1", "1")
