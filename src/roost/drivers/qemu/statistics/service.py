@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -130,12 +130,7 @@ class QemuStatistics(Statistics):
         asked = {record: self._ask(record, wanted) for record, wanted in chosen if record.is_active}
         # While the guests' QEMUs are busy with that.
         seen = {record: self._see(record, wanted) for record, wanted in chosen if record.is_active}
-        files = [
-            path
-            for record, wanted in chosen
-            if wanted & S.BLOCK and record.is_active
-            for path in files_of(record).values()
-        ]
+        files = [path for each in asked.values() for path in each.files()]
         sizes, allocated = await self._sizes.measure(resting, files)
         backing = bool(flags & S.STATS_BACKING)
         found = []
@@ -166,11 +161,11 @@ class QemuStatistics(Statistics):
         if guest is None or live is None or guest.monitor is None or guest.starting or guest.monitor.overdue:
             return _Asked(record, (), ())
         measured = guest.facts.dirty_rate or CUSTOM_MONITOR in guest.facts.taints
-        known = self._images.of(record)
-        asked = questions(live, wanted, measured=measured, images=known is None)
+        images = (self._images.of(record) or moment(record)) if wanted & S.BLOCK else None
+        asked = questions(live, wanted, measured=measured, images=not isinstance(images, Known))
         commands = [(question.command, question.arguments) for question in asked]
         answers = guest.monitor.send_all(commands, deadline=DEADLINE) if commands else ()
-        return _Asked(record, asked, answers, measured, known or moment(record))
+        return _Asked(record, asked, answers, measured, images)
 
     async def _answers(self, asked: _Asked, allocated: Mapping[str, int]) -> Answers:
         """allocated: bytes that the host has of files."""
@@ -216,7 +211,7 @@ class QemuStatistics(Statistics):
 class _Asked(NamedTuple):
     """Questions on their way to a guest. measured: as for `answers.questions`.
 
-    images: what is known of them already, or when they were asked for; None at a time of change.
+    images: what is known of them already, or when they were asked for; None at a time of change, and unasked.
     """
 
     record: GuestRecord
@@ -224,6 +219,12 @@ class _Asked(NamedTuple):
     answers: Sequence[asyncio.Future[msgspec.Raw]]
     measured: bool = True
     images: Known | Moment | None = None
+
+    def files(self) -> Collection[str]:
+        """The paths of those whose sizes the host is to tell."""
+        if isinstance(self.images, Known):
+            return self.images.paths.values()
+        return files_of(self.record).values() if self.images is not None else ()
 
     async def understood(self) -> Answers:
         answers = [await _outcome(answer) for answer in self.answers]
