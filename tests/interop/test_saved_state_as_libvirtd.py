@@ -8,12 +8,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import pytest
 
 from support.daemon import RoostDaemon
 from support.peer import Peer, run, virsh, virsh_ok
+from support.savers import Sides, sides
 
 pytestmark = [pytest.mark.peer, pytest.mark.guest, pytest.mark.root]
 
@@ -31,24 +32,6 @@ class Gzip(Peer):
         **Peer.CONFIGURATION,
         "qemu.conf": Peer.CONFIGURATION["qemu.conf"] + 'save_image_format = "gzip"\n',
     }
-
-
-class Sides(NamedTuple):
-    """Two daemons, and a directory that both see."""
-
-    libvirtd: str
-    roostd: str
-    directory: Path
-
-
-def sides(peer: Peer, format: str) -> Iterator[Sides]:
-    with tempfile.TemporaryDirectory(prefix="roost-save-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        root = Path(directory, "roost")
-        (root / "etc").mkdir(parents=True)
-        (root / "etc" / "qemu.conf").write_text(f'save_image_format = "{format}"\n')
-        with peer, RoostDaemon(root) as daemon:
-            yield Sides(peer.uri, daemon.uri, Path(directory))
 
 
 @pytest.fixture(params=["raw", "gzip"])

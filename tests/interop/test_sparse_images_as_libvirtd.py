@@ -6,17 +6,16 @@ import difflib
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import pytest
 
-from support.daemon import RoostDaemon
 from support.emulators import need_mapped_ram
 from support.peer import Peer, run, virsh, virsh_ok
+from support.savers import Sides, sides
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
 
@@ -35,24 +34,6 @@ class Sparse(Peer):
         "qemu.conf": Peer.CONFIGURATION["qemu.conf"]
         + 'save_image_format = "sparse"\nsnapshot_image_format = "sparse"\n',
     }
-
-
-class Sides(NamedTuple):
-    """Two daemons, and a directory that both see."""
-
-    libvirtd: str
-    roostd: str
-    directory: Path
-
-
-def sides(peer: Peer, format: str) -> Iterator[Sides]:
-    with tempfile.TemporaryDirectory(prefix="roost-save-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        root = Path(directory, "roost")
-        (root / "etc").mkdir(parents=True)
-        (root / "etc" / "qemu.conf").write_text(f'save_image_format = "{format}"\n')
-        with peer, RoostDaemon(root) as daemon:
-            yield Sides(peer.uri, daemon.uri, Path(directory))
 
 
 @pytest.fixture(scope="module")
