@@ -151,8 +151,8 @@ list --all --autostart --name
 autostart %
 autostart % --disable
 list --all --autostart --name
-edit % [64=80]
-edit % [64=80]
+edit % [65536=81920]
+edit % [65536=81920]
 edit % --skip-validate [65536=81920]
 edit nosuch
 dumpxml % --xpath //memory
@@ -232,7 +232,7 @@ metadata % http://example.org/a --live
 metadata % http://example.org/a --config
 autostart %
 autostart % --disable
-edit % [80=64]
+edit % [81920=65536]
 domrename % other
 console %
 reboot %
@@ -310,7 +310,7 @@ snapshot-list % --name
 snapshot-current %
 managedsave %
 managedsave-edit % [mypassword=x]
-managedsave-edit % --running [64=64]
+managedsave-edit % --running [65536=65536]
 managedsave-edit % --paused [quiet=loud]
 managedsave-dumpxml % --xpath //cmdline
 managedsave-dumpxml % > D/kept.xml
