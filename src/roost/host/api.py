@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -395,12 +396,16 @@ class HostCache(NamedTuple):
 
 
 class HostControl(NamedTuple):
-    """What can be given to groups of tasks: of a cache in KiB, of memory bandwidth in percent; of how many groups."""
+    """What can be given to groups of tasks: of a cache in KiB, of memory bandwidth in percent; of how many groups.
+
+    parts: how many bits a mask of the cache has.
+    """
 
     granularity: int
     minimum: int
     type: CacheType | None
     groups: int
+    parts: int = 0
 
 
 class HostMonitor(NamedTuple):
@@ -538,6 +543,42 @@ class ControlGroups(Protocol):
         ...
 
 
+class ResourceControl(Protocol):
+    """Groups of tasks that get parts of caches and of memory bandwidth, or are watched for what they use of them.
+
+    A group is named by its path below the root of resctrl: "" is that of all tasks, `NAME` one of control,
+    `mon_groups/NAME` and `NAME/mon_groups/NAME` those that are only watched. What can be given `Hardware` tells.
+    """
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep others from giving anything out meanwhile. Blocks; raises SystemCallError."""
+        ...
+
+    def exists(self, path: str) -> bool: ...
+    def schemata(self) -> Mapping[str, str]:
+        """What each group of control has, in the kernel's words, by path. Raises SystemCallError."""
+        ...
+
+    def make(self, path: str, schemata: str = "") -> None:
+        """Make a group nobody has, and give it what a group of control is to have.
+
+        Raises SystemCallError, with EEXIST when somebody has it; a group that cannot have it is not there.
+        """
+        ...
+
+    def add_thread(self, path: str, thread: int) -> None:
+        """Raises SystemCallError."""
+        ...
+
+    def measured(self, path: str, features: Sequence[str]) -> Sequence[tuple[int, Mapping[str, int]]]:
+        """What a group uses of each cache, or through it, by the cache's number. Raises SystemCallError."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Its tasks become its parent's. Nothing happens when it is gone."""
+        ...
+
+
 class Threads(Protocol):
     """Where and how single threads run."""
 
@@ -592,6 +633,8 @@ class Host(Protocol):
     def hardware(self) -> Hardware: ...
     @property
     def groups(self) -> ControlGroups: ...
+    @property
+    def resource_control(self) -> ResourceControl: ...
     @property
     def threads(self) -> Threads: ...
     @property

@@ -105,7 +105,7 @@ def test_what_tasks_can_be_given(root: Path) -> None:
             f"{info}L3_MON__mon_features": "llc_occupancy\nmbm_total_bytes",
         },
     )
-    assert hardware.cache_controls(cache) == [HostControl(1024, 2048, "code", 8)]
+    assert hardware.cache_controls(cache) == [HostControl(1024, 2048, "code", 8, 16)]
     assert hardware.bandwidth_control() == HostControl(10, 20, None, 4)
     assert hardware.monitor() == HostMonitor(270336, 176, ("llc_occupancy", "mbm_total_bytes"))
 

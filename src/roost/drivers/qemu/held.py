@@ -34,6 +34,9 @@ class Held(msgspec.Struct, frozen=True):
     group: str = ""
     #: Bytes that its process could lock before it was let lock more; 0 while it was not.
     locked: int = 0
+    #: What the names of its groups of resctrl begin with, and their paths, parents first.
+    task_prefix: str = ""
+    task_groups: tuple[str, ...] = ()
 
 
 _LISTS = ("owners", "ports", "sockets", "helpers", "pages", "links")

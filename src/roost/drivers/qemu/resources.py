@@ -198,6 +198,10 @@ class Resources:
         """A control group that is removed when the guest ends; on disk with its status before it is made."""
         self.held = msgspec.structs.replace(self.held, group=path)
 
+    def hold_task_groups(self, prefix: str, paths: Iterable[str]) -> None:
+        """Groups of resctrl, likewise, parents first."""
+        self.held = msgspec.structs.replace(self.held, task_prefix=prefix, task_groups=tuple(paths))
+
     # -- devices that join and leave ---------------------------------------------------------
 
     def join(self, needs: plan.Needs, *, lend: bool) -> Held:
@@ -309,6 +313,8 @@ class Resources:
         self._end_helpers(held.helpers)
         if held.group:
             self._host.groups.remove(held.group)
+        for path in reversed(held.task_groups):
+            self._host.resource_control.remove(path)
         connections.undo(self._host, held.links)
         taken, self._taken = self._taken, []
         for owner in taken:

@@ -26,6 +26,7 @@ from roost.host.api import (
     Topology,
 )
 from roost.host.fake.groups import FakeControlGroups, FakeCounters, FakeThreads
+from roost.host.fake.resctrl import FakeResourceControl
 
 
 class FakeProcess:
@@ -287,7 +288,15 @@ class FakeNode:
 
 
 class FakeHardware:
-    """See host.api.Hardware: one cell, no CPUID, nothing special."""
+    """See host.api.Hardware: one cell, no CPUID, nothing special.
+
+    shares, bandwidth, monitoring: what resctrl has to give and to tell.
+    """
+
+    def __init__(self) -> None:
+        self.shares: tuple[HostControl, ...] = ()
+        self.bandwidth: HostControl | None = None
+        self.monitoring: HostMonitor | None = None
 
     def cpuid(self) -> Mapping[tuple[int, int, str], int]:
         return {}
@@ -323,13 +332,13 @@ class FakeHardware:
         return ()
 
     def cache_controls(self, cache: HostCache) -> Sequence[HostControl]:
-        return ()
+        return self.shares
 
     def bandwidth_control(self) -> HostControl | None:
-        return None
+        return self.bandwidth
 
     def monitor(self) -> HostMonitor | None:
-        return None
+        return self.monitoring
 
 
 class FakeHost:
@@ -342,5 +351,6 @@ class FakeHost:
         self.node = FakeNode()
         self.hardware = FakeHardware()
         self.groups = FakeControlGroups()
+        self.resource_control = FakeResourceControl()
         self.threads = FakeThreads()
         self.counters = FakeCounters()

@@ -148,7 +148,9 @@ class LinuxHardware:
             if ways:
                 share = cache.size // ways
                 found.append(
-                    HostControl(share, _number(info / "min_cbm_bits") * share, kind, _number(info / "num_closids"))
+                    HostControl(
+                        share, _number(info / "min_cbm_bits") * share, kind, _number(info / "num_closids"), ways
+                    )
                 )
         return found
 

@@ -10,6 +10,7 @@ from roost.host.linux.node import LinuxNode
 from roost.host.linux.ownership import FileOwnership
 from roost.host.linux.perf import LinuxCounters
 from roost.host.linux.processes import LinuxProcesses
+from roost.host.linux.resctrl import LinuxResourceControl
 from roost.host.linux.threads import LinuxThreads
 
 
@@ -23,5 +24,6 @@ class LinuxHost:
         self.node = LinuxNode()
         self.hardware = LinuxHardware()
         self.groups = LinuxControlGroups()
+        self.resource_control = LinuxResourceControl()
         self.threads = LinuxThreads()
         self.counters = LinuxCounters()

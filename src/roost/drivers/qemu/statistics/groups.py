@@ -9,6 +9,7 @@ from roost.constants import statistics as S
 from roost.contract.typed_params import TypedParam, boolean, int_, llong, string, uint, ullong
 from roost.drivers.qemu.statistics import blocks
 from roost.drivers.qemu.statistics.answers import Answers, BalloonStats, StatsEntry, StatsSchema
+from roost.drivers.qemu.tuning.resctrl import Reading
 from roost.engine.inspection import current_vcpus
 from roost.host.api import ProcessUsage, ThreadUsage
 from roost.model.domain import Domain
@@ -28,6 +29,10 @@ MEMORY_STATS: Mapping[int, tuple[str, int, str]] = {
     S.MEMORY_STAT_HUGETLB_PGFAIL: ("stat-htlb-pgfail", 1, "hugetlb_pgfail"),
 }
 _UNKNOWN = 2**64 - 1
+#: What is told of a cache's bytes, whatever the kernel says.
+_UINT = 2**32 - 1
+#: resctrl's names of what passes memory controllers.
+_BANDWIDTHS = {"mbm_local_bytes": "local", "mbm_total_bytes": "total"}
 
 _NET_COUNTERS = ("rx.bytes", "rx.pkts", "rx.errs", "rx.drop", "tx.bytes", "tx.pkts", "tx.errs", "tx.drop")
 _DIRTY_RATE_STATUS = ("unstarted", "measuring", "measured")
@@ -44,6 +49,7 @@ class OnHost(NamedTuple):
     usage: of its process. threads: of its virtual processors, by thread. vcpus: the thread of each.
     interfaces: the counters of those that the host can count, by the name of their target.
     events: of the processors and the kernel that are counted, and how many there were.
+    caches, bandwidths: what <monitor>s tell.
     """
 
     usage: ProcessUsage | None = None
@@ -51,6 +57,8 @@ class OnHost(NamedTuple):
     threads: Mapping[int, ThreadUsage] = {}
     interfaces: Mapping[str, Sequence[int]] = {}
     events: Sequence[tuple[str, int]] = ()
+    caches: Sequence[Reading] = ()
+    bandwidths: Sequence[Reading] = ()
 
 
 class Observed(NamedTuple):
@@ -83,11 +91,27 @@ def _cpu(seen: Observed) -> Iterator[TypedParam]:
     yield ullong("cpu.time", user + system)
     yield ullong("cpu.user", user)
     yield ullong("cpu.system", system)
-    yield uint("cpu.cache.monitor.count", 0)
+    yield from _caches(seen.host.caches)
     polled = _polled(seen)
     if polled is not None:
         yield ullong("cpu.haltpoll.success.time", polled[0])
         yield ullong("cpu.haltpoll.fail.time", polled[1])
+
+
+def _caches(readings: Sequence[Reading]) -> Iterator[TypedParam]:
+    yield uint("cpu.cache.monitor.count", len(readings))
+    for place, reading in enumerate(readings):
+        name = f"cpu.cache.monitor.{place}"
+        yield from _watched(name, "bank", reading)
+        for bank, (id, told) in enumerate(reading.nodes):
+            yield uint(f"{name}.bank.{bank}.id", id)
+            yield uint(f"{name}.bank.{bank}.bytes", next(iter(told.values())) & _UINT)
+
+
+def _watched(name: str, what: str, reading: Reading) -> Iterator[TypedParam]:
+    yield string(f"{name}.name", reading.name)
+    yield string(f"{name}.vcpus", reading.vcpus)
+    yield uint(f"{name}.{what}.count", len(reading.nodes))
 
 
 def _polled(seen: Observed) -> tuple[int, int] | None:
@@ -235,9 +259,18 @@ def _perf(seen: Observed) -> Iterator[TypedParam]:
         yield ullong(f"perf.{event}", count)
 
 
-def _nothing(seen: Observed) -> Iterable[TypedParam]:
-    """No memory bandwidth is watched."""
-    return ()
+def _bandwidths(seen: Observed) -> Iterator[TypedParam]:
+    readings = seen.host.bandwidths
+    if readings:
+        yield uint("memory.bandwidth.monitor.count", len(readings))
+    for place, reading in enumerate(readings):
+        name = f"memory.bandwidth.monitor.{place}"
+        yield from _watched(name, "node", reading)
+        for node, (id, told) in enumerate(reading.nodes):
+            yield uint(f"{name}.node.{node}.id", id)
+            for feature, count in told.items():
+                if feature in _BANDWIDTHS:
+                    yield ullong(f"{name}.node.{node}.bytes.{_BANDWIDTHS[feature]}", count)
 
 
 #: The groups in the order of libvirt's answer.
@@ -250,7 +283,7 @@ COLLECTORS: Mapping[int, Collector] = {
     S.BLOCK: _block,
     S.PERF: _perf,
     S.IOTHREAD: _iothread,
-    S.MEMORY: _nothing,
+    S.MEMORY: _bandwidths,
     S.DIRTYRATE: _dirty_rate,
     S.VM: _vm,
 }

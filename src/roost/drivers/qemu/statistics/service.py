@@ -15,7 +15,7 @@ from roost.contract.references import DomainIdentity, DomainRef
 from roost.contract.statistics import Statistics
 from roost.contract.typed_params import TypedParam
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
-from roost.drivers.qemu.guest import GuestRecord
+from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.statistics import blocks, groups
 from roost.drivers.qemu.statistics.answers import (
     DRIVES,
@@ -29,6 +29,7 @@ from roost.drivers.qemu.statistics.answers import (
 from roost.drivers.qemu.statistics.known import Known, KnownImages, Moment, files_of, moment
 from roost.drivers.qemu.statistics.sizes import ImageSizes
 from roost.drivers.qemu.taints import CUSTOM_MONITOR
+from roost.drivers.qemu.tuning import resctrl
 from roost.errors import ArgumentUnsupported, From, InternalError, InvalidArg, OperationUnsupported, RoostError
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
@@ -189,7 +190,12 @@ class QemuStatistics(Statistics):
             {usage.thread: usage for usage in process.threads(vcpus)} if wanted & S.VCPU else {},
             self._all_counters(record.document) if wanted & S.INTERFACE else {},
             tuple(guest.resources.counting.values()) if wanted & S.PERF else (),
+            self._readings(record, guest, resctrl.CACHE) if wanted & S.CPU_TOTAL else (),
+            self._readings(record, guest, resctrl.BANDWIDTH) if wanted & S.MEMORY else (),
         )
+
+    def _readings(self, record: GuestRecord, guest: Guest, kind: str) -> Sequence[resctrl.Reading]:
+        return resctrl.readings(self._context.host, guest, record.document, kind)
 
     def _collect(
         self, record: GuestRecord, wanted: int, seen: groups.OnHost, answers: Answers, *, backing: bool

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from roost.drivers.qemu.guest import Guest
+from roost.drivers.qemu.tuning import resctrl
 from roost.drivers.qemu.tuning.advice import advised
 from roost.drivers.qemu.tuning.plan import (
     ThreadPlan,
@@ -25,7 +26,7 @@ from roost.drivers.qemu.tuning.plan import (
 from roost.errors import ConfigUnsupported, From, RoostError, SystemCallError
 from roost.host.api import Controller, DeviceSetting, Host
 from roost.model.domain import Domain
-from roost.model.domain.tuning import CpuTune, Resource
+from roost.model.domain.tuning import Resource
 
 log = logging.getLogger(__name__)
 
@@ -44,17 +45,10 @@ def host_cpus(host: Host) -> frozenset[int]:
 def reserve_group(host: Host, guest: Guest, live: Domain, id: int) -> Domain:
     """Decide on the guest's control group, if this host has them, and check that it can bound what it is to bound.
 
-    The live document, which names the partition. Raises ConfigUnsupported naming what is not to be had.
+    Likewise on its groups of resctrl. The live document, which names the partition and those groups.
+    Raises ConfigUnsupported naming what is not to be had.
     """
-    tune = live.cputune or CpuTune()
-    caches = (part for each in tune.cachetunes for part in (*each.caches, *each.monitors))
-    if any(caches) or any(part for each in tune.memorytunes for part in (*each.nodes, *each.monitors)):
-        # A limit that is not set must not look as if it were.
-        raise ConfigUnsupported(
-            "Resource control is not supported on this host",
-            domain=From.QEMU,
-            hint="drop <cachetune> and <memorytune>: parts of caches and of memory bandwidth are not given out yet",
-        )
+    live = resctrl.reserve(host, guest, live, id)
     present: frozenset[Controller] = frozenset(each for each in get_args(Controller) if host.groups.has(each))
     missing = missing_controller(live, present)
     if missing is not None:
@@ -72,10 +66,13 @@ def _choose(host: Host, guest: Guest, wanted: str) -> None:
 
 
 def make_group(host: Host, guest: Guest, live: Domain, id: int) -> None:
-    """Make the group and bound it. Raises what the kernel or a value's range refuses.
+    """Make the groups and bound them. Raises what the kernel or a value's range refuses."""
+    resctrl.make(host, guest, live)
+    _make_control_group(host, guest, live, id)
 
-    A guest that is not to be bounded does without a group that cannot be made.
-    """
+
+def _make_control_group(host: Host, guest: Guest, live: Domain, id: int) -> None:
+    """A guest that is not to be bounded does without a group that cannot be made."""
     groups = host.groups
     while guest.group:
         try:
@@ -131,6 +128,7 @@ def tune_threads(host: Host, guest: Guest, live: Domain) -> None:
 def tune_vcpu(host: Host, guest: Guest, live: Domain, number: int, thread: int) -> None:
     """Put the thread of a processor in its place. Raises what the kernel refuses."""
     _place(host, guest.group, thread, vcpu_plan(advised(host, guest, live), number))
+    resctrl.place_vcpu(host, guest, live, number, thread)
 
 
 def tune_iothread(host: Host, guest: Guest, live: Domain, id: int, thread: int) -> None:

@@ -11,6 +11,7 @@ from roost.constants import statistics as S
 from roost.constants import typed_params as T
 from roost.drivers.qemu.statistics.answers import Answers, balloon_question, questions, understand
 from roost.drivers.qemu.statistics.groups import ALL, COLLECTORS, Observed, OnHost, collect, guest_memory
+from roost.drivers.qemu.tuning.resctrl import Reading
 from roost.host.api import ProcessUsage, ThreadUsage
 from roost.model import domain as model
 from roost.model.domain import Domain
@@ -226,3 +227,30 @@ def test_dirty_rate() -> None:
 
 def test_groups_without_numbers() -> None:
     assert shown(S.PERF | S.MEMORY, domain()) == {}
+
+
+def test_what_monitors_of_resctrl_tell() -> None:
+    """Names, types and order are libvirt's; bytes of a cache are cut to 32 bits as it cuts them."""
+    caches = [Reading("vcpus_0-1", "0-1", [(0, {"llc_occupancy": 4096}), (2, {"llc_occupancy": (1 << 32) + 1})])]
+    passed = {"mbm_total_bytes": 7, "mbm_local_bytes": 6, "mbm_of_tomorrow": 5}
+    host = OnHost(ProcessUsage(2, 1, 4096), caches=caches, bandwidths=[Reading("vcpus_1", "1", [(3, passed)])])
+    seen = Observed(1, 5, domain(), Answers(), host, {})
+    assert collect(seen, S.CPU_TOTAL)[3:11] == [
+        ("cpu.cache.monitor.count", (T.UINT, 1)),
+        ("cpu.cache.monitor.0.name", (T.STRING, "vcpus_0-1")),
+        ("cpu.cache.monitor.0.vcpus", (T.STRING, "0-1")),
+        ("cpu.cache.monitor.0.bank.count", (T.UINT, 2)),
+        ("cpu.cache.monitor.0.bank.0.id", (T.UINT, 0)),
+        ("cpu.cache.monitor.0.bank.0.bytes", (T.UINT, 4096)),
+        ("cpu.cache.monitor.0.bank.1.id", (T.UINT, 2)),
+        ("cpu.cache.monitor.0.bank.1.bytes", (T.UINT, 1)),
+    ]
+    assert collect(seen, S.MEMORY) == [
+        ("memory.bandwidth.monitor.count", (T.UINT, 1)),
+        ("memory.bandwidth.monitor.0.name", (T.STRING, "vcpus_1")),
+        ("memory.bandwidth.monitor.0.vcpus", (T.STRING, "1")),
+        ("memory.bandwidth.monitor.0.node.count", (T.UINT, 1)),
+        ("memory.bandwidth.monitor.0.node.0.id", (T.UINT, 3)),
+        ("memory.bandwidth.monitor.0.node.0.bytes.total", (T.ULLONG, 7)),
+        ("memory.bandwidth.monitor.0.node.0.bytes.local", (T.ULLONG, 6)),
+    ]

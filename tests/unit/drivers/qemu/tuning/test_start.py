@@ -102,19 +102,6 @@ def test_another_daemons_guest_of_the_same_name(host: FakeHost, guest: Guest) ->
 
 
 @pytest.mark.parametrize(
-    "element",
-    [
-        "<cputune><cachetune vcpus='0'><cache id='0' level='3' type='both' size='3' unit='MiB'/></cachetune></cputune>",
-        "<cputune><memorytune vcpus='0'><node id='0' bandwidth='60'/></memorytune></cputune>",
-    ],
-)
-def test_parts_of_caches_are_refused(host: FakeHost, guest: Guest, element: str) -> None:
-    with pytest.raises(ConfigUnsupported, match="Resource control is not supported on this host; drop <cachetune>"):
-        start.reserve_group(host, guest, document(element), 7)
-    assert guest.group == ""
-
-
-@pytest.mark.parametrize(
     ("controller", "element", "words"),
     [
         ("cpu", "<cputune><shares>500</shares></cputune>", "CPU tuning is not available on this host"),
