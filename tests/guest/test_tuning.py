@@ -21,7 +21,7 @@ from roost.contract.references import DomainRef
 from roost.contract.statistics import Statistics
 from roost.contract.tuning import DeviceLimits, Pinning
 from roost.contract.typed_params import string
-from roost.errors import ConfigUnsupported, From, OperationFailed, OperationInvalid, RoostError
+from roost.errors import OperationFailed, OperationInvalid, RoostError
 from roost.host.linux.cgroups import LinuxControlGroups
 from support.daemon import RoostDaemon
 from support.guests import domain_xml
@@ -32,29 +32,6 @@ pytestmark = [pytest.mark.groups, pytest.mark.guest, pytest.mark.root]
 
 SMALL = """<domain type='qemu'><name>t-{name}</name><memory unit='MiB'>64</memory>{extra}
 <os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"""
-
-
-@pytest.mark.skipif(Path("/sys/fs/resctrl/info").exists(), reason="this host has resctrl: nothing is refused")
-@pytest.mark.skipif(not os.path.exists("/dev/kvm"), reason="libvirt's rules give parts of caches to KVM guests alone")
-def test_parts_of_caches_on_a_host_without(tmp_path: Path) -> None:
-    """The refusal alone: giving them out needs a processor with RDT or QoS, and is tried over a made directory."""
-    tunes = (
-        "<cachetune vcpus='0'><cache id='0' level='3' type='both' size='3' unit='MiB'/></cachetune>",
-        "<memorytune vcpus='0'><node id='0' bandwidth='60'/></memorytune>",
-    )
-
-    async def scenario(world: World) -> None:
-        for tune in tunes:
-            document = SMALL.format(name="caches", extra=f"<vcpu>1</vcpu><cputune>{tune}</cputune>")
-            with pytest.raises(
-                ConfigUnsupported, match=r"not supported on this host; mount -t resctrl .*CONFIG_X86_CPU_RESCTRL"
-            ) as caught:
-                await world.get(Domains).create_xml(document.replace("'qemu'", "'kvm'"), 0)
-            assert caught.value.domain == From.RESCTRL
-        assert not world.get(Domains).list_all(0)
-
-    with world_root() as root:
-        run(root, scenario)
 
 
 def test_memory_that_is_locked_and_places_that_numad_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,13 +102,14 @@ def supply_of(host: Host) -> S.Supply:
     for cache in host.hardware.caches():
         ids[cache.level] = ids.get(cache.level, frozenset()) | {cache.id}
         for control in host.hardware.cache_controls(cache):
-            if control.type is not None:
-                least = control.minimum // (control.granularity or 1)
+            if control.type is not None and control.granularity:
+                least = control.minimum // control.granularity
                 caches[cache.level, control.type] = S.Shared(cache.size << 10, control.parts, least)
+    bandwidth = host.hardware.bandwidth_control()
+    if bandwidth is not None and not bandwidth.granularity:
+        bandwidth = None
     controllers = len(ids[max(ids)]) if ids else 0
-    return S.Supply(
-        caches, ids, host.hardware.bandwidth_control(), controllers, host.hardware.monitor() is not None
-    )  # fmt: skip
+    return S.Supply(caches, ids, bandwidth, controllers, host.hardware.monitor() is not None)
 
 
 def reserve(host: Host, guest: Guest, live: Domain, id: int) -> Domain:

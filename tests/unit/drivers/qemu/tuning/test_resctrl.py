@@ -141,3 +141,13 @@ def test_what_monitors_tell(host: FakeHost, guest: Guest) -> None:
     ]
     host.hardware.monitoring = None
     assert resctrl.readings(host, guest, live, resctrl.CACHE) == []
+
+
+def test_what_a_host_has_to_give(host: FakeHost) -> None:
+    """Of a cache whose size nobody knows, and of bandwidth without steps, nothing."""
+    assert resctrl.supply_of(host) == (
+        {(3, "both"): (8 << 20, 8, 1)}, {3: {0}}, host.hardware.bandwidth, 1, True,
+    )  # fmt: skip
+    host.hardware.shares = (HostControl(0, 0, "both", 8, 8),)
+    host.hardware.bandwidth = HostControl(0, 0, None, 8)
+    assert resctrl.supply_of(host) == ({}, {3: {0}}, None, 1, True)
