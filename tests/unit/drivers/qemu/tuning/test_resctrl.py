@@ -10,6 +10,7 @@ from roost.drivers.qemu.guest import Guest
 from roost.drivers.qemu.log import GuestLog
 from roost.drivers.qemu.resources import Resources
 from roost.drivers.qemu.tuning import resctrl, start
+from roost.drivers.qemu.tuning.schemata import Shared, Supply
 from roost.errors import ConfigUnsupported, From, SystemCallError
 from roost.host.api import HostControl, HostMonitor
 from roost.host.fake import FakeHost
@@ -145,9 +146,9 @@ def test_what_monitors_tell(host: FakeHost, guest: Guest) -> None:
 
 def test_what_a_host_has_to_give(host: FakeHost) -> None:
     """Of a cache whose size nobody knows, and of bandwidth without steps, nothing."""
-    assert resctrl.supply_of(host) == (
-        {(3, "both"): (8 << 20, 8, 1)}, {3: {0}}, host.hardware.bandwidth, 1, True,
-    )  # fmt: skip
+    cache = Shared(8 << 20, 8, 1)
+    ids = {3: frozenset((0,))}
+    assert resctrl.supply_of(host) == Supply({(3, "both"): cache}, ids, host.hardware.bandwidth, 1, watches=True)
     host.hardware.shares = (HostControl(0, 0, "both", 8, 8),)
     host.hardware.bandwidth = HostControl(0, 0, None, 8)
-    assert resctrl.supply_of(host) == ({}, {3: {0}}, None, 1, True)
+    assert resctrl.supply_of(host) == Supply({}, ids, None, 1, watches=True)
