@@ -15,6 +15,7 @@ import pytest
 from roost.constants import domain as D
 from roost.constants import statistics as S
 from roost.contract.domains import Domains, Lifecycle
+from roost.contract.references import DomainRef
 from roost.contract.statistics import Statistics
 from roost.drivers.qemu.tuning import resctrl
 from roost.drivers.qemu.tuning.schemata import Place, Wanted
@@ -82,23 +83,37 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def give(world: World, tree: Path) -> None:
+    world.driver._context.host.resource_control = MadeResourceControl(tree)  # type: ignore[misc]
+
+
+async def tells(world: World, ref: DomainRef) -> None:
+    params = dict((await world.get(Statistics).all_stats([ref], S.CPU_TOTAL, 0))[0][1])
+    assert params["cpu.cache.monitor.0.name"][1] == "vcpus_1"
+    assert params["cpu.cache.monitor.0.bank.0.bytes"][1] == 4096
+
+
 @pytest.mark.usefixtures("group")
 def test_what_a_guest_is_given(tree: Path) -> None:
     async def scenario(world: World) -> None:
-        context = world.driver._context
-        context.host.resource_control = MadeResourceControl(tree)  # type: ignore[misc]
+        give(world, tree)
         ref = await world.get(Domains).create_xml(SMALL, D.START_PAUSED)
-        record = context.table.get(ref)
+        record = world.driver._context.table.get(ref)
         assert record.runtime is not None
+        assert record.runtime.process is not None
+        pid = record.runtime.process.pid
         own = tree / f"qemu-{record.id}-t-caches-vcpus_1"
         assert (own / "schemata").read_text() == "L3:0=c\n"
         assert (own / "tasks").read_text() == str(record.runtime.threads.vcpus[1])
         (own / "mon_data" / "mon_L3_00").mkdir(parents=True)
         (own / "mon_data" / "mon_L3_00" / "llc_occupancy").write_text("4096\n")
-        params = dict((await world.get(Statistics).all_stats([ref], S.CPU_TOTAL, 0))[0][1])
-        assert params["cpu.cache.monitor.0.name"][1] == "vcpus_1"
-        assert params["cpu.cache.monitor.0.bank.0.bytes"][1] == 4096
+        await tells(world, ref)
+        await world.driver.stop()
+        await world.start()
+        give(world, tree)
+        await tells(world, ref)
         await world.get(Lifecycle).destroy(ref, 0)
+        os.waitpid(pid, 0)  # noqa: ASYNC222 - it has ended
         assert not own.exists()
         (tree / "schemata").write_text("L3:0=7f\n")
         with pytest.raises(ConfigUnsupported, match="Not enough room for allocation of 2097152 bytes"):
