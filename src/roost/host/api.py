@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -459,7 +459,7 @@ class Hardware(Protocol):
     def monitor(self) -> HostMonitor | None: ...
 
 
-Controller = Literal["cpu", "cpuset", "memory", "blkio", "cpuacct"]
+Controller = Literal["cpu", "cpuset", "memory", "blkio", "cpuacct", "devices"]
 
 #: What a control group bounds. cpu.shares: a weight. cpu.period, cpu.quota: microseconds, a quota of -1 is none.
 #: cpuset.*: lists of numbers. memory.*: KiB. blkio.weight: a weight.
@@ -469,6 +469,19 @@ GroupSetting = Literal[
 ]  # fmt: skip
 #: What it bounds of one block device: a weight, requests and bytes a second. 0: nothing.
 DeviceSetting = Literal["weight", "read_iops_sec", "write_iops_sec", "read_bytes_sec", "write_bytes_sec"]
+
+
+class DeviceRule(NamedTuple):
+    """Leave to use a device. kind: b or c, of block and of character devices. minor: -1 for all of the major number.
+
+    access: of r, w and m, to read, to write, to make nodes.
+    """
+
+    kind: Literal["b", "c"]
+    major: int
+    minor: int
+    access: str
+
 
 #: KiB of a memory setting that bounds nothing.
 UNLIMITED = (2**63 - 1) >> 10
@@ -536,6 +549,20 @@ class ControlGroups(Protocol):
 
     def set_device(self, path: str, setting: DeviceSetting, device: str, value: int) -> None:
         """Raises as `get`, and SystemCallError for what is no block device."""
+        ...
+
+    def device_rules(self, path: str, access: str) -> Sequence[DeviceRule]:
+        """Leave to use the device whose node `path` is, and those that the device mapper made it of.
+
+        () for what is no device.
+        """
+        ...
+
+    def limit_devices(self, path: str, rules: Collection[DeviceRule]) -> bool:
+        """Let the group's processes open these devices and no others; what stays allowed is so all the time.
+
+        False where the kernel lets us not. Raises SystemCallError for a device that cannot be allowed.
+        """
         ...
 
     def usage(self, path: str, threads: str = "") -> GroupUsage:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Literal
 
 from roost.errors import OperationInvalid, SystemCallError
-from roost.host.api import Controller, DeviceSetting, GroupSetting, GroupUsage
+from roost.host.api import Controller, DeviceRule, DeviceSetting, GroupSetting, GroupUsage
 
 _EEXIST = 17
 #: What a new group has.
@@ -26,13 +27,18 @@ class FakeControlGroups:
     """See host.api.ControlGroups.
 
     controllers: those that are to be had. groups: what was set, by path and thread group. members: of each, in order.
+    nodes: what is a device, by path. allowed: the devices of each group that is limited to some. refused: what cannot
+    be allowed.
     """
 
     def __init__(self) -> None:
-        self.controllers: set[Controller] = {"cpu", "cpuset", "memory", "blkio", "cpuacct"}
+        self.controllers: set[Controller] = {"cpu", "cpuset", "memory", "blkio", "cpuacct", "devices"}
         self.groups: dict[tuple[str, str], dict[GroupSetting, int | str]] = {}
         self.members: dict[tuple[str, str], list[int]] = {}
         self.devices: dict[tuple[str, DeviceSetting, str], int] = {}
+        self.nodes: dict[str, tuple[Literal["b", "c"], int, int]] = {}
+        self.allowed: dict[str, set[DeviceRule]] = {}
+        self.refused: set[DeviceRule] = set()
 
     def has(self, controller: Controller) -> bool:
         return controller in self.controllers
@@ -79,6 +85,17 @@ class FakeControlGroups:
 
     def set_device(self, path: str, setting: DeviceSetting, device: str, value: int) -> None:
         self.devices[path, setting, device] = value
+
+    def device_rules(self, path: str, access: str) -> Sequence[DeviceRule]:
+        return [DeviceRule(*self.nodes[path], access)] if path in self.nodes else []
+
+    def limit_devices(self, path: str, rules: Collection[DeviceRule]) -> bool:
+        if "devices" not in self.controllers:
+            return False
+        if self.refused & set(rules):
+            raise SystemCallError(f"Unable to allow devices to {path}: Operation not permitted", int1=1)
+        self.allowed[path] = set(rules)
+        return True
 
     def usage(self, path: str, threads: str = "") -> GroupUsage:
         return GroupUsage(3_000_000_000, 2_000_000_000, 1_000_000_000, (1_000_000_000, 2_000_000_000))

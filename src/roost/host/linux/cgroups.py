@@ -9,19 +9,20 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from roost.errors import OperationInvalid
-from roost.host.api import Controller, DeviceSetting, GroupSetting, GroupUsage
+from roost.host.api import Controller, DeviceRule, DeviceSetting, GroupSetting, GroupUsage
+from roost.host.linux import bpf, devices
 from roost.host.linux.cgroup_values import DEVICES_V1, DEVICES_V2, V1, V2, Setting
 from roost.host.linux.system import system_error
 
 log = logging.getLogger(__name__)
 
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-_CONTROLLERS: tuple[Controller, ...] = ("cpu", "cpuset", "memory", "blkio", "cpuacct")
+_CONTROLLERS: tuple[Controller, ...] = ("cpu", "cpuset", "memory", "blkio", "cpuacct", "devices")
 #: Controllers by the names that v2 has for them; it counts processor time always.
 _V2_NAMES: Mapping[str, Controller] = {"cpu": "cpu", "cpuset": "cpuset", "memory": "memory", "io": "blkio"}
 #: Those that threads of a process can be apart in.
@@ -69,6 +70,9 @@ def find_hierarchies(mountinfo: str) -> Iterator[Hierarchy]:
         own: set[Controller] = {_V2_NAMES[word] for word in words if word in _V2_NAMES}
         if own - taken:
             own.add("cpuacct")
+        if "devices" not in taken and bpf.is_available(second):
+            own.add("devices")
+        if own - taken:
             yield Hierarchy(second, 2, frozenset(own - taken))
 
 
@@ -275,6 +279,14 @@ class LinuxControlGroups:
             _write(found[0], f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)} {row.line(value)}")
         except OSError as error:
             raise system_error(f"Unable to write to '{found[0]}'", error) from error
+
+    def device_rules(self, path: str, access: str) -> Sequence[DeviceRule]:
+        return devices.rules_of(path, access)
+
+    def limit_devices(self, path: str, rules: Collection[DeviceRule]) -> bool:
+        hierarchy = self._with("devices")
+        limit = devices.limit_first if hierarchy.version == 1 else devices.limit_second
+        return limit(hierarchy.group(path), rules)
 
     def usage(self, path: str, threads: str = "") -> GroupUsage:
         hierarchy = self._with("cpuacct")
