@@ -29,6 +29,7 @@ from roost.drivers.qemu.qmp.messages import (
     encode,
     to_event,
 )
+from roost.drivers.qemu.qmp.outbox import Outbox
 from roost.errors import From, OperationTimeout, RoostError
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ COMMAND_TIMEOUT = 30.0
 _READ_SIZE = 65536
 #: What every conversation begins with.
 _FIRST = "qmp_capabilities"
+#: With this QEMU reads the next commands while it works on one, which costs it a quarter less for two.
+_READS_ON = "oob"
+_OUT_OF_BAND = "exec-oob"
 _ENDED = "QEMU has ended; the log of the domain may say why"
 
 Command = tuple[str, Mapping[str, Any] | None]
@@ -114,7 +118,7 @@ class QmpClient:
         self._loop = asyncio.get_running_loop()
         self._lines = LineBuffer()
         self._pending: deque[_Pending] = deque()
-        self._output: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._outbox = Outbox(connection)
         self._serial = 0
         self._greeted: asyncio.Future[GreetingBody] = self._loop.create_future()
         self._queues: list[EventQueue] = []
@@ -207,7 +211,7 @@ class QmpClient:
     ) -> asyncio.Future[msgspec.Raw]:
         """Send now; the future gets the result's JSON text."""
         line, answer = self._prepare(command, arguments, deadline)
-        self._write(line, tuple(descriptors))
+        self._write(line, descriptors)
         return answer
 
     def send_all(
@@ -227,9 +231,12 @@ class QmpClient:
         """
         request = msgspec.json.decode(text, type=dict[str, Any])
         request.pop("id", None)
+        if _OUT_OF_BAND in request and "execute" not in request:
+            # Out of its turn, its answer would be taken for another's.
+            request["execute"] = request.pop(_OUT_OF_BAND)
         answer = self._await_answer(None, str(request.get("execute", "")), deadline)
         identity = f"libvirt-{self._serial}"
-        self._write(msgspec.json.encode(request), tuple(descriptors))
+        self._write(msgspec.json.encode(request), descriptors)
         try:
             body: dict[str, Any] = {"return": msgspec.json.decode(await answer), "id": identity}
         except QmpCommandError as error:
@@ -239,7 +246,11 @@ class QmpClient:
     def _prepare(
         self, command: str, arguments: Mapping[str, Any] | None, deadline: float
     ) -> tuple[bytes, asyncio.Future[msgspec.Raw]]:
-        identity = f"roost-{secrets.token_hex(4)}" if command == _FIRST else None
+        identity = None
+        if command == _FIRST:
+            identity = f"roost-{secrets.token_hex(4)}"
+            if self.greeting is not None and _READS_ON in self.greeting.capabilities:
+                arguments = {"enable": [_READS_ON]}
         return encode(command, arguments, identity), self._await_answer(identity, command, deadline)
 
     def _await_answer(self, identity: str | None, command: str, deadline: float) -> asyncio.Future[msgspec.Raw]:
@@ -262,38 +273,10 @@ class QmpClient:
 
     # -- the socket ------------------------------------------------------------------------
 
-    def _write(self, data: bytes, descriptors: tuple[int, ...]) -> None:
-        if self.closed is not None:
-            return
-        waiting = bool(self._output)
-        self._output.append((data, descriptors))
-        if not waiting:
-            self._flush()
-            if self._output:
-                self._loop.add_writer(self._socket, self._on_writable)
-
-    def _flush(self) -> None:
-        try:
-            while self._output:
-                data, descriptors = self._output[0]
-                if descriptors:
-                    sent = socket.send_fds(self._socket, [data], list(descriptors))
-                else:
-                    sent = self._socket.send(data)
-                if sent < len(data):
-                    self._output[0] = (data[sent:], ())
-                else:
-                    self._output.popleft()
-        except BlockingIOError:
-            return
-        except OSError:
-            # What QEMU said before it left is still to be read; reading finds the end.
-            self._output.clear()
-
-    def _on_writable(self) -> None:
-        self._flush()
-        if not self._output:
-            self._loop.remove_writer(self._socket)
+    def _write(self, data: bytes, descriptors: Sequence[int]) -> None:
+        """Of the commands that wait for an answer, the last ones."""
+        if self.closed is None:
+            self._outbox.put(data, descriptors, self._pending[-1])
 
     def _on_readable(self) -> None:
         try:
@@ -331,6 +314,7 @@ class QmpClient:
             return
         pending = self._pending.popleft()
         pending.timer.cancel()
+        self._outbox.answered(pending)
         if pending.answer.done():
             log.debug("an answer to '%s' that comes too late", pending.command)
             return
@@ -361,9 +345,8 @@ class QmpClient:
             return
         self.closed = reason
         self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+        self._outbox.close()
         self._socket.close()
-        self._output.clear()
         if not self._greeted.done():
             self._greeted.add_done_callback(_retrieve)
             self._greeted.set_exception(reason)

@@ -98,6 +98,20 @@ def test_negotiation_and_a_command(run: Runner) -> None:
     run(main())
 
 
+@pytest.mark.parametrize(("offered", "enabled"), [(["oob"], {"enable": ["oob"]}), (["later"], None)])
+def test_qemu_reads_on_while_it_works_where_it_can(run: Runner, offered: list[str], enabled: Any) -> None:
+    async def main() -> None:
+        async with conversation() as (client, qemu):
+            await qemu.say({"QMP": {**GREETING["QMP"], "capabilities": offered}})
+            negotiation = asyncio.create_task(client.negotiate())
+            heard = await qemu.hear()
+            assert heard.get("arguments") == enabled
+            await qemu.say({"return": {}, "id": heard["id"]})
+            await negotiation
+
+    run(main())
+
+
 def test_answers_come_in_the_order_of_their_commands(run: Runner) -> None:
     async def main() -> None:
         async with conversation() as (client, qemu):
@@ -151,6 +165,56 @@ def test_events_come_in_order_between_answers(run: Runner) -> None:
             )
             await asked
             assert seen == ["BAD", "RESUME"]
+
+    run(main())
+
+
+def test_descriptors_wait_until_those_before_are_taken(run: Runner) -> None:
+    """Of two commands with descriptors QEMU would give both the last ones, were they there at once."""
+
+    async def main() -> None:
+        reader, writer = os.pipe()
+        async with conversation() as (client, qemu):
+            first = asyncio.create_task(client.execute("getfd", {"fdname": "a"}, descriptors=[writer]))
+            await asyncio.sleep(0)
+            second = client.send("getfd", {"fdname": "b"}, descriptors=[reader])
+            third = client.send("query-x")
+            os.close(reader)
+            os.close(writer)
+            assert (await qemu.hear())["arguments"] == {"fdname": "a"}
+            assert len(qemu.descriptors) == 1
+            await qemu.say({"return": {}})
+            await first
+            assert (await qemu.hear())["arguments"] == {"fdname": "b"}
+            assert (await qemu.hear()) == {"execute": "query-x"}
+            assert len(qemu.descriptors) == 2
+            os.write(qemu.descriptors[0], b"through")
+            assert os.read(qemu.descriptors[1], 16) == b"through"
+            await qemu.say({"return": 2}, {"return": 3})
+            assert (bytes(await second), bytes(await third)) == (b"2", b"3")
+
+    run(main())
+
+
+def test_descriptors_that_are_never_sent_are_closed(run: Runner) -> None:
+    async def main() -> None:
+        reader, writer = os.pipe()
+        async with conversation() as (client, qemu):
+            for descriptor in (writer, reader):
+                client.send("getfd", descriptors=[descriptor])
+                os.close(descriptor)
+            await qemu.hear()
+
+    run(main())
+
+
+def test_a_command_out_of_band_waits_for_its_turn(run: Runner) -> None:
+    async def main() -> None:
+        async with conversation() as (client, qemu):
+            asked = asyncio.create_task(client.execute_text('{"exec-oob": "migrate-pause", "id": 7}'))
+            assert await qemu.hear() == {"execute": "migrate-pause"}
+            await qemu.say({"return": {}})
+            assert json.loads(await asked)["return"] == {}
 
     run(main())
 
