@@ -117,6 +117,8 @@ class Peer:
         "qemu.conf": 'stdio_handler = "file"\nnamespaces = []\n'
         f"remote_display_port_min = {6000 + os.getpid() % 500 * 100}\n",
     }
+    #: Shell commands that are run in its mount namespace before it starts.
+    PREPARATION: ClassVar[str] = ""
     DIRECTORIES: ClassVar[dict[str, str]] = {
         "etc": "/etc/libvirt",
         "run": "/run/libvirt",
@@ -166,7 +168,7 @@ class Peer:
             pages = f"/run/libvirt/huge{size}"
             binds += f"mkdir -p {pages}; mount -t hugetlbfs -o pagesize={size} none {pages} || true; "
         # The shell is the first process of the namespace: it reaps the guests, which libvirtd would take for alive.
-        script = f"set -e; {binds}/usr/sbin/libvirtd -p /run/libvirt/libvirtd.pid & wait"
+        script = f"set -e; {binds}{self.PREPARATION}/usr/sbin/libvirtd -p /run/libvirt/libvirtd.pid & wait"
         command = [
             "unshare",
             "--mount",

@@ -58,7 +58,8 @@ def _qemu(place: Place) -> Driver:
     config = read_config(own.etc / "qemu.conf")
     account = guest_account(config.user, config.group) if place.privileged else None
     paths = QemuPaths.under(own.etc, own.run, own.lib, own.log, own.cache)
-    driver = QemuDriver(paths, config, LinuxHost(account), account=account, privileged=place.privileged)
+    host = LinuxHost(account, config.controllers)
+    driver = QemuDriver(paths, config, host, account=account, privileged=place.privileged)
     return Driver(("qemu",), driver.open, driver)
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from roost.errors import ConfSyntax
+from roost.host.api import Controller
 
 _LINE = re.compile(
     r"""(?P<key>[A-Za-z_]\w*)\s*=\s*(?:(?P<number>-?\d+)|"(?P<double>[^"]*)"|'(?P<single>[^']*)')\s*(?:\#.*)?"""
 )
+_LIST = re.compile(r"(?P<key>[A-Za-z_]\w*)\s*=\s*\[(?P<rest>.*)")
+#: One of a list's strings, with the comma after it, or the list's end.
+_ELEMENT = re.compile(r"""\s*(?:(?P<value>"[^"]*"|'[^']*')\s*,?|(?P<end>\])\s*(?:\#.*)?$)""")
+
+_CONTROLLERS: tuple[Controller, ...] = get_args(Controller)
+#: Controllers of libvirt's that are of no use to guests.
+_OTHER_CONTROLLERS = frozenset(("freezer", "net_cls", "perf_event", "name=systemd"))
 
 
 class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
@@ -32,6 +41,8 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         the certificates of each use are; "" for `/etc/pki/libvirt-USE` where there
         is such a directory, else the default one. *_tls_x509_verify: whether clients
         must show certificates; None: the default one, which is that they must.
+    cgroup_controllers: those that bound guests; None for all that the host has.
+    cgroup_device_acl: devices that every guest's QEMU may open.
         *_tls_x509_secret_uuid: the secret that opens the key of the certificate.
     """
 
@@ -60,6 +71,21 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     backup_tls_x509_verify: bool | None = None
     default_tls_x509_secret_uuid: str = ""
     backup_tls_x509_secret_uuid: str = ""
+    cgroup_controllers: tuple[str, ...] | None = None
+    cgroup_device_acl: tuple[str, ...] = (
+        "/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx", "/dev/kvm",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for name in self.cgroup_controllers or ():
+            if name not in (*_CONTROLLERS, *_OTHER_CONTROLLERS):
+                raise ValueError(f"Unknown cgroup controller '{name}'; known are {', '.join(_CONTROLLERS)}")
+
+    @property
+    def controllers(self) -> frozenset[Controller]:
+        """Those that bound guests."""
+        wanted = self.cgroup_controllers
+        return frozenset(name for name in _CONTROLLERS if wanted is None or name in wanted)
 
     def certificates(self, use: Literal["spice", "chardev", "nbd", "backup"]) -> str:
         """The directory with the certificates of that use."""
@@ -85,15 +111,18 @@ def read_config(path: Path) -> QemuConfig:
         lines = path.read_text("utf-8", "surrogateescape").splitlines()
     except FileNotFoundError:
         return QemuConfig()
-    found: dict[str, int | str] = {}
-    for number, line in enumerate(lines, 1):
+    found: dict[str, int | str | list[str]] = {}
+    numbered = enumerate(lines, 1)
+    for number, line in numbered:
         line = line.strip()
         if not line or line.startswith("#"):
             continue
+        opening = _LIST.fullmatch(line)
+        if opening is not None:
+            found[opening["key"]] = _list(path, number, opening["rest"], (text for _, text in numbered))
+            continue
         match = _LINE.fullmatch(line)
         if match is None:
-            if re.fullmatch(r"[A-Za-z_]\w*\s*=\s*\[.*", line) or line.startswith(('"', "]")):
-                continue  # lists belong to settings of later work
             raise ConfSyntax(f"{path}:{number}: expecting a value", hint="write it as: name = value")
         text = match["double"] if match["double"] is not None else match["single"]
         found[match["key"]] = int(match["number"]) if match["number"] is not None else text
@@ -101,3 +130,22 @@ def read_config(path: Path) -> QemuConfig:
         return msgspec.convert(found, QemuConfig, strict=False)
     except msgspec.ValidationError as error:
         raise ConfSyntax(f"{path}: {error}") from error
+
+
+def _list(path: Path, number: int, text: str, further: Iterator[str]) -> list[str]:
+    """The strings of a list that begins with `text`, and ends there or on one of the lines after it."""
+    values: list[str] = []
+    while True:
+        element = _ELEMENT.match(text)
+        if element is None:
+            raise ConfSyntax(f"{path}:{number}: expecting a value", hint='write lists as: name = [ "one", "two" ]')
+        if element["end"] is not None:
+            return values
+        if element["value"] is not None:
+            values.append(element["value"][1:-1])
+        text = text[element.end() :]
+        while not text.strip() or text.lstrip().startswith("#"):
+            following = next(further, None)
+            if following is None:
+                raise ConfSyntax(f"{path}:{number}: list is not closed with ]", hint="close it with ]")
+            text = following

@@ -293,6 +293,14 @@ def _placed(source: UsbHostdev, there: dict[UsbLocation, tuple[int, int]]) -> Us
 # -- devices of the host -----------------------------------------------------------------------
 
 
+_VFIO = "/dev/vfio/vfio"
+#: Where the kernel links to the group of devices that are given away together.
+_IOMMU_GROUPS = {
+    "pci": "/sys/bus/pci/devices/{}/iommu_group",
+    "mdev": "/sys/bus/mdev/devices/{}/iommu_group",
+}
+
+
 def check_device(device: plan.HostDevice) -> None:
     """Raises for a device that cannot be handed over as things are, saying what is missing."""
     check = {"pci": _check_pci, "mdev": _check_mdev}.get(device.kind)
@@ -301,7 +309,7 @@ def check_device(device: plan.HostDevice) -> None:
 
 
 def _check_pci(device: plan.HostDevice) -> None:
-    if not os.path.exists("/dev/vfio/vfio") or not os.listdir("/sys/kernel/iommu_groups"):
+    if not os.path.exists(_VFIO) or not os.listdir("/sys/kernel/iommu_groups"):
         raise ConfigUnsupported(
             "host doesn't support passthrough of host PCI devices",
             domain=From.QEMU,
@@ -329,6 +337,22 @@ def _check_mdev(device: plan.HostDevice) -> None:
         )
 
 
+def device_paths(device: plan.HostDevice) -> tuple[str, ...]:
+    """The nodes by which QEMU reaches a device; () for one that is not there."""
+    if device.kind == "scsi":
+        try:
+            return (scsi_generic(device),)
+        except SystemCallError:
+            return ()
+    place = _IOMMU_GROUPS.get(device.kind)
+    if place is None:
+        return ()
+    try:
+        return _VFIO, f"/dev/vfio/{os.path.basename(os.readlink(place.format(device.name)))}"
+    except OSError:
+        return ()
+
+
 def scsi_generic(device: plan.HostDevice) -> str:
     """The node of a SCSI device. Raises SystemCallError."""
     directory = f"/sys/bus/scsi/devices/{device.name}/scsi_generic"
@@ -353,6 +377,7 @@ __all__ = [
     "Link",
     "check_device",
     "check_displays",
+    "device_paths",
     "links",
     "make",
     "open_device",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from roost.drivers.qemu import connections, plan
+from roost.drivers.qemu import connections, nodes, plan
 from roost.host.api import Owner
 
 #: The name of the process file of the helper for persistent reservations.
@@ -30,6 +30,8 @@ class Held(msgspec.Struct, frozen=True):
     #: Directories of huge pages, removed with the guest.
     pages: tuple[str, ...] = ()
     links: tuple[connections.Link, ...] = ()
+    #: What its control group lets it open; none where that is everything.
+    nodes: tuple[nodes.Node, ...] = ()
     #: The path of its control group.
     group: str = ""
     #: Bytes that its process could lock before it was let lock more; 0 while it was not.
@@ -39,7 +41,7 @@ class Held(msgspec.Struct, frozen=True):
     task_groups: tuple[str, ...] = ()
 
 
-_LISTS = ("owners", "ports", "sockets", "helpers", "pages", "links")
+_LISTS = ("owners", "ports", "sockets", "helpers", "pages", "links", "nodes")
 
 
 def combined(held: Held, part: Held) -> Held:
@@ -76,7 +78,7 @@ def part_of(held: Held, needs: plan.Needs, others: plan.Needs, names: Iterable[s
     left = {os.path.realpath(file.path) for file in needs.files} - {
         os.path.realpath(file.path) for file in others.files
     }
-    gone = set(names)
+    gone, unused = set(names), nodes.sources(needs) - nodes.sources(others)
     helpers = {str(Path(held.directory) / f"{name}.pid") for name in _passts(needs)}
     return Held(
         owners=tuple(owner for owner in held.owners if owner.path in left),
@@ -85,6 +87,7 @@ def part_of(held: Held, needs: plan.Needs, others: plan.Needs, names: Iterable[s
             *(path for path in held.sockets if os.path.realpath(path) in left),
         ),
         links=tuple(link for link in held.links if link.name in gone),
+        nodes=tuple(node for node in held.nodes if node.source in unused),
         helpers=tuple(path for path in held.helpers if path in helpers),
     )
 

@@ -40,7 +40,7 @@ from roost.drivers.qemu.storagehelpers import StorageHelpers
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.swtpm import SoftwareTpms
 from roost.drivers.qemu.taints import taint, taints_of_start
-from roost.drivers.qemu.tuning import advice, locking
+from roost.drivers.qemu.tuning import access, advice, locking
 from roost.drivers.qemu.tuning import start as tuning
 from roost.errors import From, InternalError, OperationInvalid, RoostError
 from roost.host.api import Command
@@ -212,6 +212,7 @@ class Launcher:
         guest.resources.prepare(needs, directory, lend=context.config.dynamic_ownership)
         await asyncio.sleep(0)
         record.live = live = tuning.reserve_group(context.host, guest, live, record.id)
+        access.reserve(context, guest, live, needs)
         context.save(record)
         await asyncio.to_thread(tuning.make_group, context.host, guest, live, record.id)
         guest.resources.take(needs, context.account, guest=live.uuid or "", reset_nvram=reset_nvram)

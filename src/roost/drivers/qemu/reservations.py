@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from roost.drivers.qemu import plan
+from roost.drivers.qemu import nodes, plan
 from roost.drivers.qemu.context import Context, require_monitor
 from roost.drivers.qemu.events import Data
 from roost.drivers.qemu.guest import Guest, GuestRecord
@@ -24,6 +24,7 @@ from roost.drivers.qemu.held import PR_HELPER, Held, combined, without
 from roost.drivers.qemu.plan import reservations
 from roost.drivers.qemu.resources import HELPER_GRACE
 from roost.drivers.qemu.supervisor import Supervisor
+from roost.drivers.qemu.tuning import access
 from roost.errors import From, OperationFailed, OperationTimeout, RoostError, SystemCallError
 from roost.host.api import Command
 
@@ -76,8 +77,11 @@ class Reservations:
                 await self._have_run(record, guest)
                 return
             held = guest.resources.held
-            guest.resources.held = combined(held, Held(helpers=(str(_files(guest).number),)))
+            opened = nodes.joining(self._context.host, held.nodes, [nodes.for_reservations()])
+            guest.resources.held = combined(held, Held(helpers=(str(_files(guest).number),), nodes=opened))
             self._context.save(record)
+            if opened:
+                await access.apply(self._context, guest)
             await self.start(record, guest)
             made = reservations.managed(held.directory)
             await require_monitor(record).execute("object-add", made.data)
@@ -110,8 +114,11 @@ class Reservations:
             await monitor.batch([("object-del", {"id": reservations.MANAGED})])
         await self._end(files)
         if record.runtime is guest:
-            guest.resources.held = without(guest.resources.held, Held(helpers=(str(files.number),)))
+            held = guest.resources.held
+            opened = tuple(node for node in held.nodes if node.source == nodes.RESERVATIONS)
+            guest.resources.held = without(held, Held(helpers=(str(files.number),), nodes=opened))
             self._context.save_changed(record)
+            await access.settle(self._context, record, guest)
 
     # -- the process -----------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from roost.drivers.qemu import connections, plan, private_files
+from roost.drivers.qemu import connections, nodes, plan, private_files
 from roost.drivers.qemu.counting import Counting
 from roost.drivers.qemu.descriptors import Descriptors
 from roost.drivers.qemu.held import Held, combined, helper_names, without
@@ -186,13 +186,18 @@ class Resources:
         return tuple(owner.path for owner in new)
 
     def take_back(self, paths: Iterable[str]) -> None:
-        """Files that the guest uses no longer; those that were never lent stay as they are."""
-        wanted = {os.path.realpath(path) for path in paths}
+        """Files that the guest uses no longer; those that were never lent stay as they are.
+
+        Device nodes among them it may still open until `tuning.access` has told the kernel.
+        """
+        given = set(paths)
+        wanted = {os.path.realpath(path) for path in given}
         for owner in [owner for owner in self._taken if owner.path in wanted]:
             self._taken.remove(owner)
             self._host.ownership.restore(owner)
-        left = tuple(owner for owner in self.held.owners if owner.path not in wanted)
-        self.held = msgspec.structs.replace(self.held, owners=left)
+        owners = tuple(owner for owner in self.held.owners if owner.path not in wanted)
+        kept = tuple(node for node in self.held.nodes if node.source not in given)
+        self.held = msgspec.structs.replace(self.held, owners=owners, nodes=kept)
 
     def hold_group(self, path: str) -> None:
         """A control group that is removed when the guest ends; on disk with its status before it is made."""
@@ -220,6 +225,7 @@ class Resources:
             more.held,
             owners=tuple(owner for owner in more.held.owners if owner.path not in lent),
             pages=tuple(path for path in more.held.pages if path not in self.held.pages),
+            nodes=nodes.joining(self._host, self.held.nodes, nodes.openings(needs)),
             directory="",
         )
         self._link_names |= more._link_names

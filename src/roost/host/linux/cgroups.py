@@ -101,21 +101,27 @@ def _remove(group: Path) -> None:
 class LinuxControlGroups:
     """See host.api.ControlGroups.
 
-    hierarchies: those of this process when None. make_directory: os.mkdir, which the kernel fills; tests do that
-    themselves.
+    hierarchies: those of this process when None. controllers: those of them that are used; None for all.
+    make_directory: os.mkdir, which the kernel fills; tests do that themselves.
     """
 
     def __init__(
-        self, hierarchies: Sequence[Hierarchy] | None = None, make_directory: Callable[[Path], None] = os.mkdir
+        self,
+        hierarchies: Sequence[Hierarchy] | None = None,
+        make_directory: Callable[[Path], None] = os.mkdir,
+        controllers: Collection[Controller] | None = None,
     ) -> None:
         self._given = hierarchies
+        self._controllers = frozenset(_CONTROLLERS if controllers is None else controllers)
         self._make_directory = make_directory
 
     @functools.cached_property
     def _hierarchies(self) -> tuple[Hierarchy, ...]:
         if self._given is not None:
             return tuple(self._given)
-        return tuple(find_hierarchies(Path("/proc/self/mountinfo").read_text()))
+        found = find_hierarchies(Path("/proc/self/mountinfo").read_text())
+        used = (each._replace(controllers=each.controllers & self._controllers) for each in found)
+        return tuple(each for each in used if each.controllers)
 
     def has(self, controller: Controller) -> bool:
         return any(controller in each.controllers for each in self._hierarchies)

@@ -178,7 +178,7 @@ class QemuBackups(Backups):
             self._jobs.save(record)
             stack.callback(guest.resources.remove_held, path)
             await self._images.make_file(source, layer.format, size)
-        stack.callback(self._jobs.give_back, record, guest, [layer])
+        stack.push_async_callback(self._jobs.give_back, record, guest, [layer])
         await self._images.lend(record, source)
         if reuse:
             commands = await self._images.add(record, part.store)

@@ -46,6 +46,7 @@ class Committer:
             "top-node": top.format_node,
             "base-node": base.format_node,
         }
+        await self._jobs.let_write(record, (base, *chain.layers[max(upper - 1, 0) : upper]))
         if speed:
             arguments["speed"] = speed
         if upper:

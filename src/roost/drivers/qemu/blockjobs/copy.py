@@ -87,7 +87,7 @@ class Copier:
                 await self._reservations.open(record, guest)
             stack.callback(self._jobs.save, record)
             stack.callback(guest.resources.remove_held, layers[0].path)
-            stack.callback(self._jobs.give_back, record, guest, layers)
+            stack.push_async_callback(self._jobs.give_back, record, guest, layers)
             # A daemon that dies before QEMU has the job leaves this: the next one takes back what was made for it.
             self._jobs.put_disk(record, replace(disk, mirror=mirror))
             stack.callback(self._jobs.set_mirror, record, dev, None)

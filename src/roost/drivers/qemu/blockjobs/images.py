@@ -19,6 +19,7 @@ from roost.drivers.qemu.blockjobs.runner import BlockJobs, run_all, undo_all
 from roost.drivers.qemu.context import require_guest, require_monitor
 from roost.drivers.qemu.guest import GuestRecord
 from roost.drivers.qemu.qmp import QmpClient
+from roost.drivers.qemu.tuning import access
 from roost.errors import (
     ConfigUnsupported,
     From,
@@ -190,6 +191,7 @@ class Images:
             return
         context, guest = self._jobs.context, require_guest(record)
         context.host.ownership.check(path, write=write)
+        await access.admit(context, record, guest, [path], write=write)
         if context.config.dynamic_ownership:
             guest.resources.lend([path], lambda: self._jobs.save(record))
 

@@ -21,12 +21,13 @@ from roost.constants import domain_events as E
 from roost.drivers.qemu import plan
 from roost.drivers.qemu.blockjobs import chain as C
 from roost.drivers.qemu.blockjobs.state import ENDED, KIND_NAMES, OUTCOMES, BlockJob, State
-from roost.drivers.qemu.context import Context, require_monitor
+from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Guest, GuestRecord
 from roost.drivers.qemu.interruptions import settled
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
 from roost.drivers.qemu.supervisor import Supervisor
+from roost.drivers.qemu.tuning import access
 from roost.engine.definitions import redefine
 from roost.errors import From, OperationFailed, OperationInvalid, RoostError
 from roost.model.domain import Domain
@@ -266,12 +267,13 @@ class BlockJobs:
             for (name, arguments), answer in zip(undo, await monitor.batch(undo), strict=True):
                 if isinstance(answer, QmpCommandError):
                     log.info("%s %s of %s: %s", name, arguments, record.name, answer.desc)
-        self.give_back(record, guest, layers)
+        await self.give_back(record, guest, layers)
 
     @contextlib.asynccontextmanager
     async def writable(self, record: GuestRecord, disk: Disk, chain: C.Chain) -> AsyncIterator[None]:
         """Let an image below the top be written to meanwhile. chain: from that image down."""
         below = replace(C.with_chain(disk, chain), readonly=True)
+        await self.let_write(record, chain.layers[:1])
         await self.reopen(record, below, readonly=False)
         try:
             yield
@@ -291,10 +293,16 @@ class BlockJobs:
         if isinstance(answer, QmpCommandError):
             log.warning("an image of %s: %s", record.name, answer)
 
-    def give_back(self, record: GuestRecord, guest: Guest, layers: Iterable[C.Layer]) -> None:
+    async def let_write(self, record: GuestRecord, layers: Iterable[C.Layer]) -> None:
+        """Let QEMU open images for writing that it reads already. Raises SystemCallError."""
+        paths = [layer.path for layer in layers if layer.path and isinstance(layer.source, FileSource | BlockSource)]
+        await access.admit(self.context, record, require_guest(record), paths, write=True)
+
+    async def give_back(self, record: GuestRecord, guest: Guest, layers: Iterable[C.Layer]) -> None:
         """Give back the files of images, but for those that the guest has elsewhere."""
         used = set(_paths(record.live)) if record.live is not None else set()
         guest.resources.take_back(layer.path for layer in layers if layer.path and layer.path not in used)
+        await access.settle(self.context, record, guest)
 
     async def change_definition(self, record: GuestRecord, change: Callable[[Domain], Domain]) -> None:
         """Change the definition, synced; nothing happens when there is none, or `change` changes nothing."""

@@ -20,7 +20,7 @@ from roost.drivers.qemu.plan.imagenumbers import with_next_numbers
 from roost.drivers.qemu.plan.reservations import with_sockets
 from roost.drivers.qemu.reservations import Reservations
 from roost.drivers.qemu.storagehelpers import StorageHelpers
-from roost.drivers.qemu.tuning import locking
+from roost.drivers.qemu.tuning import access, locking
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
 
@@ -53,7 +53,7 @@ async def acquire(
     if found.overlays:
         overlays = Held(sockets=tuple(overlay.path for overlay in found.overlays))
         resources.hold_files(overlays.sockets)
-        stack.callback(_give_back, context, record, guest, overlays)
+        stack.push_async_callback(_give_back, context, record, guest, overlays)
         context.save(record)
         for overlay in found.overlays:
             await asyncio.to_thread(overlay.write)
@@ -70,9 +70,11 @@ async def acquire(
         needs = needs._replace(reservations=())
     secrets = await storage.secret_values(needs, context.lookups)
     part = resources.join(needs, lend=context.config.dynamic_ownership)
-    stack.callback(_give_back, context, record, guest, part)
+    stack.push_async_callback(_give_back, context, record, guest, part)
     if part != Held():
         context.save(record)
+    if part.nodes:
+        await access.apply(context, guest)
     resources.take_part(part, needs, live.uuid or "")
     for process in await StorageHelpers(context).start(record, guest, needs, directory):
         stack.callback(process.terminate, 0.0)
@@ -100,9 +102,11 @@ def _again(devices: Sequence[Any], alone: Domain) -> list[Any]:
     return [by_alias[each.alias] for each in devices]
 
 
-def _give_back(context: Context, record: GuestRecord, guest: Guest, part: Held) -> None:
+async def _give_back(context: Context, record: GuestRecord, guest: Guest, part: Held) -> None:
     guest.resources.descriptors.close()
     guest.resources.give_back(part)
+    if part.nodes:
+        await access.settle(context, record, guest)
     if record.runtime is guest:
         context.save(record)
 

@@ -23,7 +23,7 @@ from roost.drivers.qemu.plan.blocks import backend_id
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.reservations import Reservations
-from roost.drivers.qemu.tuning import locking
+from roost.drivers.qemu.tuning import access, locking
 from roost.drivers.qemu.tuning.plan import present_vcpus
 from roost.drivers.qemu.tuning.start import tune_vcpu
 from roost.engine.edits import iothreads, processors
@@ -47,6 +47,7 @@ async def settle(context: Context, unplugger: Unplugger, record: GuestRecord, mo
     await _find_threads(context, record, monitor)
     await _close_images(record, monitor)
     await Reservations(context).settle(record, guest)
+    await access.settle(context, record, guest)
     if guest.resources.held.locked:
         locking.settle(context, record, guest)
         context.save(record)

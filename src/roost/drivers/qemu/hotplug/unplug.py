@@ -27,7 +27,7 @@ from roost.drivers.qemu.hotplug.rules import check_detach
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
 from roost.drivers.qemu.reservations import Reservations
 from roost.drivers.qemu.supervisor import Supervisor
-from roost.drivers.qemu.tuning import locking
+from roost.drivers.qemu.tuning import access, locking
 from roost.errors import From, InternalError, OperationFailed, OperationTimeout, RoostError
 from roost.model.domain import Domain
 from roost.model.domain.devices.chardev import Channel, GuestfwdChannel
@@ -221,6 +221,8 @@ class Unplugger:
         names = [device.target.dev] if isinstance(device, Interface) and device.target is not None else []
         part = part_of(guest.resources.held, leaving, staying, [name for name in names if name is not None])
         guest.resources.give_back(part)
+        if part.nodes:
+            await access.settle(self._context, record, guest)
         if locking.concerns(device):
             locking.settle(self._context, record, guest)
         self._context.save_changed(record)

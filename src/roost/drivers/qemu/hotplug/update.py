@@ -22,7 +22,7 @@ from roost.drivers.qemu.hotplug.plug import Complete, announce, carry_out, run, 
 from roost.drivers.qemu.plan.blocks import backend_id
 from roost.drivers.qemu.plan.imagenumbers import next_number
 from roost.drivers.qemu.qmp import QmpClient, QmpCommandError
-from roost.drivers.qemu.tuning import locking
+from roost.drivers.qemu.tuning import access, locking
 from roost.drivers.qemu.tuning.bandwidth import rates
 from roost.errors import ConfigUnsupported, DeviceMissing, From, InternalError, OperationUnsupported
 from roost.host.api import Rate
@@ -123,7 +123,7 @@ class Updater:
             await take_back(monitor, plan.undo(before))
             number = next_number(live.devices.disks, guest.blocks.last_number)
             self._exchange(record, old.alias, source=FileSource(index=number), backing_store=None)
-            self._give_back(record, guest, old, live, caps)
+            await self._give_back(record, guest, old, live, caps)
             node = plan.disk_node(made, joining.document, caps, joining.grants)
             left = {"driver": driver, "encryption": made.encryption, "auth": made.auth}
             if node is not None:
@@ -140,13 +140,16 @@ class Updater:
         self._exchange(record, old.alias, **left)
         self._context.save_changed(record)
 
-    def _give_back(self, record: GuestRecord, guest: Guest, old: Disk, live: Domain, caps: plan.Capabilities) -> None:
+    async def _give_back(
+        self, record: GuestRecord, guest: Guest, old: Disk, live: Domain, caps: plan.Capabilities
+    ) -> None:
         """What the medium that is out held of the host, unless something else uses it."""
         assert record.live is not None
         volumes = guest.resources.volumes
         leaving = plan.device_needs(documents.alone(live, (old,)), caps, volumes)
         staying = plan.device_needs(record.live, caps, volumes)
         guest.resources.give_back(part_of(guest.resources.held, leaving, staying, ()))
+        await access.settle(self._context, record, guest)
         if locking.concerns(old):
             locking.settle(self._context, record, guest)
 

@@ -21,6 +21,7 @@ from roost.drivers.qemu.snapshots.overlays import Overlay, Overlays, external_di
 from roost.drivers.qemu.snapshots.take import nodes_of
 from roost.drivers.qemu.snapshots.unfinished import Note, Notes
 from roost.drivers.qemu.state.unfinished import Unfinished
+from roost.drivers.qemu.tuning import access
 from roost.engine.snapshots import SnapshotStore
 from roost.errors import RoostError
 from roost.model import snapshot as model
@@ -133,6 +134,7 @@ class Interrupted:
             await monitor.batch([("blockdev-del", {"node-name": name})])
         guest = require_guest(record)
         guest.resources.take_back(note.files)
+        await access.settle(self._context, record, guest)
         self._context.save(record)
 
     # -- of a domain that does not run -----------------------------------------------------

@@ -89,7 +89,7 @@ class Overlays:
         size = await virtual_size(monitor, below.format_node)
         if not reuse and await self._images.make_file(layer.source, layer.format, size):
             stack.callback(remove_file, layer.path)
-        stack.callback(self._jobs.give_back, record, guest, (layer,))
+        stack.push_async_callback(self._jobs.give_back, record, guest, (layer,))
         await self._images.lend(record, layer.source)
         # What is below it is QEMU's to say when it puts it there.
         alone = C.with_chain(disk, C.Chain((layer,), BackingStore()))

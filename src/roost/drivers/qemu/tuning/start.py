@@ -10,7 +10,7 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from roost.drivers.qemu.guest import Guest
-from roost.drivers.qemu.tuning import resctrl
+from roost.drivers.qemu.tuning import access, resctrl
 from roost.drivers.qemu.tuning.advice import advised
 from roost.drivers.qemu.tuning.plan import (
     ThreadPlan,
@@ -83,6 +83,7 @@ def _make_control_group(host: Host, guest: Guest, live: Domain, id: int) -> None
                 _choose(host, guest, group_of(live, id))
                 continue
             guest.resources.hold_group("")
+            access.forget(guest)
             if missing_controller(live, frozenset()) is not None:
                 raise
             log.warning("%s runs without a control group: %s", live.name, error)
@@ -94,6 +95,7 @@ def _make_control_group(host: Host, guest: Guest, live: Domain, id: int) -> None
             limit = getattr(device, name)
             if limit:
                 groups.set_device(guest.group, name, device.path, limit)
+    access.limit(host, guest, live.name)
 
 
 def place_process(host: Host, guest: Guest, live: Domain) -> None:
