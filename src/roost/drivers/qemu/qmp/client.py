@@ -275,7 +275,7 @@ class QmpClient:
 
     def _write(self, data: bytes, descriptors: Sequence[int]) -> None:
         """Of the commands that wait for an answer, the last ones."""
-        if self.closed is None:
+        if data and self.closed is None:
             self._outbox.put(data, descriptors, self._pending[-1])
 
     def _on_readable(self) -> None:

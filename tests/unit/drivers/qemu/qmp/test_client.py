@@ -196,6 +196,14 @@ def test_descriptors_wait_until_those_before_are_taken(run: Runner) -> None:
     run(main())
 
 
+def test_nothing_to_ask(run: Runner) -> None:
+    async def main() -> None:
+        async with conversation() as (client, _):
+            assert await client.batch([]) == []
+
+    run(main())
+
+
 def test_descriptors_that_are_never_sent_are_closed(run: Runner) -> None:
     async def main() -> None:
         reader, writer = os.pipe()
