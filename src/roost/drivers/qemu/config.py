@@ -136,16 +136,15 @@ def _list(path: Path, number: int, text: str, further: Iterator[str]) -> list[st
     """The strings of a list that begins with `text`, and ends there or on one of the lines after it."""
     values: list[str] = []
     while True:
+        while not text.strip() or text.lstrip().startswith("#"):
+            following = next(further, None)
+            if following is None:
+                raise ConfSyntax(f"{path}:{number}: list is not closed with ]")
+            text = following
         element = _ELEMENT.match(text)
         if element is None:
             raise ConfSyntax(f"{path}:{number}: expecting a value", hint='write lists as: name = [ "one", "two" ]')
         if element["end"] is not None:
             return values
-        if element["value"] is not None:
-            values.append(element["value"][1:-1])
+        values.append(element["value"][1:-1])
         text = text[element.end() :]
-        while not text.strip() or text.lstrip().startswith("#"):
-            following = next(further, None)
-            if following is None:
-                raise ConfSyntax(f"{path}:{number}: list is not closed with ]", hint="close it with ]")
-            text = following

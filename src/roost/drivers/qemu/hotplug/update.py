@@ -123,7 +123,7 @@ class Updater:
             await take_back(monitor, plan.undo(before))
             number = next_number(live.devices.disks, guest.blocks.last_number)
             self._exchange(record, old.alias, source=FileSource(index=number), backing_store=None)
-            await self._give_back(record, guest, old, live, caps)
+            await self._give_back(record, guest, old, live, joining.document, caps)
             node = plan.disk_node(made, joining.document, caps, joining.grants)
             left = {"driver": driver, "encryption": made.encryption, "auth": made.auth}
             if node is not None:
@@ -141,13 +141,15 @@ class Updater:
         self._context.save_changed(record)
 
     async def _give_back(
-        self, record: GuestRecord, guest: Guest, old: Disk, live: Domain, caps: plan.Capabilities
+        self, record: GuestRecord, guest: Guest, old: Disk, live: Domain, coming: Domain, caps: plan.Capabilities
     ) -> None:
-        """What the medium that is out held of the host, unless something else uses it."""
-        assert record.live is not None
+        """What the medium that is out held of the host, unless something else uses it, or the one that is to be in.
+
+        live, coming: the document with the one and with the other.
+        """
         volumes = guest.resources.volumes
         leaving = plan.device_needs(documents.alone(live, (old,)), caps, volumes)
-        staying = plan.device_needs(record.live, caps, volumes)
+        staying = plan.device_needs(coming, caps, volumes)
         guest.resources.give_back(part_of(guest.resources.held, leaving, staying, ()))
         await access.settle(self._context, record, guest)
         if locking.concerns(old):
