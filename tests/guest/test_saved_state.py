@@ -18,11 +18,13 @@ from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.constants import jobs as J
 from roost.constants import node as N
+from roost.constants import statistics as S
 from roost.contract.blocks import Blocks
 from roost.contract.domains import Consoles, Domains, Inspection, Lifecycle, Monitor
 from roost.contract.jobs import Jobs
 from roost.contract.references import DomainRef
 from roost.contract.state import Memory, SavedState
+from roost.contract.statistics import Statistics
 from roost.contract.streams import ByteStream
 from roost.contract.typed_params import int_, string
 from roost.drivers.qemu.monitor import COMMAND_HMP
@@ -564,10 +566,18 @@ def test_screen_memory_and_rate(root: Path) -> None:
         with pytest.raises(OperationUnsupported, match="requires dirty-ring feature enabled"):
             await memory.start_dirty_rate(ref, 1, D.DIRTYRATE_MODE_DIRTY_RING)
         await memory.start_dirty_rate(ref, 60, 0)
+        # QEMU's thread for it says so itself, a moment after it was begun.
+        while (await dirty_rate_status(world, ref)) != D.DIRTYRATE_MEASURING:
+            await asyncio.sleep(0.01)
         with pytest.raises(RoostError, match="already being measured"):
             await memory.start_dirty_rate(ref, 1, 0)
 
     run(root, scenario)
+
+
+async def dirty_rate_status(world: World, ref: DomainRef) -> object:
+    stats = dict((await world.get(Statistics).all_stats([ref], S.DIRTYRATE, 0))[0][1])
+    return stats["dirtyrate.calc_status"][1]
 
 
 def test_nothing_of_it_on_a_domain_that_does_not_run(root: Path) -> None:
