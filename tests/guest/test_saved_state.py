@@ -566,8 +566,7 @@ def test_screen_memory_and_rate(root: Path) -> None:
         with pytest.raises(OperationUnsupported, match="requires dirty-ring feature enabled"):
             await memory.start_dirty_rate(ref, 1, D.DIRTYRATE_MODE_DIRTY_RING)
         await memory.start_dirty_rate(ref, 60, 0)
-        # QEMU's thread for it says so itself, a moment after it was begun.
-        while (await dirty_rate_status(world, ref)) != D.DIRTYRATE_MEASURING:
+        while await dirty_rate_status(world, ref) != D.DIRTYRATE_MEASURING:  # noqa: ASYNC110 - QEMU's thread begins alone
             await asyncio.sleep(0.01)
         with pytest.raises(RoostError, match="already being measured"):
             await memory.start_dirty_rate(ref, 1, 0)
