@@ -16,8 +16,8 @@ _LINE = re.compile(
     r"""(?P<key>[A-Za-z_]\w*)\s*=\s*(?:(?P<number>-?\d+)|"(?P<double>[^"]*)"|'(?P<single>[^']*)')\s*(?:\#.*)?"""
 )
 _LIST = re.compile(r"(?P<key>[A-Za-z_]\w*)\s*=\s*\[(?P<rest>.*)")
-#: One of a list's strings, with the comma after it, or the list's end.
-_ELEMENT = re.compile(r"""\s*(?:(?P<value>"[^"]*"|'[^']*')\s*,?|(?P<end>\])\s*(?:\#.*)?$)""")
+#: One of a list's strings, the comma between two, or the list's end.
+_ELEMENT = re.compile(r"""\s*(?:(?P<value>"[^"]*"|'[^']*')|,|(?P<end>\])\s*(?:\#.*)?$)""")
 
 _CONTROLLERS: tuple[Controller, ...] = get_args(Controller)
 #: Controllers of libvirt's that are of no use to guests.
@@ -146,5 +146,6 @@ def _list(path: Path, number: int, text: str, further: Iterator[str]) -> list[st
             raise ConfSyntax(f"{path}:{number}: expecting a value", hint='write lists as: name = [ "one", "two" ]')
         if element["end"] is not None:
             return values
-        values.append(element["value"][1:-1])
+        if element["value"] is not None:
+            values.append(element["value"][1:-1])
         text = text[element.end() :]

@@ -70,8 +70,11 @@ def find_hierarchies(mountinfo: str) -> Iterator[Hierarchy]:
         own: set[Controller] = {_V2_NAMES[word] for word in words if word in _V2_NAMES}
         if own - taken:
             own.add("cpuacct")
-        if "devices" not in taken and bpf.is_available(second):
-            own.add("devices")
+        if "devices" not in taken:
+            if bpf.is_available(second):
+                own.add("devices")
+            else:
+                log.info("the kernel takes no programs for the devices of groups in %s", second)
         if own - taken:
             yield Hierarchy(second, 2, frozenset(own - taken))
 

@@ -24,6 +24,19 @@ def test_settings_in_libvirts_syntax(tmp_path: Path) -> None:
     assert (config.user, config.group) == ("guests", "kvm")
     assert config.dynamic_ownership is False
     assert config.remote_display_port_min == 6000
+    assert config.controllers == {"cpu", "memory"}
+    assert QemuConfig().controllers >= {"cpu", "devices"}
+
+
+def test_lists_over_lines(tmp_path: Path) -> None:
+    file = tmp_path / "qemu.conf"
+    file.write_text(
+        'cgroup_device_acl = [\n  # all need it\n  "/dev/null", \'/dev/zero\' # why\n,"/dev/own",\n] # end\n'
+        "user = 'x'\n"
+    )
+    assert read_config(file) == QemuConfig(cgroup_device_acl=("/dev/null", "/dev/zero", "/dev/own"), user="x")
+    file.write_text("cgroup_device_acl = []\n")
+    assert read_config(file).cgroup_device_acl == ()
 
 
 def test_certificates_by_use() -> None:
@@ -47,7 +60,15 @@ def test_who_fetches_backups_shows_a_certificate(config: QemuConfig, verifies: b
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [("user", "qemu.conf:2: expecting a value"), ("user = guests", ":2: expecting"), ("user = 5", "Expected `str`")],
+    [
+        ("user", "qemu.conf:2: expecting a value"),
+        ("user = guests", ":2: expecting"),
+        ("user = 5", "Expected `str`"),
+        ("cgroup_device_acl = [ /dev/null ]", ":2: expecting a value; write lists as"),
+        ('cgroup_device_acl = [ "/dev/null" ] "x"', ":2: expecting a value"),
+        ('cgroup_device_acl = [ "/dev/null",', r":2: list is not closed with \]"),
+        ('cgroup_controllers = [ "cpus" ]', "Unknown cgroup controller 'cpus'; known are cpu, cpuset"),
+    ],
 )
 def test_mistakes_are_located(tmp_path: Path, line: str, message: str) -> None:
     file = tmp_path / "qemu.conf"

@@ -131,8 +131,8 @@ async def admit(context: Context, record: GuestRecord, guest: Guest, paths: Iter
     if not new:
         return
     _hold(guest, (*held, *new))
-    context.save(record)
     try:
+        context.save(record)
         await apply(context, guest)
     except BaseException:
         _hold(guest, tuple(node for node in guest.resources.held.nodes if node not in new))
