@@ -35,6 +35,8 @@ _TERMINALS = DeviceRule("c", 136, -1, "rw")
 _SOUND = {"alsa": DeviceRule("c", 116, -1, "rw"), "oss": DeviceRule("c", 14, -1, "rw")}
 _SGX = ("/dev/sgx_vepc", "/dev/sgx_provision")
 _SEV = "/dev/sev"
+#: Shares the pictures of guests with the host's graphics.
+_UDMABUF = "/dev/udmabuf"
 _RENDER_NODES = "/dev/dri/renderD*"
 
 
@@ -48,6 +50,8 @@ def usual(domain: Domain, config: QemuConfig) -> Iterator[str]:
         yield from _SGX
     if isinstance(domain.launch_security, SevSecurity | SevSnpSecurity):
         yield _SEV
+    if any(video.model is not None and video.model.blob for video in domain.devices.videos):
+        yield _UDMABUF
     if any(map(_draws_anywhere, domain.devices.graphics)):
         yield from sorted(glob(_RENDER_NODES))
 

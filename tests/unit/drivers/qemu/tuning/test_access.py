@@ -123,6 +123,8 @@ def test_sound(devices: str, numbers: set[int]) -> None:
         ("<graphics type='egl-headless'><gl rendernode='/dev/dri/renderD128'/></graphics>", "", []),
         ("<graphics type='spice'><gl enable='yes'/></graphics>", "", ["RENDER"]),
         ("<graphics type='spice'/>", "", []),
+        ("<video><model type='virtio' blob='on'/></video>", "", ["/dev/udmabuf"]),
+        ("<video><model type='virtio'/></video>", "", []),
     ],
 )  # fmt: skip
 def test_what_no_device_names(
