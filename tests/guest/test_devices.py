@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -149,6 +150,27 @@ def test_a_failed_attach_leaves_the_list_as_it_was(places: Places) -> None:
         assert 'Failed to get "write" lock' in virsh(daemon.uri, "attach-device", NAME, again).stderr
         assert allowed(daemon) == before
         virsh_ok(daemon.uri, "destroy", NAME)
+
+
+def test_a_guest_whose_partition_may_not_use_its_devices(places: Places) -> None:
+    needs_first_version()
+    partition = hierarchies()["devices"] / f"{NAME}.partition"
+    partition.mkdir()
+    try:
+        (partition / "devices.deny").write_text("b *:* rwm")
+        document = Path(places.document())
+        named = f"<resource><partition>/{NAME}</partition></resource><vcpu>"
+        document.write_text(document.read_text().replace("<vcpu>", named))
+        with RoostDaemon() as daemon:
+            refused = virsh(daemon.uri, "create", str(document)).stderr
+            assert "devices.allow': Operation not permitted" in refused
+            numbers = rule(places.loops[0], "rw").removesuffix(" rw")
+            assert f"for the device '{places.loops[0]}' ({numbers} rw): the group above may not use it" in refused
+            assert not [found for found in partition.iterdir() if found.is_dir()]
+    finally:
+        for root in set(hierarchies().values()):
+            with contextlib.suppress(FileNotFoundError):
+                (root / partition.name).rmdir()
 
 
 def test_a_medium_upon_the_one_before(places: Places) -> None:

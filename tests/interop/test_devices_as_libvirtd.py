@@ -27,19 +27,20 @@ XML = f"""<domain type='qemu'><name>{NAME}</name><memory unit='MiB'>32</memory><
 <disk type='block'><driver name='qemu' type='qcow2'/><source dev='LOOP0'/><backingStore type='block'>
 <format type='raw'/><source dev='LOOP1'/><backingStore/></backingStore><target dev='sda' bus='scsi'/></disk>
 <disk type='block' device='cdrom'><target dev='sdb' bus='scsi'/></disk>
-<rng model='virtio'><backend model='random'>/dev/fuse</backend></rng>
 <sound model='ac97'/><serial type='pty'/>
 </devices></domain>"""
 DEVICES = {
     "readonly": "<disk type='block'><driver type='raw'/><source dev='LOOP2'/><target dev='sdc' bus='scsi'/><readonly/>"
     "</disk>",
     "written": "<disk type='block'><driver type='raw'/><source dev='LOOP2'/><target dev='sdc' bus='scsi'/></disk>",
+    "random": "<rng model='virtio'><backend model='random'>/dev/fuse</backend></rng>",
     "missing": "<disk type='block'><source dev='/dev/missing'/><target dev='sdd' bus='scsi'/></disk>",
 }
 STEPS = (
     "attach-device NAME @readonly",
     "detach-disk NAME sdc",
     "attach-device NAME @written",
+    "attach-device NAME @random",
     "attach-device NAME @missing",
     "detach-disk NAME sdc",
     "change-media NAME sdb --insert --block LOOP2",

@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -117,6 +118,8 @@ class LinuxControlGroups:
         self._given = hierarchies
         self._controllers = frozenset(_CONTROLLERS if controllers is None else controllers)
         self._make_directory = make_directory
+        #: A list is read and changed by one thread at a time.
+        self._limiting = threading.Lock()
 
     @functools.cached_property
     def _hierarchies(self) -> tuple[Hierarchy, ...]:
@@ -295,7 +298,8 @@ class LinuxControlGroups:
     def limit_devices(self, path: str, rules: Collection[DeviceRule]) -> bool:
         hierarchy = self._with("devices")
         limit = devices.limit_first if hierarchy.version == 1 else devices.limit_second
-        return limit(hierarchy.group(path), rules)
+        with self._limiting:
+            return limit(hierarchy.group(path), rules)
 
     def usage(self, path: str, threads: str = "") -> GroupUsage:
         hierarchy = self._with("cpuacct")
