@@ -31,8 +31,9 @@ from roost.model.domain.security import SevSecurity, SevSnpSecurity
 log = logging.getLogger(__name__)
 
 _TERMINALS = DeviceRule("c", 136, -1, "rw")
+_ALSA, _OSS = DeviceRule("c", 116, -1, "rw"), DeviceRule("c", 14, -1, "rw")
 #: Devices that sound is played with, by the kind of <audio>.
-_SOUND = {"alsa": DeviceRule("c", 116, -1, "rw"), "oss": DeviceRule("c", 14, -1, "rw")}
+_SOUND = {"alsa": _ALSA, "sdl": _ALSA, "oss": _OSS}
 _SGX = ("/dev/sgx_vepc", "/dev/sgx_provision")
 _SEV = "/dev/sev"
 #: Shares the pictures of guests with the host's graphics.
@@ -67,10 +68,9 @@ def classes(domain: Domain) -> Iterator[DeviceRule]:
     """Devices of a kind, whatever their numbers."""
     yield _TERMINALS
     devices = domain.devices
-    kinds = {audio.type for audio in devices.audios}
+    yield from (_SOUND[audio.type] for audio in devices.audios if audio.type in _SOUND)
     if devices.sounds and devices.graphics and isinstance(devices.graphics[0], SdlGraphics):
-        kinds.add("alsa")
-    yield from (rule for kind, rule in _SOUND.items() if kind in kinds)
+        yield _ALSA
 
 
 # -- at the start ------------------------------------------------------------------------------

@@ -104,6 +104,7 @@ A_READ = DeviceRule("b", 7, 0, "r")
         ("<graphics type='sdl'/>", {136}),
         ("<sound model='ich9'/><audio id='1' type='alsa'/>", {136, 116}),
         ("<sound model='ich9'/><audio id='1' type='oss'/>", {136, 14}),
+        ("<sound model='ich9'/><audio id='1' type='sdl'/>", {136, 116}),
         ("<sound model='ich9'/><audio id='1' type='none'/>", {136}),
     ],
 )
