@@ -38,6 +38,7 @@ def daemon(tmp_path: Path) -> Iterator[RoostDaemon]:
         pytest.param("save", RoostDaemon.kill, id="save-killed"),
         pytest.param("dump", RoostDaemon.kill, id="dump-killed"),
         pytest.param("save", RoostDaemon.stop, id="save-stopped"),
+        pytest.param("dump", RoostDaemon.stop, id="dump-stopped"),
     ],
 )
 def test_a_daemon_that_ends_while_it_saves(daemon: RoostDaemon, word: str, end: Callable[[RoostDaemon], None]) -> None:
@@ -57,7 +58,11 @@ def test_a_daemon_that_ends_while_it_saves(daemon: RoostDaemon, word: str, end: 
     daemon.start()
     assert virsh_ok(daemon.uri, "domstate", "saved").strip() == "running"
     assert daemon.guest_pids() == [guest]
-    if end is RoostDaemon.kill:
+    if end is RoostDaemon.stop:
+        (message,) = interrupted(daemon)
+        assert message.startswith(f"interrupted: the daemon was stopped while it {word[:4]}")
+        assert message.endswith(f"to {pipe}: there is no image of it, the guest is as it was before")
+    else:
         assert virsh_ok(daemon.uri, "domstate", "saved", "--reason").strip() == "running (save canceled)"
         (message,) = interrupted(daemon)
         assert message.startswith(f"interrupted: the daemon ended while it {word[:4]}")

@@ -6,8 +6,10 @@ until the guest ends or work of that kind has succeeded.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from roost.constants import jobs as J
@@ -60,6 +62,18 @@ SAVE_LOST = Outcome(
     J.OPERATION_SAVE,
     J.FAILED,
     "the daemon and the guest ended while it was saved to {path}: that file is incomplete",
+)
+SAVE_STOPPED = Outcome(
+    SAVE,
+    J.OPERATION_SAVE,
+    J.FAILED,
+    f"the daemon was stopped while it saved the guest to {{path}}: there is no image of it, {_AS_IT_WAS}",
+)
+DUMP_STOPPED = Outcome(
+    DUMP,
+    J.OPERATION_DUMP,
+    J.FAILED,
+    f"the daemon was stopped while it dumped the guest to {{path}}: there is no image of it, {_AS_IT_WAS}",
 )
 DUMP_UNDONE = Outcome(
     DUMP,
@@ -196,7 +210,7 @@ START_UNDONE = Outcome(
 
 
 def tell(context: Context, record: GuestRecord, outcome: Outcome, **facts: object) -> None:
-    """What an earlier daemon has left of it is dealt with. facts: fill the outcome's text."""
+    """What a daemon has left of it is dealt with. facts: fill the outcome's text."""
     text = outcome.text.format(**facts)
     log.warning("%s: %s", record.name, text)
     record.job.complete_unseen(outcome.operation, outcome.status, text)
@@ -206,6 +220,16 @@ def tell(context: Context, record: GuestRecord, outcome: Outcome, **facts: objec
         others = (each for each in guest.facts.interrupted if each != new)
         guest.facts.interrupted = (*others, new)[-_MOST:]
         context.save_changed(record)
+
+
+@contextlib.contextmanager
+def telling(context: Context, record: GuestRecord, outcome: Outcome, **facts: object) -> Iterator[None]:
+    """Around work that is undone when this daemon is stopped meanwhile: the next one tells of it."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        tell(context, record, outcome, **facts)
+        raise
 
 
 def settled(context: Context, record: GuestRecord, work: str) -> None:

@@ -12,7 +12,7 @@ from roost.constants import domain_events as E
 from roost.constants import jobs as J
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Ending, Guest, GuestRecord
-from roost.drivers.qemu.interruptions import DUMP, settled
+from roost.drivers.qemu.interruptions import DUMP, DUMP_STOPPED, settled, telling
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.state.files import writing
 from roost.drivers.qemu.state.migration import DUMP_FORMATS, MemoryDumper, MemoryWriter, dump_formats, gone
@@ -123,7 +123,11 @@ class Dumper:
         else:
             worker = writer = MemoryWriter(monitor, "domain core dump")
             job = writer.job(J.OPERATION_DUMP)
-        with record.job.watched(job) as long, self._unfinished.noted(record.name, DUMP, path):
+        with (
+            record.job.watched(job) as long,
+            self._unfinished.noted(record.name, DUMP, path),
+            telling(self._context, record, DUMP_STOPPED, path=path),
+        ):
             yield long, worker
 
 

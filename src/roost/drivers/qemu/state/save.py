@@ -12,7 +12,7 @@ from roost.constants import domain_events as E
 from roost.constants import jobs as J
 from roost.drivers.qemu.context import Context, require_guest, require_monitor
 from roost.drivers.qemu.guest import Ending, Guest, GuestRecord
-from roost.drivers.qemu.interruptions import SAVE
+from roost.drivers.qemu.interruptions import SAVE, SAVE_STOPPED, telling
 from roost.drivers.qemu.qmp import QmpClient
 from roost.drivers.qemu.state.files import Target, replace_header, writing
 from roost.drivers.qemu.state.header import FORMATS, STREAMED, Preface
@@ -109,7 +109,11 @@ class Saver:
                 await check_mapped(monitor, direct=bypass_cache)
             document = await self._document(record, guest, xml)
             writer = MemoryWriter(monitor, "domain save")
-            with job.watched(writer.job(J.OPERATION_SAVE)) as long, self._unfinished.noted(record.name, SAVE, path):
+            with (
+                job.watched(writer.job(J.OPERATION_SAVE)) as long,
+                self._unfinished.noted(record.name, SAVE, path),
+                telling(self._context, record, SAVE_STOPPED, path=path),
+            ):
                 running = chosen(flags, default=record.state == D.RUNNING)
                 assert record.live is not None
                 preface = preface_of(document, record.live, running=running, format=FORMATS.index(format))
