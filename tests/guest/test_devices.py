@@ -201,6 +201,16 @@ def test_a_new_daemon_knows_what_was_allowed(places: Places) -> None:
         daemon.kill()
         daemon.start()
         assert allowed(daemon) == before | {rule(places.loops[1], "rw")}
+        daemon.kill()
+        # As if it had died before the kernel was told of the one, and after something else had left.
+        group = group_of(daemon, "devices")
+        assert group is not None
+        (group / "devices.deny").write_text(rule(places.loops[1], "rw"))
+        (group / "devices.allow").write_text(rule(places.loops[2], "rw"))
+        daemon.start()
+        # Changes wait until the guest has been taken up again.
+        virsh_ok(daemon.uri, "schedinfo", NAME, "--set", "cpu_shares=500", "--live")
+        assert allowed(daemon) == before | {rule(places.loops[1], "rw")}
         virsh_ok(daemon.uri, "detach-disk", NAME, "sdb")
         assert allowed(daemon) == before
         virsh_ok(daemon.uri, "destroy", NAME)
