@@ -398,6 +398,27 @@ def test_memory_in_a_file(root: Path) -> None:
     run(root, scenario)
 
 
+def test_memory_alone(root: Path) -> None:
+    """Of a guest without disks."""
+
+    async def scenario(world: World) -> None:
+        guest = Guest(world, "s-alone")
+        guest.images = []
+        await (await guest.define()).start()
+        file = root / "alone.mem"
+        await guest.take("a", inner=f"<memory snapshot='external' file='{file}'/>")
+        for state in (D.RUNNING, D.SHUTOFF):
+            if state == D.SHUTOFF:
+                await guest.stop()
+            await guest.revert("a")
+            assert guest.state[0] == D.RUNNING
+        assert guest.snapshots.current(guest.ref, 0).name == "a"
+        await guest.delete("a")
+        assert not file.exists()
+
+    run(root, scenario)
+
+
 def test_checkpoints_stay_true(root: Path) -> None:
     """Snapshots are taken of a running guest and of a stopped one, and deleted of both."""
 

@@ -16,12 +16,16 @@ import pytest
 from roost.constants import domain as D
 from roost.constants import domain_events as E
 from roost.constants import node as N
+from roost.constants import snapshot as S
 from roost.contract.domains import Domains, Inspection, Lifecycle, Monitor
 from roost.contract.jobs import Jobs
 from roost.contract.references import DomainRef
+from roost.contract.snapshots import Snapshots
 from roost.contract.state import Memory, SavedState
 from roost.contract.typed_params import TypedParam, int_, string
+from roost.drivers.qemu.config import QemuConfig
 from roost.drivers.qemu.state import save
+from roost.drivers.qemu.state.header import FORMATS
 from roost.drivers.qemu.state.migration import MemoryWriter
 from roost.errors import (
     ArgumentUnsupported,
@@ -38,6 +42,7 @@ from support.world import PATIENCE, World, run, world_root
 pytestmark = pytest.mark.guest
 
 SPARSE = string(D.SAVE_PARAM_IMAGE_FORMAT, "sparse")
+CONFIGURED = QemuConfig(snapshot_image_format="sparse")
 #: Where the guest has what its firmware does not touch, and how much of it.
 PLACE, SIZE = 0x800000, 8 << 20
 
@@ -309,6 +314,27 @@ def test_a_call_that_is_cancelled(root: Path) -> None:
     run(root, scenario)
 
 
+@pytest.mark.parametrize("flags", [0, S.CREATE_LIVE], ids=["halted", "live"])
+def test_memory_of_a_snapshot(root: Path, flags: int) -> None:
+    async def scenario(world: World) -> None:
+        snapshots, path = world.get(Snapshots), root / "memory"
+        ref = await started(world, "m-snapshot")
+        data = (root / "noise").read_bytes()
+        xml = f"<domainsnapshot><name>sparse</name><memory snapshot='external' file='{path}'/></domainsnapshot>"
+        snapshot = await snapshots.create(ref, xml, flags)
+        assert FORMATS[int.from_bytes(path.read_bytes()[28:32], "little")] == "sparse"
+        assert path.stat().st_size > 32 << 20
+        assert path.stat().st_blocks * 512 < 20 << 20
+        assert world.get(Inspection).state(ref, 0)[0] == D.RUNNING
+        assert '"return":[]' in await asked(world, ref, "query-fdsets")
+        fill(root)
+        await snapshots.revert(snapshot, 0)
+        assert world.get(Inspection).state(ref, 0)[0] == D.RUNNING
+        assert await remembers(world, ref, data)
+
+    run(root, scenario, CONFIGURED)
+
+
 def test_a_qemu_that_cannot() -> None:
     """It is told before the guest is stopped for it."""
     if has_mapped_ram():
@@ -319,6 +345,9 @@ def test_a_qemu_that_cannot() -> None:
         file = string(D.SAVE_PARAM_FILE, str(path))
         with pytest.raises(ArgumentUnsupported, match=r"save image format 'sparse' is not supported; .* no mapped-ram"):
             await world.get(SavedState).save_with(ref, [file, SPARSE], 0)
+        xml = f"<domainsnapshot><memory snapshot='external' file='{path}'/></domainsnapshot>"
+        with pytest.raises(ArgumentUnsupported, match="no mapped-ram"):
+            await world.get(Snapshots).create(ref, xml, 0)
         assert world.events == []
         assert not path.exists()
         # An image that another host has made.
@@ -332,4 +361,4 @@ def test_a_qemu_that_cannot() -> None:
         assert not world.get(Domains).is_active(ref)
 
     with world_root() as made:
-        run(made, scenario)
+        run(made, scenario, CONFIGURED)

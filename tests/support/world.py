@@ -27,12 +27,15 @@ from support.guests import READY
 #: Seconds for anything the guest does by itself: it is emulated, on a machine shared with other tests.
 PATIENCE = 120.0
 
+_PLAIN = QemuConfig()
+
 
 class World:
     """A driver of the test's own. `start` and `stop` are a daemon's beginning and end."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, config: QemuConfig = _PLAIN) -> None:
         self.root = root
+        self.config = config
         self.events: list[tuple[Any, ...]] = []
         self._changed = asyncio.Event()
         self.driver: QemuDriver
@@ -42,7 +45,7 @@ class World:
         account = guest_account() if os.geteuid() == 0 else None
         paths = QemuPaths.under(*(self.root / name for name in ("etc", "run", "lib", "log", "cache")))
         host = LinuxHost(account)
-        self.driver = QemuDriver(paths, QemuConfig(), host, account=account, privileged=os.geteuid() == 0)
+        self.driver = QemuDriver(paths, self.config, host, account=account, privileged=os.geteuid() == 0)
         self.backend = self.driver.open("/session")
         assert self.backend.events is not None
         self.backend.events.subscribe(DomainEvent, self._on_event)
@@ -93,11 +96,11 @@ def world_root() -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def run(root: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
+def run(root: Path, scenario: Callable[[World], Awaitable[None]], config: QemuConfig = _PLAIN) -> None:
     """One life of a driver in `root`; its guests end with it."""
 
     async def main() -> None:
-        world = World(root)
+        world = World(root, config)
         await world.start()
         try:
             await scenario(world)

@@ -21,6 +21,7 @@ from roost.drivers.qemu.state.files import Target, replace_header, writing
 from roost.drivers.qemu.state.header import FORMATS
 from roost.drivers.qemu.state.image import preface_of
 from roost.drivers.qemu.state.migration import MemoryWriter, check_blockers, gone
+from roost.drivers.qemu.state.routes import channels_for, check_mapped
 from roost.drivers.qemu.state.save import check_saveable, compressor, explained, finished, go_on
 from roost.drivers.qemu.state.unfinished import Unfinished
 from roost.drivers.qemu.supervisor import Supervisor
@@ -57,6 +58,8 @@ class ExternalTaker:
         if file is not None:
             await check_blockers(monitor)
             check_saveable(record.document)
+            if channels_for(self._context.config.snapshot_image_format, None):
+                await check_mapped(monitor, direct=False)
             writer = MemoryWriter(monitor, "snapshot")
         manual = any(disk.snapshot == "manual" for disk in snapshot.disks)
         job = writer.job(J.OPERATION_SNAPSHOT) if writer else LongJob(J.OPERATION_SNAPSHOT, refusal=_TOO_SHORT)
@@ -100,7 +103,13 @@ class ExternalTaker:
         preface = preface_of(snapshot.domain, record.document, running=resumes, format=FORMATS.index(format))
         processes, guest = self._context.host.processes, record.runtime
         with self._unfinished.noted(record.name, SNAPSHOT, file):
-            async with writing(file, processes, preface=preface.pack(complete=False), program=program) as target:
+            async with writing(
+                file,
+                processes,
+                preface=preface.pack(complete=False),
+                program=program,
+                channels=channels_for(format, None),
+            ) as target:
                 job.latest = await explained(writer.run(target.route), target)
                 finished(self._supervisor, record, record.job, job)
                 await self._finish(target, preface.pack(complete=True)[:16])

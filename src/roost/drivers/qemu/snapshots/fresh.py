@@ -97,6 +97,9 @@ def named(snapshot: Snapshot) -> Snapshot:
         SnapshotDisk(name=disk.target.dev, snapshot="external" if disk.target.dev in wanted else "no")
         for disk in snapshot.domain.devices.disks
     )
+    if not wanted:
+        # Memory alone: there is nothing to be on top of.
+        return replace(snapshot, disks=parts, memory=None)
     for second in itertools.count(int(time.time())):
         made = model.complete(
             Snapshot(name=str(second), disks=parts),

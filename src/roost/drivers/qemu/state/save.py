@@ -156,11 +156,11 @@ class Saver:
 
 
 def compressor(format: str, what: str) -> tuple[str, ...]:
-    """The program that writes the format, with its arguments; () when none does. what: the setting, `save` or `dump`.
+    """The program that writes the format, with its arguments; () when none does. what: the setting, such as `dump`.
 
     Raises OperationFailed for a format that is none, or whose program is not there.
     """
-    known = FORMATS if what == "save" else STREAMED
+    known = STREAMED if what == "dump" else FORMATS
     if format not in known:
         raise OperationFailed(
             f"Invalid {what} image format specified in configuration file",
