@@ -41,9 +41,9 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         the certificates of each use are; "" for `/etc/pki/libvirt-USE` where there
         is such a directory, else the default one. *_tls_x509_verify: whether clients
         must show certificates; None: the default one, which is that they must.
+        *_tls_x509_secret_uuid: the secret that opens the key of the certificate.
     cgroup_controllers: those that bound guests; None for all that the host has.
     cgroup_device_acl: devices that every guest's QEMU may open.
-        *_tls_x509_secret_uuid: the secret that opens the key of the certificate.
     """
 
     user: str = ""
