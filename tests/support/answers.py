@@ -53,6 +53,10 @@ class Answers:
         self._thread.start()
         return self
 
+    def sent(self, name: str) -> list[tuple[Any, ...]]:
+        """The arguments of each call of a procedure."""
+        return [arguments for procedure, arguments in self.calls if procedure == name]
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

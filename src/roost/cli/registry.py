@@ -55,6 +55,8 @@ GROUPS = (
             "state": "dump managedsave managedsave-define managedsave-dumpxml managedsave-edit managedsave-remove"
             " restore save save-image-define save-image-dumpxml save-image-edit",
             "jobs": "domjobabort domjobinfo",
+            "migration": "migrate-compcache migrate-getmaxdowntime migrate-getspeed migrate-postcopy"
+            " migrate-setmaxdowntime migrate-setspeed",
             "looking": "domdirtyrate-calc screenshot",
         },
     ),

@@ -80,11 +80,12 @@ class Record(Generic[RuntimeT]):
     state, reason: constants.domain's DOMAIN_* numbers and their reasons.
     runtime: what the driver keeps of a running domain (its process, monitor …).
     managed_save: its next start goes on from an image.
+    migration_speed: MiB/s that its memory may be moved with; None: as many as there can be.
     """
 
     __slots__ = (
         "_live_texts", "_live_texts_of", "_ref", "autostart", "autostart_once", "definition", "id", "job", "live",
-        "managed_save", "name", "reason", "runtime", "state", "uuid",
+        "managed_save", "migration_speed", "name", "reason", "runtime", "state", "uuid",
     )  # fmt: skip
 
     def __init__(self, name: str, uuid: bytes) -> None:
@@ -98,6 +99,7 @@ class Record(Generic[RuntimeT]):
         self.autostart = False
         self.autostart_once = False
         self.managed_save = False
+        self.migration_speed: int | None = None
         self.runtime: RuntimeT | None = None
         self.job = Job()
         self._ref = DomainRef(name, uuid, -1)

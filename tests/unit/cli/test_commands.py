@@ -53,10 +53,6 @@ def fail(error: Exception) -> Any:
     return answer
 
 
-def sent(daemon: Answers, name: str) -> list[tuple[Any, ...]]:
-    return [arguments for procedure, arguments in daemon.calls if procedure == name]
-
-
 # list
 
 
@@ -104,7 +100,7 @@ def test_list_from_a_daemon_that_knows_no_reasons(roost: Roost, daemon: Answers)
 def test_list_filters(roost: Roost, daemon: Answers, words: list[str], flags: int) -> None:
     listing(daemon)
     assert roost("list", *words).code == 0
-    assert sent(daemon, "CONNECT_LIST_ALL_DOMAINS") == [(1, flags)]
+    assert daemon.sent("CONNECT_LIST_ALL_DOMAINS") == [(1, flags)]
 
 
 def test_list_shows_saved_domains(roost: Roost, daemon: Answers) -> None:
@@ -231,7 +227,7 @@ def test_domstats(roost: Roost, daemon: Answers) -> None:
     assert roost("domstats", "--state", "--vm", "--list-active", "--nowait", "web", "off").out == (
         "Domain: 'web'\n  state.state=1\n  x=no\n  s=text\n\nDomain: 'off'\n\n"
     )
-    assert sent(daemon, "CONNECT_GET_ALL_DOMAIN_STATS") == [([WEB, OFF], 1 | 1024, 1 | 1 << 29)]
+    assert daemon.sent("CONNECT_GET_ALL_DOMAIN_STATS") == [([WEB, OFF], 1 | 1024, 1 | 1 << 29)]
 
 
 def test_memory_period(roost: Roost, daemon: Answers) -> None:
@@ -239,7 +235,7 @@ def test_memory_period(roost: Roost, daemon: Answers) -> None:
     assert roost("dommemstat", "web", "--period", "5").out == "\n"
     assert roost("dommemstat", "off", "--period", "5").out == "\n"
     assert roost("dommemstat", "web", "--period", "5", "--config").out == "\n"
-    assert [(call[1], call[2]) for call in sent(daemon, "DOMAIN_SET_MEMORY_STATS_PERIOD")] == [(5, 1), (5, 0), (5, 2)]
+    assert [(call[1], call[2]) for call in daemon.sent("DOMAIN_SET_MEMORY_STATS_PERIOD")] == [(5, 1), (5, 0), (5, 2)]
 
 
 def test_block_statistics_from_an_old_daemon(roost: Roost, daemon: Answers) -> None:
@@ -276,7 +272,7 @@ def test_vcpus_from_an_old_daemon(roost: Roost, daemon: Answers) -> None:
 def test_vcpu_flags(roost: Roost, daemon: Answers, words: list[str], flags: int) -> None:
     daemon.answers["DOMAIN_GET_VCPUS_FLAGS"] = lambda domain, flags: (2,)
     assert roost("vcpucount", "web", *words).out == "2\n\n"
-    assert [call[1] for call in sent(daemon, "DOMAIN_GET_VCPUS_FLAGS")] == [flags]
+    assert [call[1] for call in daemon.sent("DOMAIN_GET_VCPUS_FLAGS")] == [flags]
 
 
 # displays
@@ -372,7 +368,7 @@ def test_start_flags(roost: Roost, daemon: Answers) -> None:
     daemon.answers |= {"DOMAIN_CREATE": lambda domain: (), "DOMAIN_CREATE_WITH_FLAGS": lambda domain, flags: (domain,)}
     assert roost("start", "off").out == "Domain 'off' started\n\n"
     assert roost("start", "off", "--paused", "--force-boot", "--bypass-cache").code == 0
-    assert sent(daemon, "DOMAIN_CREATE_WITH_FLAGS") == [(OFF, 1 | 4 | 8)]
+    assert daemon.sent("DOMAIN_CREATE_WITH_FLAGS") == [(OFF, 1 | 4 | 8)]
     assert roost("start", "web").err == "error: Domain is already active\n"
     assert roost("start", "off", "--pass-fds", "1,x").err == "error: Unable to parse FD number 'x'\n"
 
@@ -405,7 +401,7 @@ def test_what_is_called(
 ) -> None:
     daemon.answers[procedure] = lambda *_: ()
     assert roost(*command, "web").code == 0
-    assert sent(daemon, procedure) == [(WEB, *arguments)]
+    assert daemon.sent(procedure) == [(WEB, *arguments)]
 
 
 # undefine
@@ -431,7 +427,7 @@ def test_undefine_sends_what_there_is(roost: Roost, removable: Answers) -> None:
     removable.answers["DOMAIN_SNAPSHOT_NUM"] = lambda domain, flags: (0,)
     assert roost("undefine", "off", *ALL_UNDEFINE).code == 0
     always = 16 | 8 | 32
-    assert [call[1] for call in sent(removable, "DOMAIN_UNDEFINE_FLAGS")] == [1 | 2 | always, always, always]
+    assert [call[1] for call in removable.sent("DOMAIN_UNDEFINE_FLAGS")] == [1 | 2 | always, always, always]
 
 
 def test_undefine_with_volumes(roost: Roost, removable: Answers) -> None:
@@ -470,7 +466,7 @@ def test_undefine_with_volumes(roost: Roost, removable: Answers) -> None:
         "error: Failed! Volume not removed.\nerror: operation failed: busy\n"
     )
     assert outcome.code == 1
-    assert sent(removable, "STORAGE_VOL_DELETE") == [(StorageVol("p", "a", "/a"), 2)]
+    assert removable.sent("STORAGE_VOL_DELETE") == [(StorageVol("p", "a", "/a"), 2)]
 
 
 def test_undefine_chosen_volumes(roost: Roost, removable: Answers) -> None:
@@ -478,7 +474,7 @@ def test_undefine_chosen_volumes(roost: Roost, removable: Answers) -> None:
     outcome = roost("undefine", "off", "--storage", "/a,vdx")
     assert outcome.err.startswith("error: Storage volume 'vda'(/a) is not managed")
     assert outcome.err.endswith("error: Volume 'vdx' was not found in domain's definition.\n\n")
-    assert sent(removable, "DOMAIN_UNDEFINE_FLAGS") == []
+    assert removable.sent("DOMAIN_UNDEFINE_FLAGS") == []
     assert "only on stopped domains" in roost("undefine", "web", "--storage", "vda").err
 
 
@@ -493,7 +489,7 @@ def test_descriptions(roost: Roost, daemon: Answers) -> None:
     assert roost("desc", "web").out == "No description for domain: web\n"
     assert roost("desc", "web", "--title").out == "No title for domain: web\n"
     assert roost("desc", "web", "two", "words", "--config").out == "Domain description updated successfully\n"
-    assert sent(daemon, "DOMAIN_SET_METADATA") == [(WEB, 0, "two words", None, None, 2)]
+    assert daemon.sent("DOMAIN_SET_METADATA") == [(WEB, 0, "two words", None, None, 2)]
 
 
 def test_metadata(roost: Roost, daemon: Answers) -> None:
@@ -503,7 +499,7 @@ def test_metadata(roost: Roost, daemon: Answers) -> None:
     assert roost("metadata", "web", "http://x", "--set", "<a/>").err == (
         "error: namespace key is required when modifying metadata\n"
     )
-    assert [call[2:5] for call in sent(daemon, "DOMAIN_SET_METADATA")] == [
+    assert [call[2:5] for call in daemon.sent("DOMAIN_SET_METADATA")] == [
         (None, None, "http://x"),
         ("<a/>", "k", "http://x"),
     ]
@@ -526,7 +522,7 @@ def test_metadata(roost: Roost, daemon: Answers) -> None:
 def test_monitor_commands(roost: Roost, daemon: Answers, words: list[str], command: str) -> None:
     daemon.answers["DOMAIN_MONITOR_COMMAND"] = lambda domain, command, flags: ("done",)
     assert roost("qemu-monitor-command", "web", *words).out == "done\n\n"
-    assert sent(daemon, "DOMAIN_MONITOR_COMMAND") == [(WEB, command, int("--hmp" in words))]
+    assert daemon.sent("DOMAIN_MONITOR_COMMAND") == [(WEB, command, int("--hmp" in words))]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from roost.constants import snapshot as S
@@ -51,10 +49,6 @@ def domain(daemon: Answers) -> None:
     }
 
 
-def sent(daemon: Answers, name: str) -> list[tuple[Any, ...]]:
-    return [arguments for procedure, arguments in daemon.calls if procedure == name]
-
-
 @pytest.mark.parametrize(
     ("words", "flags"),
     [
@@ -67,12 +61,12 @@ def sent(daemon: Answers, name: str) -> list[tuple[Any, ...]]:
 def test_flags_of_a_new_one(roost: Roost, daemon: Answers, words: tuple[str, ...], flags: int) -> None:
     assert roost("snapshot-create-as", "web", *words).out == "Domain snapshot made created\n"
     assert roost("-q", "snapshot-create", "web", *words).out == ""
-    assert [call[2] for call in sent(daemon, "DOMAIN_SNAPSHOT_CREATE_XML")] == [flags, flags]
+    assert [call[2] for call in daemon.sent("DOMAIN_SNAPSHOT_CREATE_XML")] == [flags, flags]
 
 
 def test_descriptions_keep_their_lines(roost: Roost, daemon: Answers) -> None:
     roost("snapshot-create-as", "web", "x", "one\n two & three\n", "vda,snapshot=no")
-    assert sent(daemon, "DOMAIN_SNAPSHOT_CREATE_XML")[0][1] == (
+    assert daemon.sent("DOMAIN_SNAPSHOT_CREATE_XML")[0][1] == (
         "<domainsnapshot>\n  <name>x</name>\n  <description>one\n two &amp; three\n</description>\n"
         "  <disks>\n    <disk name='vda' snapshot='no'/>\n  </disks>\n</domainsnapshot>\n"
     )
@@ -104,7 +98,7 @@ def test_a_risky_revert_is_asked_for_twice(roost: Roost, daemon: Answers) -> Non
     daemon.answers["DOMAIN_REVERT_TO_SNAPSHOT"] = risky
     assert roost("snapshot-revert", "web", "base").err.splitlines()[0] == "error: Failed to revert snapshot base"
     assert roost("snapshot-revert", "web", "base", "--paused", "--force").code == 0
-    flags = [call[1] for call in sent(daemon, "DOMAIN_REVERT_TO_SNAPSHOT")]
+    flags = [call[1] for call in daemon.sent("DOMAIN_REVERT_TO_SNAPSHOT")]
     assert flags == [0, S.REVERT_PAUSED, S.REVERT_PAUSED | S.REVERT_FORCE]
 
 
@@ -124,7 +118,7 @@ def test_what_cannot_be_renamed(roost: Roost, daemon: Answers, monkeypatch: pyte
     daemon.answers["DOMAIN_SNAPSHOT_DELETE"] = refuse
     outcome = roost("snapshot-edit", "web", "base")
     assert outcome.err.splitlines()[1:] == ["error: Failed to clean up made", "error: Failed to update base"]
-    assert [(call[0].name, call[1]) for call in sent(daemon, "DOMAIN_SNAPSHOT_DELETE")] == [("made", 2), ("made", 2)]
+    assert [(call[0].name, call[1]) for call in daemon.sent("DOMAIN_SNAPSHOT_DELETE")] == [("made", 2), ("made", 2)]
 
 
 def test_checkpoints_share_the_words(roost: Roost, daemon: Answers) -> None:
@@ -135,7 +129,7 @@ def test_checkpoints_share_the_words(roost: Roost, daemon: Answers) -> None:
         "DOMAIN_CHECKPOINT_DELETE": lambda checkpoint, flags: (),
     }
     assert roost("checkpoint-create-as", "web", "c", "--diskspec", "vda,bitmap=b,,c,checkpoint=bitmap").code == 0
-    assert sent(daemon, "DOMAIN_CHECKPOINT_CREATE_XML")[0][1] == (
+    assert daemon.sent("DOMAIN_CHECKPOINT_CREATE_XML")[0][1] == (
         "<domaincheckpoint>\n  <name>c</name>\n  <disks>\n"
         "    <disk name='vda' checkpoint='bitmap' bitmap='b,c'/>\n  </disks>\n</domaincheckpoint>\n"
     )

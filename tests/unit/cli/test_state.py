@@ -29,10 +29,6 @@ def domain(daemon: Answers) -> None:
     daemon.answers["DOMAIN_LOOKUP_BY_NAME"] = by_name
 
 
-def sent(daemon: Answers, name: str) -> list[tuple[Any, ...]]:
-    return [arguments for procedure, arguments in daemon.calls if procedure == name]
-
-
 def number(field: str, value: int, kind: int = ULLONG) -> TypedParam:
     return TypedParam(field, (kind, value))
 
@@ -90,7 +86,7 @@ def test_keeping_needs_something_to_keep(roost: Roost) -> None:
 def test_abort_of_a_migration_in_post_copy_mode(roost: Roost, daemon: Answers) -> None:
     daemon.answers["DOMAIN_ABORT_JOB_FLAGS"] = lambda domain, flags: ()
     assert roost("-q", "domjobabort", "web", "--postcopy").code == 0
-    assert sent(daemon, "DOMAIN_ABORT_JOB_FLAGS") == [(WEB, 1)]
+    assert daemon.sent("DOMAIN_ABORT_JOB_FLAGS") == [(WEB, 1)]
 
 
 def test_save_by_flags_and_document(roost: Roost, daemon: Answers, tmp_path: Path) -> None:
@@ -98,15 +94,15 @@ def test_save_by_flags_and_document(roost: Roost, daemon: Answers, tmp_path: Pat
     (tmp_path / "x.xml").write_text("<domain/>")
     assert roost("save", "web", "/a/b/../c").out == "\nDomain 'web' saved to /a/b/../c\n\n"
     assert roost("save", "web", "c", "--paused", "--bypass-cache", "--xml", str(tmp_path / "x.xml")).code == 0
-    assert sent(daemon, "DOMAIN_SAVE") == [(WEB, "/a/c")]
-    assert sent(daemon, "DOMAIN_SAVE_FLAGS") == [(WEB, str(Path.cwd() / "c"), "<domain/>", 5)]
+    assert daemon.sent("DOMAIN_SAVE") == [(WEB, "/a/c")]
+    assert daemon.sent("DOMAIN_SAVE_FLAGS") == [(WEB, str(Path.cwd() / "c"), "<domain/>", 5)]
     daemon.answers["DOMAIN_SAVE_PARAMS"] = lambda *_: ()
     assert roost("save", "web", "/c", "--image-format", "zstd", "--paused").code == 0
     assert roost("save", "web", "/c", "--parallel-channels", "2", "--image-format", "sparse").code == 0
     assert roost("save", "web", "/c", "--parallel-channels", "0").code == 0
     malformed = roost("save", "web", "/c", "--parallel-channels", "x")
     assert "Numeric value 'x' for <parallel-channels> option is malformed or out of range" in malformed.err
-    assert sent(daemon, "DOMAIN_SAVE_PARAMS") == [
+    assert daemon.sent("DOMAIN_SAVE_PARAMS") == [
         (WEB, [("file", (7, "/c")), ("image_format", (7, "zstd"))], 4),
         (WEB, [("file", (7, "/c")), ("image_format", (7, "sparse")), ("parallel.channels", (1, 2))], 0),
         (WEB, [("file", (7, "/c")), ("parallel.channels", (1, 0))], 0),
@@ -119,8 +115,8 @@ def test_restore_by_channels(roost: Roost, daemon: Answers, tmp_path: Path) -> N
     assert roost("restore", "/c").code == 0
     assert roost("restore", "/c", "--parallel-channels", "3", "--running").code == 0
     assert roost("restore", "/c", "--parallel-channels", "1", "--xml", str(tmp_path / "x.xml")).code == 0
-    assert sent(daemon, "DOMAIN_RESTORE") == [("/c",)]
-    assert sent(daemon, "DOMAIN_RESTORE_PARAMS") == [
+    assert daemon.sent("DOMAIN_RESTORE") == [("/c",)]
+    assert daemon.sent("DOMAIN_RESTORE_PARAMS") == [
         ([("file", (7, "/c")), ("parallel.channels", (1, 3))], 2),
         ([("file", (7, "/c")), ("dxml", (7, "<domain/>")), ("parallel.channels", (1, 1))], 0),
     ]
@@ -187,7 +183,7 @@ def test_an_image_that_is_changed(roost: Roost, daemon: Answers, monkeypatch: py
         "DOMAIN_SAVE_IMAGE_DEFINE_XML": lambda path, xml, flags: (),
     }
     assert roost("save-image-edit", "/a", "--running").out == "State file /a edited.\n\n"
-    assert sent(daemon, "DOMAIN_SAVE_IMAGE_DEFINE_XML") == [("/a", "<other/>\n", 2)]
+    assert daemon.sent("DOMAIN_SAVE_IMAGE_DEFINE_XML") == [("/a", "<other/>\n", 2)]
 
 
 def test_a_removal_that_has_nothing_to_remove(roost: Roost, daemon: Answers) -> None:
@@ -205,6 +201,6 @@ def test_a_removal_that_has_nothing_to_remove(roost: Roost, daemon: Answers) -> 
 def test_dump_formats_are_of_memory_alone(roost: Roost, daemon: Answers) -> None:
     daemon.answers["DOMAIN_CORE_DUMP_WITH_FORMAT"] = lambda *_: ()
     assert roost("-q", "dump", "web", "/a", "--memory-only", "--format", "kdump-lzo", "--live").code == 0
-    assert sent(daemon, "DOMAIN_CORE_DUMP_WITH_FORMAT") == [(WEB, "/a", 2, 18)]
+    assert daemon.sent("DOMAIN_CORE_DUMP_WITH_FORMAT") == [(WEB, "/a", 2, 18)]
     assert "--format only works with --memory-only" in roost("dump", "web", "/a", "--format", "elf").err
     assert "format 'x' is not supported" in roost("dump", "web", "/a", "--memory-only", "--format", "x").err

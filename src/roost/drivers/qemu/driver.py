@@ -14,6 +14,7 @@ from roost.contract.files import Files
 from roost.contract.input import Input
 from roost.contract.interface import Backend
 from roost.contract.jobs import Jobs
+from roost.contract.migration import Migration
 from roost.contract.node import Node, Processors
 from roost.contract.security import Security
 from roost.contract.snapshots import Snapshots
@@ -44,6 +45,7 @@ from roost.drivers.qemu.hotplug.vcpus import QemuVcpus
 from roost.drivers.qemu.keys import QemuInput
 from roost.drivers.qemu.launch import Launcher
 from roost.drivers.qemu.lifecycle import QemuLifecycle
+from roost.drivers.qemu.migrating import QemuMigration
 from roost.drivers.qemu.monitor import QemuMonitor
 from roost.drivers.qemu.node import QemuNode
 from roost.drivers.qemu.paths import QemuPaths
@@ -119,6 +121,7 @@ class QemuDriver:
             Jobs: RecordJobs(table, "qemu"),
             SavedState: QemuSavedState(context, Saver(context, self._supervisor, images), self._restorer, images),
             Memory: QemuMemory(context, dumper),
+            Migration: QemuMigration(context),
             Inspection: QemuInspection(table),
             Statistics: QemuStatistics(context),
             Consoles: QemuConsoles(context),
