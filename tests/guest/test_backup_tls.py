@@ -141,7 +141,6 @@ def test_clients_show_certificates_unless_they_need_not(settings: str, strangers
 def test_a_key_that_a_secret_opens(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificates(root / "pki", PASSPHRASE)
     config = QemuConfig(backup_tls_x509_cert_dir=str(root / "pki"), backup_tls_x509_secret_uuid=SECRET)
-    monkeypatch.setattr("support.world.QemuConfig", lambda: config)
     document, port = backup_xml(root / "images")
     xml = guest_xml(root / "images", "closed")
 
@@ -163,4 +162,4 @@ def test_a_key_that_a_secret_opens(root: Path, monkeypatch: pytest.MonkeyPatch) 
             await asyncio.to_thread(until_gone, root / "images" / "scratch")
         await world.get(Lifecycle).destroy(ref, 0)
 
-    run(root, scenario)
+    run(root, scenario, config)
