@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import shutil
@@ -18,6 +17,7 @@ from roost.host.linux import counters
 from roost.host.linux.cgroups import LinuxControlGroups
 from support import heard, procedures
 from support.peer import Peer
+from support.processes import child_processes
 
 PEER_VERSION = "9.0"
 SOAK = bool(os.environ.get("ROOST_SOAK"))
@@ -96,15 +96,6 @@ def open_descriptors() -> dict[str, str]:
             found[entry] = os.readlink(f"/proc/self/fd/{entry}")
         except FileNotFoundError:
             continue  # the one that listdir itself used
-    return found
-
-
-def child_processes() -> set[str]:
-    """Process ids of this process's children."""
-    found: set[str] = set()
-    for path in Path("/proc/self/task").glob("*/children"):
-        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
-            found.update(path.read_text().split())
     return found
 
 

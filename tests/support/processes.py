@@ -17,3 +17,12 @@ def running(pattern: str) -> list[int]:
                 if re.search(pattern, words):
                     found.append(int(entry.name))
     return found
+
+
+def child_processes() -> set[str]:
+    """Process ids of this process's children, those among them that have ended and are not waited for yet."""
+    found: set[str] = set()
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+            found.update(path.read_text().split())
+    return found
