@@ -12,18 +12,18 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from roost.errors import OperationInvalid
 from roost.host.api import Controller, DeviceRule, DeviceSetting, GroupSetting, GroupUsage
 from roost.host.linux import bpf, devices
 from roost.host.linux.cgroup_values import DEVICES_V1, DEVICES_V2, V1, V2, Setting
-from roost.host.linux.system import system_error
+from roost.host.linux.system import system_error, write_setting
 
 log = logging.getLogger(__name__)
 
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-_CONTROLLERS: tuple[Controller, ...] = ("cpu", "cpuset", "memory", "blkio", "cpuacct", "devices")
+_CONTROLLERS: tuple[Controller, ...] = get_args(Controller)
 #: Controllers by the names that v2 has for them; it counts processor time always.
 _V2_NAMES: Mapping[str, Controller] = {"cpu": "cpu", "cpuset": "cpuset", "memory": "memory", "io": "blkio"}
 #: Those that threads of a process can be apart in.
@@ -78,14 +78,6 @@ def find_hierarchies(mountinfo: str) -> Iterator[Hierarchy]:
                 log.info("the kernel takes no programs for the devices of groups in %s", second)
         if own - taken:
             yield Hierarchy(second, 2, frozenset(own - taken))
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
 
 
 def _remove(group: Path) -> None:
@@ -170,7 +162,7 @@ class LinuxControlGroups:
         self._make_directory(directory)
         if hierarchy.version == 1 and "cpuset" in hierarchy.controllers:
             for name in ("cpuset.cpus", "cpuset.mems"):
-                _write(directory / name, (directory.parent / name).read_text())
+                write_setting(directory / name, (directory.parent / name).read_text())
 
     def _enable(self, hierarchy: Hierarchy, directory: Path, only: frozenset[str] = frozenset(_V2_NAMES)) -> None:
         """Let groups within a group of v2 have its controllers. One that cannot be had so is missed when it is used."""
@@ -179,7 +171,7 @@ class LinuxControlGroups:
         for name, controller in _V2_NAMES.items():
             if controller in hierarchy.controllers and name in only:
                 try:
-                    _write(directory / "cgroup.subtree_control", f"+{name}")
+                    write_setting(directory / "cgroup.subtree_control", f"+{name}")
                 except OSError as error:
                     log.info("controller %s is not to be had within %s: %s", name, directory, error.strerror)
 
@@ -192,7 +184,7 @@ class LinuxControlGroups:
                 with contextlib.suppress(FileExistsError):
                     self._directory(hierarchy, group)
                 if hierarchy.version == 2:
-                    _write(group / "cgroup.type", "threaded")
+                    write_setting(group / "cgroup.type", "threaded")
             except OSError as error:
                 raise system_error(f"Failed to create controller group {path}/{name}", error) from error
 
@@ -230,9 +222,9 @@ class LinuxControlGroups:
         try:
             for hierarchy in self._hierarchies:
                 if hierarchy.version == 2 or not hierarchy.is_threaded:
-                    _write(hierarchy.group(path) / "cgroup.procs", str(pid))
+                    write_setting(hierarchy.group(path) / "cgroup.procs", str(pid))
                 if hierarchy.is_threaded:
-                    _write(hierarchy.group(path, threads) / "cgroup.procs", str(pid))
+                    write_setting(hierarchy.group(path, threads) / "cgroup.procs", str(pid))
         except OSError as error:
             raise system_error(f"Unable to add process {pid} to the control group {path}", error) from error
 
@@ -242,7 +234,7 @@ class LinuxControlGroups:
                 continue
             tasks = "tasks" if hierarchy.version == 1 else "cgroup.threads"
             try:
-                _write(hierarchy.group(path, threads) / tasks, str(thread))
+                write_setting(hierarchy.group(path, threads) / tasks, str(thread))
             except OSError as error:
                 if error.errno != errno.ESRCH:  # a thread that has ended meanwhile
                     text = f"Unable to add thread {thread} to the control group {path}/{threads}"
@@ -270,7 +262,7 @@ class LinuxControlGroups:
     def set(self, path: str, setting: GroupSetting, value: int | str, threads: str = "") -> None:
         row, file = self._find(path, setting, threads)
         try:
-            _write(file, row.write(value, file.read_text()))
+            write_setting(file, row.write(value, file.read_text()))
         except OSError as error:
             raise system_error(f"Unable to write to '{file}'", error) from error
 
@@ -288,7 +280,7 @@ class LinuxControlGroups:
         if not found:
             raise OperationInvalid(_NO_WEIGHTS.replace("bfq or ", ""), hint=_NO_WEIGHTS_HINT)
         try:
-            _write(found[0], f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)} {row.line(value)}")
+            write_setting(found[0], f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)} {row.line(value)}")
         except OSError as error:
             raise system_error(f"Unable to write to '{found[0]}'", error) from error
 

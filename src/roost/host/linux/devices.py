@@ -12,7 +12,7 @@ from typing import Literal
 from roost.errors import SystemCallError
 from roost.host.api import DeviceRule
 from roost.host.linux import bpf
-from roost.host.linux.system import system_error
+from roost.host.linux.system import system_error, write_setting
 
 _SYSFS = Path("/sys/dev")
 _NAMES = {"b": "block", "c": "char"}
@@ -111,7 +111,7 @@ def limit_first(group: Path, rules: Collection[DeviceRule]) -> bool:
     try:
         before = parse_list((group / "devices.list").read_text())
         if before is None:
-            _write(group / "devices.deny", "a")
+            write_setting(group / "devices.deny", "a")
     except OSError as error:
         if error.errno == errno.EPERM:
             return False
@@ -122,14 +122,6 @@ def limit_first(group: Path, rules: Collection[DeviceRule]) -> bool:
     if deny:
         _write_all(group / "devices.deny", deny)
     return True
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
 
 
 def _write_all(path: Path, rules: Collection[DeviceRule]) -> None:

@@ -100,18 +100,28 @@ def _cpu(seen: Observed) -> Iterator[TypedParam]:
 
 def _caches(readings: Sequence[Reading]) -> Iterator[TypedParam]:
     yield uint("cpu.cache.monitor.count", len(readings))
+    yield from _monitors("cpu.cache.monitor", "bank", readings, _occupied)
+
+
+def _occupied(bank: str, told: Mapping[str, int]) -> Iterator[TypedParam]:
+    yield uint(f"{bank}.bytes", next(iter(told.values())) & _UINT)
+
+
+def _monitors(
+    group: str,
+    what: str,
+    readings: Sequence[Reading],
+    numbers: Callable[[str, Mapping[str, int]], Iterator[TypedParam]],
+) -> Iterator[TypedParam]:
+    """what: of which each monitor tells `numbers`."""
     for place, reading in enumerate(readings):
-        name = f"cpu.cache.monitor.{place}"
-        yield from _watched(name, "bank", reading)
-        for bank, (id, told) in enumerate(reading.nodes):
-            yield uint(f"{name}.bank.{bank}.id", id)
-            yield uint(f"{name}.bank.{bank}.bytes", next(iter(told.values())) & _UINT)
-
-
-def _watched(name: str, what: str, reading: Reading) -> Iterator[TypedParam]:
-    yield string(f"{name}.name", reading.name)
-    yield string(f"{name}.vcpus", reading.vcpus)
-    yield uint(f"{name}.{what}.count", len(reading.nodes))
+        name = f"{group}.{place}"
+        yield string(f"{name}.name", reading.name)
+        yield string(f"{name}.vcpus", reading.vcpus)
+        yield uint(f"{name}.{what}.count", len(reading.nodes))
+        for number, (id, told) in enumerate(reading.nodes):
+            yield uint(f"{name}.{what}.{number}.id", id)
+            yield from numbers(f"{name}.{what}.{number}", told)
 
 
 def _polled(seen: Observed) -> tuple[int, int] | None:
@@ -263,14 +273,13 @@ def _bandwidths(seen: Observed) -> Iterator[TypedParam]:
     readings = seen.host.bandwidths
     if readings:
         yield uint("memory.bandwidth.monitor.count", len(readings))
-    for place, reading in enumerate(readings):
-        name = f"memory.bandwidth.monitor.{place}"
-        yield from _watched(name, "node", reading)
-        for node, (id, told) in enumerate(reading.nodes):
-            yield uint(f"{name}.node.{node}.id", id)
-            for feature, count in told.items():
-                if feature in _BANDWIDTHS:
-                    yield ullong(f"{name}.node.{node}.bytes.{_BANDWIDTHS[feature]}", count)
+    yield from _monitors("memory.bandwidth.monitor", "node", readings, _passed)
+
+
+def _passed(node: str, told: Mapping[str, int]) -> Iterator[TypedParam]:
+    for feature, count in told.items():
+        if feature in _BANDWIDTHS:
+            yield ullong(f"{node}.bytes.{_BANDWIDTHS[feature]}", count)
 
 
 #: The groups in the order of libvirt's answer.
