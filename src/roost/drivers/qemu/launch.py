@@ -42,6 +42,7 @@ from roost.drivers.qemu.swtpm import SoftwareTpms
 from roost.drivers.qemu.taints import taint, taints_of_start
 from roost.drivers.qemu.tuning import access, advice, locking
 from roost.drivers.qemu.tuning import start as tuning
+from roost.engine.turns import Turns
 from roost.errors import From, InternalError, OperationInvalid, RoostError
 from roost.host.api import Command
 from roost.model.domain import Domain
@@ -118,6 +119,7 @@ class Launcher:
         self.helpers = StorageHelpers(context)
         self.passts = Passts(context)
         self.files = QemuFiles(context)
+        self.turns = Turns()
 
     async def start(
         self,
@@ -133,6 +135,8 @@ class Launcher:
         Raises what refused it, with QEMU's own words where QEMU did.
         """
         context = self.context
+        # Here and below: with many starts at once, whoever only asks something would wait for them.
+        await self.turns.next()
         await self.supervisor.farewell(record)
         caps = await context.capabilities.get(document.devices.emulator or "")
         found = await storage.prepare(document, context.lookups, context.account)
@@ -157,12 +161,11 @@ class Launcher:
             self._tell_of_missing(record, document, found.missing)
             await advice.ask(context.host, guest, live)
             await self._call_hook(record, guest, "prepare")
-            # Here and below: with many starts at once, whoever only asks something would wait for them.
-            await asyncio.sleep(0)
+            await self.turns.next()
             needs = plan.needs(live, caps, found.volumes)
             reset_nvram = bool(flags & D.START_RESET_NVRAM)
             live = await self._acquire(record, guest, live, needs, found, reset_nvram=reset_nvram)
-            await asyncio.sleep(0)
+            await self.turns.next()
             incoming = memory is not None and memory.incoming
             grants = self._granted(guest, guest.resources.descriptors.listen(monitor_path), incoming=incoming)
             live = L.with_clock(live, grants.utc_offset)
@@ -174,7 +177,7 @@ class Launcher:
                 if memory is None or command.name not in _OF_THE_GUEST
             ]
             await self._call_hook(record, guest, "start")
-            await asyncio.sleep(0)
+            await self.turns.next()
             launch = plan.argv(advice.advised(context.host, guest, live), caps, grants)
             await self._spawn(record, guest, live, launch, caps.package, directory)
             taint(context, record, guest, *taints_of_start(context, live, caps, restored=memory is not None))
@@ -210,11 +213,12 @@ class Launcher:
         guest.resources.secrets = await storage.secret_values(needs, context.lookups)
         await self._write_overlays(record, guest, found)
         guest.resources.prepare(needs, directory, lend=context.config.dynamic_ownership)
-        await asyncio.sleep(0)
+        await self.turns.next()
         record.live = live = tuning.reserve_group(context.host, guest, live, record.id)
         access.reserve(context, guest, live, needs)
         context.save(record)
         await asyncio.to_thread(tuning.make_group, context.host, guest, live, record.id)
+        await self.turns.next()
         guest.resources.take(needs, context.account, guest=live.uuid or "", reset_nvram=reset_nvram)
         guest.resources.descriptors.hand_over(self.files.of(record.uuid))
         await self.helpers.start(record, guest, needs, directory)
@@ -326,6 +330,7 @@ class Launcher:
         for answer in answers:
             if isinstance(answer, QmpCommandError):
                 raise answer
+        await self.turns.next()
         _, chardevs, processors, iothreads = answers[: len(_QUESTIONS)]
         processors = await self._plug_processors(guest, live) or processors
         guest.threads.vcpus = tuple(entry["thread-id"] for entry in processors)
