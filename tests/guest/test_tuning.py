@@ -25,7 +25,7 @@ from roost.errors import OperationFailed, OperationInvalid, RoostError
 from roost.host.linux.cgroups import LinuxControlGroups
 from support.daemon import RoostDaemon
 from support.guests import domain_xml
-from support.peer import propagation, virsh, virsh_ok
+from support.peer import in_chroot, propagation, virsh, virsh_ok
 from support.world import World, run, world_root
 
 pytestmark = [pytest.mark.groups, pytest.mark.guest, pytest.mark.root]
@@ -131,6 +131,40 @@ def test_a_new_daemon_goes_on_with_the_group(document: str) -> None:
         virsh_ok(daemon.uri, "iothreadpin", NAME, "1", "1")
         assert os.sched_getaffinity(int(threads(pid_of(daemon))["IO iothread1"].name)) == {1}
         assert "<quota>30000</quota>" in virsh_ok(daemon.uri, "dumpxml", NAME)
+        virsh_ok(daemon.uri, "destroy", NAME)
+        assert not group_directories()
+
+
+@pytest.mark.skipif(shutil.which("swtpm") is None, reason="swtpm is not installed")
+@pytest.mark.skipif(in_chroot(), reason="virtiofsd makes itself a root of its own, which a chroot does not let it")
+def test_processes_beside_qemu_are_bounded_as_its_emulator_is(root: Path) -> None:
+    needs_controllers()
+    if not any(os.access(path, os.X_OK) for path in ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd")):
+        pytest.skip("virtiofsd is not installed")
+    shared = root / "shared"
+    shared.mkdir()
+    xml = f"""<domain type='qemu'><name>{NAME}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
+<cputune><emulatorpin cpuset='0'/></cputune><os><type arch='x86_64' machine='q35'>hvm</type></os><devices>
+<filesystem><driver type='virtiofs'/><source dir='{shared}'/><target dir='shared'/></filesystem>
+<tpm><backend type='emulator' version='2.0'/></tpm></devices></domain>"""
+    document = root / "guest.xml"
+    document.write_text(xml)
+
+    def beside() -> dict[str, set[int]]:
+        """Of each program in the group the processors that it may run on."""
+        (cpuset,) = (path for path in group_directories() if "cpuset" in path.parts)
+        pids = [int(pid) for pid in (cpuset / "emulator" / "cgroup.procs").read_text().split()]
+        return {Path(f"/proc/{pid}/comm").read_text().strip(): os.sched_getaffinity(pid) for pid in pids}
+
+    with RoostDaemon() as daemon:
+        virsh_ok(daemon.uri, "create", str(document), "--paused")
+        programs = {"qemu-system-x86", "swtpm", "virtiofsd"}
+        assert beside() == {program: {0} for program in programs}
+        daemon.kill()
+        daemon.start()
+        virsh_ok(daemon.uri, "emulatorpin", NAME, "1", "--live")
+        assert beside() == {program: {1} for program in programs}
         virsh_ok(daemon.uri, "destroy", NAME)
         assert not group_directories()
 

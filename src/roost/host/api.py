@@ -524,7 +524,10 @@ class ControlGroups(Protocol):
         ...
 
     def remove(self, path: str) -> None:
-        """Remove the group and those within; what has processes stays. Nothing happens when it is gone."""
+        """Remove the group and those within. Nothing happens when it is gone.
+
+        What is still in it goes where this process is: helpers that have been told to end, or that end by themselves.
+        """
         ...
 
     def remove_threads(self, path: str, name: str) -> None:
@@ -533,6 +536,13 @@ class ControlGroups(Protocol):
 
     def add_process(self, path: str, pid: int, threads: str) -> None:
         """Put a process into the group, all its threads into a group of threads. Raises SystemCallError."""
+        ...
+
+    def add_helper(self, path: str, pid: int, threads: str) -> None:
+        """Put a process beside the guest's, and what it has started, into a group of threads. Raises SystemCallError.
+
+        Its time and its place are the group's then, and with v2 its memory. One that has ended meanwhile is left out.
+        """
         ...
 
     def add_thread(self, path: str, thread: int, threads: str) -> None:

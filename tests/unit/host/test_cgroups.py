@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -215,14 +216,25 @@ def test_the_groups_of_this_machine() -> None:
     groups.remove(path)
 
 
-@pytest.mark.root
-def test_groups_of_threads_of_the_second_version() -> None:
-    """On the real kernel: the rules for threads are the same for a hierarchy that has no controllers to give."""
+def first_real() -> Hierarchy:
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        for each in find_hierarchies(line):
+            if each.version == 1 and "cpu" in each.controllers:
+                return each
+    pytest.skip("no cpu controller of the first version is mounted here")
+
+
+def second_real() -> Hierarchy:
     mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup2 " in line]
     if not mounts:
         pytest.skip("control groups of the second version are not mounted here")
-    root = Path(mounts[0].split()[4])
-    groups = LinuxControlGroups((Hierarchy(root, 2, frozenset(("cpu", "cpuset", "memory"))),))
+    return Hierarchy(Path(mounts[0].split()[4]), 2, frozenset(("cpu", "cpuset", "memory")))
+
+
+@pytest.mark.root
+def test_groups_of_threads_of_the_second_version() -> None:
+    """On the real kernel: the rules for threads are the same for a hierarchy that has no controllers to give."""
+    groups = LinuxControlGroups((second_real(),))
     path = f"/roost-test-{os.getpid()}"
     code = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); print(1, flush=True)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -242,6 +254,42 @@ def test_groups_of_threads_of_the_second_version() -> None:
             process.wait()
             groups.remove(path)
     assert not groups.exists(path)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("hierarchy", [first_real, second_real])
+def test_helpers_and_theirs_are_in_a_group_of_threads_until_it_goes(hierarchy: Callable[[], Hierarchy]) -> None:
+    groups, path = LinuxControlGroups((hierarchy(),)), f"/roost-test-helpers-{os.getpid()}"
+    with subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        family = (process.pid, int(process.stdout.readline()))
+        places = [Path(f"/proc/{pid}/cgroup") for pid in family]
+        before = [place.read_text() for place in places]
+        groups.make(path)
+        try:
+            groups.make_threads(path, "emulator")
+            groups.add_helper(path, process.pid, "emulator")
+            assert all(f":{path}/emulator\n" in place.read_text() for place in places)
+        finally:
+            groups.remove(path)
+        assert not groups.exists(path)
+        assert [place.read_text() for place in places] == before
+        for pid in family:
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.root
+def test_a_helper_that_has_ended_is_left_out() -> None:
+    groups, path = LinuxControlGroups((first_real(),)), f"/roost-test-ended-{os.getpid()}"
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    groups.make(path)
+    try:
+        groups.make_threads(path, "emulator")
+        groups.add_helper(path, process.pid, "emulator")
+        assert not groups.is_populated(path)
+    finally:
+        groups.remove(path)
 
 
 def test_threads() -> None:

@@ -226,6 +226,7 @@ class Launcher:
             await self.passts.start(record, guest, passt, directory)
         for tpm in needs.tpms:
             await self.tpms.start(record, guest, tpm, directory)
+        await tuning.place_helpers(context.host, guest, live)
         return live
 
     def _granted(self, guest: Guest, monitor: int, *, incoming: bool) -> plan.Grants:

@@ -243,6 +243,7 @@ class Recovery:
                 log.info("ending the QEMU of %s: %s", record.name, error)
             finally:
                 monitor.close()
+            guest.resources.end_helpers()
             await self._until_left(guest.group)
         guest.ending = FAILED
         self._supervisor.clear(record, guest)

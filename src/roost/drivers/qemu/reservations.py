@@ -25,6 +25,7 @@ from roost.drivers.qemu.plan import reservations
 from roost.drivers.qemu.resources import HELPER_GRACE
 from roost.drivers.qemu.supervisor import Supervisor
 from roost.drivers.qemu.tuning import access
+from roost.drivers.qemu.tuning.start import place_helpers
 from roost.errors import From, OperationFailed, OperationTimeout, RoostError, SystemCallError
 from roost.host.api import Command
 
@@ -162,6 +163,8 @@ class Reservations:
             # Nobody has found it when the guest ended.
             await self._end(files)
             raise OperationFailed("domain is not running", domain=From.QEMU)
+        if record.live is not None:
+            await place_helpers(self._context.host, guest, record.live)
         account = self._context.account
         if account is not None:
             os.chown(files.socket, account.uid, account.gid)

@@ -266,6 +266,16 @@ class Resources:
         """A process beside QEMU is running; it ends with the guest."""
         self._helpers.append(process)
 
+    def helper_numbers(self) -> tuple[int, ...]:
+        """The processes beside QEMU that are running now."""
+        numbers = {process.pid for process in self._helpers if not process.exited}
+        for file in self.held.helpers:
+            process = self._host.processes.find(Path(file))
+            if process is not None:
+                numbers.add(process.pid)
+                process.release()
+        return tuple(sorted(numbers))
+
     def let_go(self) -> None:
         """Leave the helpers to themselves: the daemon ends, the guest does not."""
         self.counting.close()
@@ -273,10 +283,11 @@ class Resources:
             process.release()
         self._helpers.clear()
 
-    def _end_helpers(self, files: tuple[str, ...]) -> None:
+    def end_helpers(self) -> None:
+        """Tell the processes beside QEMU to end. May be called twice."""
         helpers, self._helpers = self._helpers, []
         known = {process.pid for process in helpers}
-        found = (self._host.processes.find(Path(path)) for path in files)
+        found = (self._host.processes.find(Path(path)) for path in self.held.helpers)
         # One of an earlier life of the daemon, or that has gone into the background by itself.
         helpers += [process for process in found if process is not None and process.pid not in known]
         for process in helpers:
@@ -315,8 +326,8 @@ class Resources:
         """Give everything back. May be called twice."""
         self.descriptors.close()
         self.counting.close()
+        self.end_helpers()
         held, self.held = self.held, Held()
-        self._end_helpers(held.helpers)
         if held.group:
             self._host.groups.remove(held.group)
         for path in reversed(held.task_groups):

@@ -67,6 +67,9 @@ class FakeControlGroups:
     def add_process(self, path: str, pid: int, threads: str) -> None:
         self.members.setdefault((path, threads), []).append(pid)
 
+    def add_helper(self, path: str, pid: int, threads: str) -> None:
+        self.members.setdefault((path, threads), []).append(pid)
+
     def add_thread(self, path: str, thread: int, threads: str) -> None:
         self.members.setdefault((path, threads), []).append(thread)
 

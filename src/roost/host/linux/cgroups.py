@@ -80,18 +80,43 @@ def find_hierarchies(mountinfo: str) -> Iterator[Hierarchy]:
             yield Hierarchy(second, 2, frozenset(own - taken))
 
 
-def _remove(group: Path) -> None:
-    """Remove an empty group. A process that has just ended may be in it for a moment yet, after its end is known."""
+def _remove(group: Path, home: Path) -> None:
+    """Remove a group; who is in it goes home. A process that has just ended is there for a moment yet."""
     for _ in range(_RETRIES):
         try:
             group.rmdir()
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
-            time.sleep(_PAUSE)
+            if not _send_home(group, home):
+                time.sleep(_PAUSE)
         else:
             return
     group.rmdir()
+
+
+def _send_home(group: Path, home: Path) -> bool:
+    """Whether there was anybody to send."""
+    try:
+        pids = (group / "cgroup.procs").read_text().split()
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            return False
+        # A group of threads of v2: the one that it is within knows the processes.
+        pids = (group.parent / "cgroup.procs").read_text().split()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            write_setting(home / "cgroup.procs", pid)
+    return bool(pids)
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and those that it has started, each read only when the one before has been dealt with."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                yield from _family(int(child))
 
 
 class LinuxControlGroups:
@@ -123,6 +148,16 @@ class LinuxControlGroups:
 
     def has(self, controller: Controller) -> bool:
         return any(controller in each.controllers for each in self._hierarchies)
+
+    def _home(self, hierarchy: Hierarchy) -> Path:
+        """The group that this process is in itself."""
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, names, path = line.split(":", 2)
+            if (hierarchy.controllers & set(names.split(","))) if hierarchy.version == 1 else not names:
+                home = hierarchy.group(path)
+                # Seen from outside of the part that is mounted here.
+                return home if home.is_dir() else hierarchy.root
+        return hierarchy.root
 
     def _with(self, controller: Controller) -> Hierarchy:
         for each in self._hierarchies:
@@ -203,8 +238,8 @@ class LinuxControlGroups:
             group = hierarchy.group(path)
             try:
                 for within in [Path(entry.path) for entry in os.scandir(group) if entry.is_dir()]:
-                    _remove(within)
-                _remove(group)
+                    _remove(within, self._home(hierarchy))
+                _remove(group, self._home(hierarchy))
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -227,6 +262,22 @@ class LinuxControlGroups:
                     write_setting(hierarchy.group(path, threads) / "cgroup.procs", str(pid))
         except OSError as error:
             raise system_error(f"Unable to add process {pid} to the control group {path}", error) from error
+
+    def add_helper(self, path: str, pid: int, threads: str) -> None:
+        # What it starts after its move is where it is.
+        for each in _family(pid):
+            try:
+                self._add_helper(path, str(each), threads)
+            except OSError as error:
+                if error.errno != errno.ESRCH:
+                    raise system_error(f"Unable to add process {each} to the control group {path}", error) from error
+
+    def _add_helper(self, path: str, pid: str, threads: str) -> None:
+        for hierarchy in self._hierarchies:
+            if hierarchy.version == 2:
+                write_setting(hierarchy.group(path) / "cgroup.procs", pid)
+            if hierarchy.is_threaded:
+                write_setting(hierarchy.group(path, threads) / "cgroup.procs", pid)
 
     def add_thread(self, path: str, thread: int, threads: str) -> None:
         for hierarchy in self._hierarchies:

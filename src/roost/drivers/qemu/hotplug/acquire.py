@@ -21,6 +21,7 @@ from roost.drivers.qemu.plan.reservations import with_sockets
 from roost.drivers.qemu.reservations import Reservations
 from roost.drivers.qemu.storagehelpers import StorageHelpers
 from roost.drivers.qemu.tuning import access, locking
+from roost.drivers.qemu.tuning.start import place_helpers
 from roost.model.domain import Domain
 from roost.model.domain.devices.disk import Disk
 
@@ -80,6 +81,7 @@ async def acquire(
         stack.callback(process.terminate, 0.0)
     for passt in needs.passts:
         await Passts(context).start(record, guest, passt, directory)
+    await place_helpers(context.host, guest, live)
     grants = msgspec.structs.replace(
         resources.grants(-1),
         secrets=secrets,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 from collections.abc import Mapping, Sequence
@@ -119,6 +120,19 @@ def place_process(host: Host, guest: Guest, live: Domain) -> None:
             raise
 
 
+async def place_helpers(host: Host, guest: Guest, live: Domain) -> None:
+    """Bound the processes beside QEMU as its emulator's threads are. Raises SystemCallError."""
+    numbers = guest.resources.helper_numbers() if guest.group else ()
+    if numbers:
+        await asyncio.to_thread(_place_helpers, host, guest.group, numbers, emulator_plan(advised(host, guest, live)))
+
+
+def _place_helpers(host: Host, group: str, numbers: Sequence[int], plan: ThreadPlan) -> None:
+    _bound(host, group, plan)
+    for number in numbers:
+        host.groups.add_helper(group, number, plan.group)
+
+
 def tune_threads(host: Host, guest: Guest, live: Domain) -> None:
     """Put all processors and I/O threads of a guest in their places."""
     for number, thread in zip(present_vcpus(live), guest.threads.vcpus, strict=False):
@@ -193,6 +207,6 @@ def iothread_numbers(answer: object) -> dict[int, int]:
 
 
 __all__ = [
-    "host_cpus", "iothread_numbers", "make_group", "place_process", "reserve_group", "start_counting", "threads_of",
-    "tune_iothread", "tune_threads", "tune_vcpu",
+    "host_cpus", "iothread_numbers", "make_group", "place_helpers", "place_process", "reserve_group", "start_counting",
+    "threads_of", "tune_iothread", "tune_threads", "tune_vcpu",
 ]  # fmt: skip
