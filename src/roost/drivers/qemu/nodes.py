@@ -40,7 +40,7 @@ def openings(needs: plan.Needs) -> Iterator[Opening]:
             yield Opening(file.path, file.path, "rw" if file.write or file.kind == "device" else "r")
     for device in needs.devices:
         for path in connections.device_paths(device):
-            yield Opening(_source(device), path, "rw")
+            yield Opening(_source(device), path, "rw" if device.write else "r")
     if needs.reservations:
         yield for_reservations()
 

@@ -225,7 +225,7 @@ def needs(ctx: Context) -> Iterator[File | HostDevice | Opened]:
             yield HostDevice(alias, "mdev", source.uuid or "")
         elif isinstance(source, ScsiHostdev) and source.protocol is None:
             place = f"{(source.adapter or '').removeprefix('scsi_host')}:{source.bus}:{source.target}:{source.unit}"
-            yield HostDevice(alias, "scsi", place)
+            yield HostDevice(alias, "scsi", place, write=not hostdev.readonly)
     for interface in ctx.domain.devices.interfaces:
         card = interface.source.device if isinstance(interface.source, HostdevNet) else None
         if isinstance(card, PciInterface):

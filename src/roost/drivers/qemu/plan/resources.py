@@ -157,13 +157,14 @@ class HostDevice(NamedTuple):
     """A device of the host that QEMU is given whole.
 
     key: the alias. kind: "pci" (by its address), "mdev" (by its path), "scsi" (host:bus:target:unit), "scsi_host"
-    (by its WWPN). managed: the host's driver is to be taken off it.
+    (by its WWPN). managed: the host's driver is to be taken off it. write: the guest may change what is on it.
     """
 
     key: str
     kind: str
     name: str
     managed: bool = False
+    write: bool = True
 
 
 class Secret(NamedTuple):

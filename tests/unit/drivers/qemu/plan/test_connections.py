@@ -112,6 +112,8 @@ def test_what_host_devices_need() -> None:
         "<address bus='0' target='3' unit='5'/></source></hostdev>"
         "<hostdev type='usb'><source><address bus='1' device='3'/></source></hostdev>"
     )
+    readonly = devices.replace("unit='5'/></source>", "unit='5'/></source><readonly/>")
+    assert [device.write for device in plan.needs(*live(readonly)).devices] == [True, False]
     needs = plan.needs(*live(devices))
     assert needs.devices == (
         plan.HostDevice("hostdev0", "pci", "0000:06:02.0", True),

@@ -153,6 +153,13 @@ def test_what_needs_open() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("write", "wanted"), [(True, "rw"), (False, "r")])
+def test_a_scsi_device_of_the_host(write: bool, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "scsi_generic", lambda device: "/dev/sg3")
+    needs = plan.Needs(devices=(plan.HostDevice("hostdev0", "scsi", "2:0:3:5", write=write),))
+    assert [(each.path, each.access) for each in nodes.openings(needs)] == [("/dev/sg3", wanted)]
+
+
 def test_devices_that_are_given_away_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, group in (("0000:01:00.0", "7"), ("0000:02:00.0", "8")):
         (tmp_path / name).mkdir()
