@@ -80,7 +80,7 @@ def find_hierarchies(mountinfo: str) -> Iterator[Hierarchy]:
             yield Hierarchy(second, 2, frozenset(own - taken))
 
 
-def _remove(group: Path, home: Path) -> None:
+def _remove(group: Path, home: Callable[[], Path]) -> None:
     """Remove a group; who is in it goes home. A process that has just ended is there for a moment yet."""
     for _ in range(_RETRIES):
         try:
@@ -88,7 +88,7 @@ def _remove(group: Path, home: Path) -> None:
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
-            if not _send_home(group, home):
+            if not _send_home(group, home()):
                 time.sleep(_PAUSE)
         else:
             return
@@ -235,11 +235,11 @@ class LinuxControlGroups:
 
     def remove(self, path: str) -> None:
         for hierarchy in self._hierarchies:
-            group = hierarchy.group(path)
+            group, home = hierarchy.group(path), functools.partial(self._home, hierarchy)
             try:
                 for within in [Path(entry.path) for entry in os.scandir(group) if entry.is_dir()]:
-                    _remove(within, self._home(hierarchy))
-                _remove(group, self._home(hierarchy))
+                    _remove(within, home)
+                _remove(group, home)
             except FileNotFoundError:
                 continue
             except OSError as error:
