@@ -19,6 +19,7 @@ from roost.contract.jobs import Jobs
 from roost.contract.lookups import SecretLookup
 from roost.drivers.qemu.config import QemuConfig
 from roost.errors import NoSecret
+from support.certificates import certificates
 from support.daemon import RoostDaemon
 from support.guests import domain_xml
 from support.peer import virsh, virsh_ok
@@ -39,35 +40,6 @@ PASSPHRASE = "opens the key"
 def root() -> Iterator[Path]:
     with world_root() as path:
         yield path
-
-
-def certificates(directory: Path, passphrase: str = "") -> None:
-    """An authority, and what a server called localhost and its clients need, for QEMU's user to read.
-
-    `directory`/stranger is a client that knows the authority and has no certificate. passphrase: of the server's key.
-    """
-    directory.mkdir()
-    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-
-    def openssl(*words: str) -> None:
-        command = ["openssl", *words]
-        subprocess.run(command, cwd=directory, check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    openssl("req", "-x509", *new, "-nodes", "-days", "2", "-subj", "/CN=authority", "-keyout", "ca-key.pem",
-            "-out", "ca-cert.pem")  # fmt: skip
-    for who, usage in (("server", "serverAuth"), ("client", "clientAuth")):
-        (directory / "extensions").write_text(
-            f"basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage={usage}\n"
-            "subjectAltName=DNS:localhost\n"
-        )
-        closed = ["-passout", f"pass:{passphrase}"] if passphrase and who == "server" else ["-nodes"]
-        openssl("req", *new, *closed, "-subj", "/CN=localhost", "-keyout", f"{who}-key.pem", "-out", "request.pem")
-        openssl("x509", "-req", "-days", "2", "-in", "request.pem", "-CA", "ca-cert.pem", "-CAkey", "ca-key.pem",
-                "-CAcreateserial", "-extfile", "extensions", "-out", f"{who}-cert.pem")  # fmt: skip
-    (directory / "stranger").mkdir()
-    shutil.copy(directory / "ca-cert.pem", directory / "stranger")
-    for path in (directory, *directory.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def guest_xml(images: Path, name: str) -> str:

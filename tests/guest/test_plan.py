@@ -179,7 +179,9 @@ def test_comes_up(name: str, caps: Capabilities, directory: Path) -> None:
     if wants_qxl and "qxl-vga" not in caps.types:
         pytest.skip("this QEMU is built without qxl")
     with running(domain, caps, directory):
-        status, drives, *_ = ask(directory, QUERY_STATUS, QUERY_BLOCK, *plan.settings(domain, caps))
+        status, drives, *_ = ask(
+            directory, QUERY_STATUS, QUERY_BLOCK, *plan.settings(domain, caps), *plan.passwords(domain, {})
+        )
     assert status["status"] == "prelaunch"
     # The board's flash is a drive to QEMU too.
     disks = [drive for drive in drives if drive.get("qdev") and "system.flash" not in drive["qdev"]]

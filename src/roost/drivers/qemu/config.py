@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Literal, get_args
 
 import msgspec
 
+from roost.drivers.qemu.plan import DisplaySettings
 from roost.errors import ConfSyntax
 from roost.host.api import Controller
+
+log = logging.getLogger(__name__)
 
 _LINE = re.compile(
     r"""(?P<key>[A-Za-z_]\w*)\s*=\s*(?:(?P<number>-?\d+)|"(?P<double>[^"]*)"|'(?P<single>[^']*)')\s*(?:\#.*)?"""
@@ -25,7 +29,7 @@ _OTHER_CONTROLLERS = frozenset(("freezer", "net_cls", "perf_event", "name=system
 
 
 class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
-    """What qemu.conf may set. Settings this driver does not know are ignored, as another version's would be.
+    """What qemu.conf may set. Settings this driver does not know are logged and change nothing.
 
     user, group: whom guests run as when the daemon is root; "" picks the
         distribution's account for it, `nobody` where there is none.
@@ -37,6 +41,11 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         name of a program. auto_dump_path: where dumps of crashed guests go, ""
         for the driver's own directory. *_bypass_cache: keep these files out of
         the host's cache.
+    vnc_listen, spice_listen: where displays listen that name no address. *_auto_unix_socket: these get a socket of the
+        guest's own instead. *_password: for displays that have none; None to let everybody in. *_sasl: clients
+        authenticate by SASL, *_sasl_dir: where its configuration is.
+    vnc_tls: clients of VNC must use TLS. vnc_tls_x509_verify: they must show certificates; None: as for all, and where
+        that is left open they need not.
     spice_tls: SPICE displays may have a port for TLS. *_tls_x509_cert_dir: where
         the certificates of each use are; "" for `/etc/pki/libvirt-USE` where there
         is such a directory, else the default one. *_tls_x509_verify: whether clients
@@ -53,6 +62,18 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     remote_display_port_min: int = 5900
     remote_display_port_max: int = 65535
     vnc_listen: str = "127.0.0.1"
+    vnc_auto_unix_socket: bool = False
+    vnc_password: str | None = None
+    vnc_sasl: bool = False
+    vnc_sasl_dir: str = ""
+    vnc_tls: bool = False
+    vnc_tls_x509_cert_dir: str = ""
+    vnc_tls_x509_verify: bool | None = None
+    spice_listen: str = "127.0.0.1"
+    spice_auto_unix_socket: bool = False
+    spice_password: str | None = None
+    spice_sasl: bool = False
+    spice_sasl_dir: str = ""
     max_core: int | str = 0
     auto_start_bypass_cache: bool = False
     auto_start_delay: int = 0
@@ -87,7 +108,23 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         wanted = self.cgroup_controllers
         return frozenset(name for name in _CONTROLLERS if wanted is None or name in wanted)
 
-    def certificates(self, use: Literal["spice", "chardev", "nbd", "backup"]) -> str:
+    @property
+    def displays(self) -> DisplaySettings:
+        """What holds for all displays."""
+        passwords = {"vnc": self.vnc_password, "spice": self.spice_password}
+        sasl = {"vnc": self.vnc_sasl_dir, "spice": self.spice_sasl_dir}
+        verify = (self.vnc_tls_x509_verify, self.default_tls_x509_verify)
+        return DisplaySettings(
+            addresses={"vnc": self.vnc_listen, "spice": self.spice_listen},
+            sockets=frozenset(kind for kind in ("vnc", "spice") if getattr(self, f"{kind}_auto_unix_socket")),
+            passwords={kind: password for kind, password in passwords.items() if password is not None},
+            sasl={kind: directory for kind, directory in sasl.items() if getattr(self, f"{kind}_sasl")},
+            vnc_certificates=self.certificates("vnc") if self.vnc_tls else None,
+            vnc_verifies=next((each for each in verify if each is not None), False),
+            spice_certificates=self.certificates("spice"),
+        )
+
+    def certificates(self, use: Literal["vnc", "spice", "chardev", "nbd", "backup"]) -> str:
         """The directory with the certificates of that use."""
         own: str = getattr(self, f"{use}_tls_x509_cert_dir")
         usual = Path(f"/etc/pki/libvirt-{use}")
@@ -126,6 +163,8 @@ def read_config(path: Path) -> QemuConfig:
             raise ConfSyntax(f"{path}:{number}: expecting a value", hint="write it as: name = value")
         text = match["double"] if match["double"] is not None else match["single"]
         found[match["key"]] = int(match["number"]) if match["number"] is not None else text
+    for name in sorted(found.keys() - set(QemuConfig.__struct_fields__)):
+        log.warning("%s: %s is not known, and changes nothing", path, name)
     try:
         return msgspec.convert(found, QemuConfig, strict=False)
     except msgspec.ValidationError as error:

@@ -152,7 +152,9 @@ class Launcher:
             asked = format_cookie(SaveCookie(cpu=document.cpu)) if document.cpu is not None else ""
             processors = context.documents.processors(caps, document.type)
             document = with_processor(document, caps, processors, context.host.node.machine())
-            record.live = live = L.with_display_sockets(L.make_live(document, id, directory), directory)
+            displays = context.config.displays
+            live = L.with_display_sockets(L.make_live(document, id, directory), directory, displays.sockets)
+            record.live = live
             monitor_path = context.paths.monitor(id, record.name)
             guest = Guest(Resources(context.host), GuestLog(context.paths.log_file(record.name)), str(monitor_path))
             guest.facts.autodestroy, guest.asked = bool(flags & D.START_AUTODESTROY), asked
@@ -170,10 +172,10 @@ class Launcher:
             grants = self._granted(guest, guest.resources.descriptors.listen(monitor_path), incoming=incoming)
             live = L.with_clock(live, grants.utc_offset)
             guest.facts.clock = L.clock_ahead(live)
-            record.live = live = L.with_ports(live, grants.ports, grants.names, context.config.vnc_listen)
+            record.live = live = L.with_ports(live, grants.ports, grants.names, displays.addresses)
             settings = [
                 (command.name, command.arguments)
-                for command in plan.settings(live, caps)
+                for command in (*plan.settings(live, caps), *plan.passwords(live, displays.passwords))
                 if memory is None or command.name not in _OF_THE_GUEST
             ]
             await self._call_hook(record, guest, "start")
@@ -235,7 +237,7 @@ class Launcher:
         return msgspec.structs.replace(
             guest.resources.grants(monitor),
             chardev_certificates=certificates("chardev"),
-            spice_certificates=certificates("spice"),
+            displays=self.context.config.displays,
             nbd_certificates=certificates("nbd"),
             incoming=incoming,
         )

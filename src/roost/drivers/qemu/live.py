@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,14 @@ from roost.model.domain.alignment import align_memory
 from roost.model.domain.device import VirtioSerialAddress
 from roost.model.domain.devices.chardev import Channel, CharDevice, PtyChar, UnixChar, VirtioChannel
 from roost.model.domain.devices.disk import BlockSource, Disk, FileSource
-from roost.model.domain.devices.graphics import AddressListen, AnyGraphics, SocketListen, SpiceGraphics, VncGraphics
+from roost.model.domain.devices.graphics import (
+    AddressListen,
+    AnyGraphics,
+    AnyListen,
+    SocketListen,
+    SpiceGraphics,
+    VncGraphics,
+)
 from roost.model.domain.devices.interface import Interface, InterfaceTarget
 from roost.model.domain.security import Seclabel, SevSecurity, SevSnpSecurity
 
@@ -72,20 +79,30 @@ def _unnamed(channel: Channel) -> str:
     return f"vioser-{address.controller:02}-{address.bus:02}-{address.port or 0:02}.sock"
 
 
-def with_display_sockets(live: Domain, directory: Path) -> Domain:
-    """Sockets below `directory` for displays that are to listen at one and name none."""
-    displays = tuple(_listening(each, directory) for each in live.devices.graphics)
+def with_display_sockets(live: Domain, directory: Path, instead: Collection[str] = ()) -> Domain:
+    """Sockets below `directory` for displays that are to listen at one and name none.
+
+    instead: kinds of displays that do so where they name no address either.
+    """
+    displays = tuple(_listening(each, directory, instead) for each in live.devices.graphics)
     return _replace(live, devices=_replace(live.devices, graphics=displays))
 
 
-def _listening(graphics: AnyGraphics, directory: Path) -> AnyGraphics:
-    if not isinstance(graphics, VncGraphics | SpiceGraphics) or SocketListen() not in graphics.listens:
+def _listening(graphics: AnyGraphics, directory: Path, instead: Collection[str]) -> AnyGraphics:
+    if not isinstance(graphics, VncGraphics | SpiceGraphics):
+        return graphics
+    nowhere: tuple[AnyListen, ...] = (SocketListen(),)
+    if graphics.type in instead and not graphics.listen:
+        nowhere = (SocketListen(), AddressListen())
+    if not any(listen in nowhere for listen in graphics.listens):
         return graphics
     made = SocketListen(socket=str(directory / f"{graphics.type}.sock"))
-    listens = tuple(made if listen == SocketListen() else listen for listen in graphics.listens)
+    listens = tuple(made if listen in nowhere else listen for listen in graphics.listens)
+    if listens[0] != made:
+        return _replace(graphics, listens=listens)
     if isinstance(graphics, VncGraphics):
-        return _replace(graphics, listens=listens, socket=made.socket)
-    return _replace(graphics, listens=listens)
+        return _replace(graphics, listens=listens, socket=made.socket, port=None, autoport=None)
+    return _replace(graphics, listens=listens, port=None, tls_port=None, autoport=None)
 
 
 def with_protection(document: Domain, sev: SevFacts | None) -> Domain:
@@ -135,14 +152,16 @@ def _without_socket(graphics: AnyGraphics, begin: str) -> AnyGraphics:
 # -- what the start has found out --------------------------------------------------------------
 
 
-def with_ports(live: Domain, ports: Mapping[str, int], names: Mapping[str, str], address: str) -> Domain:
+def with_ports(
+    live: Domain, ports: Mapping[str, int], names: Mapping[str, str], addresses: Mapping[str, str]
+) -> Domain:
     """Ports of displays and names of tap interfaces, as granted. Keys are those of the plan's needs.
 
-    address: where displays listen that name no address of their own.
+    addresses: where displays listen that name no address of their own, by their kind.
     """
     devices = live.devices
     graphics = tuple(
-        _with_address(_with_port(each, number, ports), address) for number, each in enumerate(devices.graphics)
+        _with_address(_with_port(each, number, ports), addresses) for number, each in enumerate(devices.graphics)
     )
     interfaces = tuple(_with_target(each, names) for each in devices.interfaces)
     vsock = devices.vsock
@@ -167,7 +186,8 @@ def _with_port(graphics: AnyGraphics, number: int, ports: Mapping[str, int]) -> 
     return graphics
 
 
-def _with_address(graphics: AnyGraphics, address: str) -> AnyGraphics:
+def _with_address(graphics: AnyGraphics, addresses: Mapping[str, str]) -> AnyGraphics:
+    address = addresses.get(graphics.type)
     if not isinstance(graphics, VncGraphics | SpiceGraphics) or graphics.listen:
         return graphics
     listens = graphics.listens

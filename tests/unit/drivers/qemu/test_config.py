@@ -28,6 +28,25 @@ def test_settings_in_libvirts_syntax(tmp_path: Path) -> None:
     assert QemuConfig().controllers >= {"cpu", "devices"}
 
 
+def test_what_changes_nothing_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "qemu.conf"
+    file.write_text('user = "guests"\nvnc_pasword = "typo"\nlock_manager = "lockd"\n')
+    assert read_config(file) == QemuConfig(user="guests")
+    assert caplog.messages == [
+        f"{file}: {name} is not known, and changes nothing" for name in ("lock_manager", "vnc_pasword")
+    ]
+
+
+def test_displays() -> None:
+    shown = QemuConfig(spice_listen="::", vnc_password="", spice_sasl=True, vnc_tls=True, vnc_tls_x509_cert_dir="/c")
+    assert shown.displays.addresses == {"vnc": "127.0.0.1", "spice": "::"}
+    assert (shown.displays.passwords, shown.displays.sasl) == ({"vnc": ""}, {"spice": ""})
+    assert (shown.displays.vnc_certificates, shown.displays.vnc_verifies) == ("/c", False)
+    assert QemuConfig().displays.vnc_certificates is None
+    assert QemuConfig(default_tls_x509_verify=True).displays.vnc_verifies
+    assert not QemuConfig(default_tls_x509_verify=True, vnc_tls_x509_verify=False).displays.vnc_verifies
+
+
 def test_lists_over_lines(tmp_path: Path) -> None:
     file = tmp_path / "qemu.conf"
     file.write_text(

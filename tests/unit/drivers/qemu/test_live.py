@@ -20,6 +20,8 @@ XML = """<domain type='qemu'><name>g</name><memory unit='KiB'>65536</memory>
 <graphics type='vnc' port='-1' autoport='yes'><listen type='address'/></graphics>
 </devices></domain>"""
 
+LOCAL = {"vnc": "127.0.0.1"}
+
 
 def text(domain: model.Domain) -> str:
     return model.format(domain, secure=True)
@@ -39,7 +41,7 @@ def test_a_live_document() -> None:
 
 def test_what_was_granted_is_shown() -> None:
     made = L.make_live(model.parse(XML), 7, Path("/lib"))
-    shown = text(L.with_ports(made, {"graphics0": 5907}, {"net0": "vnet3"}, "127.0.0.1"))
+    shown = text(L.with_ports(made, {"graphics0": 5907}, {"net0": "vnet3"}, LOCAL))
     assert "<graphics type='vnc' port='5907' autoport='yes' listen='127.0.0.1'>" in shown
     assert "<listen type='address' address='127.0.0.1'/>" in shown
     assert "<target dev='vnet3'/>" in shown
@@ -48,7 +50,14 @@ def test_what_was_granted_is_shown() -> None:
 def test_an_address_of_the_users_stays() -> None:
     own = XML.replace("<listen type='address'/>", "<listen type='address' address='0.0.0.0'/>")
     made = L.make_live(model.parse(own), 7, Path("/lib"))
-    assert "address='0.0.0.0'" in text(L.with_ports(made, {}, {}, "127.0.0.1"))
+    assert "address='0.0.0.0'" in text(L.with_ports(made, {}, {}, LOCAL))
+
+
+def test_sockets_instead_of_addresses() -> None:
+    made = L.make_live(model.parse(XML), 7, Path("/lib"))
+    shown = text(L.with_display_sockets(made, Path("/lib"), {"vnc"}))
+    assert "<graphics type='vnc' socket='/lib/vnc.sock'>" in shown
+    assert text(L.with_display_sockets(made, Path("/lib"), {"spice"})) == text(made)
 
 
 def test_terminals() -> None:

@@ -89,7 +89,7 @@ async def acquire(
         chardev_certificates=context.config.certificates("chardev"),
         nbd_certificates=context.config.certificates("nbd"),
     )
-    devices = _again(devices, L.with_ports(documents.alone(live, devices), grants.ports, grants.names, ""))
+    devices = _again(devices, L.with_ports(documents.alone(live, devices), grants.ports, grants.names, {}))
     for each in devices:
         live = join(live, each)
     if any(map(locking.concerns, devices)):

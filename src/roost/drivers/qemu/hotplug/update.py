@@ -204,10 +204,10 @@ class Updater:
         await self._complete(documents.exchanged(live, old, new))
         if new == old and new.passwd_valid_to is None and new.connected != "disconnect":
             return
-        caps = await self._context.capabilities.get(live.devices.emulator or "")
         monitor = require_monitor(record)
-        commands = [c for c in plan.settings(documents.alone(live, (new,)), caps) if c.name.endswith("_password")]
-        if new.passwd and new.passwd_valid_to is None:
+        usual = self._context.config.displays.passwords
+        commands = list(plan.passwords(documents.alone(live, (new,)), usual))
+        if commands and commands[-1].name == "set_password":
             commands.append(plan.Command("expire_password", {"protocol": new.type, "time": "never"}))
         for command in commands:
             await run(monitor, command)

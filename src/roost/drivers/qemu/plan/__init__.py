@@ -13,6 +13,7 @@ from roost.drivers.qemu.plan.pieces import Piece, render
 from roost.drivers.qemu.plan.processors import late_processors, plug_processors
 from roost.drivers.qemu.plan.reservations import uses_managed
 from roost.drivers.qemu.plan.resources import (
+    DisplaySettings,
     File,
     Grants,
     HostDevice,
@@ -32,12 +33,12 @@ from roost.drivers.qemu.plan.resources import (
     VhostVsock,
     VirtioFs,
 )
-from roost.drivers.qemu.plan.settings import settings
+from roost.drivers.qemu.plan.settings import passwords, settings
 
 __all__ = [
-    "Capabilities", "Command", "Commands", "File", "Grants", "HostDevice", "Launch", "Listener", "Log", "Machine",
-    "Made", "Needs", "Opened", "PageDirectory", "Passt", "Piece", "Port", "ReservationsHelper", "Secret",
-    "SoftwareTpm", "Switch", "Tap", "VhostVsock", "VirtioFs",
-    "argv", "device_add", "device_needs", "disk_node", "images_add", "late_processors", "needs", "plug_processors",
-    "render", "settings", "undo", "uses_managed",
+    "Capabilities", "Command", "Commands", "DisplaySettings", "File", "Grants", "HostDevice", "Launch", "Listener",
+    "Log", "Machine", "Made", "Needs", "Opened", "PageDirectory", "Passt", "Piece", "Port", "ReservationsHelper",
+    "Secret", "SoftwareTpm", "Switch", "Tap", "VhostVsock", "VirtioFs",
+    "argv", "device_add", "device_needs", "disk_node", "images_add", "late_processors", "needs", "passwords",
+    "plug_processors", "render", "settings", "undo", "uses_managed",
 ]  # fmt: skip

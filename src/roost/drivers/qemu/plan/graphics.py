@@ -30,6 +30,7 @@ from roost.model.domain.devices.graphics import (
 )
 
 FIRST_WEBSOCKET_PORT = 5700
+_VNC_CREDENTIALS = "vnc-tls-creds0"
 
 
 def _listen(graphics: VncGraphics) -> AnyListen:
@@ -62,7 +63,7 @@ def _port(graphics: VncGraphics, position: int, ctx: Context) -> int:
 
 
 def _vnc(graphics: VncGraphics, position: int, ctx: Context) -> Iterator[Piece]:
-    listen = _listen(graphics)
+    listen, settings = _listen(graphics), ctx.grants.displays
     words = []
     if isinstance(listen, SocketListen):
         words.append(f"vnc=unix:{escape(listen.socket or f'{ctx.grants.directory}/vnc.sock')}")
@@ -77,8 +78,13 @@ def _vnc(graphics: VncGraphics, position: int, ctx: Context) -> Iterator[Piece]:
             words.append(f"websocket={websocket}")
     if graphics.share_policy is not None:
         words.append(f"share={graphics.share_policy}")
-    if graphics.passwd is not None:
+    if graphics.passwd is not None or "vnc" in settings.passwords:
         words.append("password=on")
+    if settings.vnc_certificates is not None:
+        yield _vnc_credentials(settings.vnc_certificates, verify=settings.vnc_verifies)
+        words.append(f"tls-creds={_VNC_CREDENTIALS}")
+    if "vnc" in settings.sasl:
+        words.append("sasl=on")
     if graphics.power_control is not None:
         words.append(f"power-control={on_off(graphics.power_control)}")
     backend = audio.chosen(graphics.audio_id, ctx)
@@ -87,6 +93,11 @@ def _vnc(graphics: VncGraphics, position: int, ctx: Context) -> Iterator[Piece]:
     yield option("-vnc", ",".join(words))
     if graphics.keymap is not None:
         yield option("-k", graphics.keymap)
+
+
+def _vnc_credentials(directory: str, *, verify: bool) -> Piece:
+    data = {"qom-type": "tls-creds-x509", "id": _VNC_CREDENTIALS, "dir": directory}
+    return Piece("object", data | {"endpoint": "server", "verify-peer": verify})
 
 
 def _gl(words: list[str], gl: bool | None, rendernode: str | None = None) -> str:
@@ -144,9 +155,12 @@ def section(ctx: Context) -> Iterator[Piece]:
 
 
 def environment(ctx: Context) -> dict[str, str]:
-    """What displays read from QEMU's environment: where the X server is, and the way in."""
+    """What displays read from QEMU's environment: where the X server is, and the way in; the configuration of SASL."""
     found = {}
     for graphics in ctx.domain.devices.graphics:
+        directory = ctx.grants.displays.sasl.get(graphics.type)
+        if directory:
+            found["SASL_CONF_PATH"] = directory
         if isinstance(graphics, SdlGraphics):
             pairs = (("XAUTHORITY", graphics.xauth), ("DISPLAY", graphics.display))
             found.update({name: value for name, value in pairs if value})

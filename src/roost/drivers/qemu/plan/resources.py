@@ -247,6 +247,24 @@ class Needs(NamedTuple):
     pages: tuple[PageDirectory, ...] = ()
 
 
+class DisplaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the host wants of all displays, by their kind, `vnc` or `spice`.
+
+    addresses: where those listen that name no address. sockets: kinds that listen at a socket of the guest's own then.
+    passwords: of those that have none. sasl: where its configuration is, "" for the usual place, for kinds whose
+    clients authenticate by it. *_certificates: directories; of VNC None to do without TLS. vnc_verifies: clients must
+    show certificates, too.
+    """
+
+    addresses: Mapping[str, str] = {}
+    sockets: frozenset[str] = frozenset()
+    passwords: Mapping[str, str] = {}
+    sasl: Mapping[str, str] = {}
+    vnc_certificates: str | None = None
+    vnc_verifies: bool = False
+    spice_certificates: str = "/etc/pki/qemu"
+
+
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
     """What was acquired, by the keys of the needs.
 
@@ -259,8 +277,8 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     directory: the guest's own. tpm_socket: where its swtpm is controlled.
     host_smbios: what the host's firmware tells of it; None when it cannot be read.
     now: seconds since 1970, and utc_offset: seconds local time is ahead of UTC,
-    for clocks that count from the moment of the start. chardev_certificates,
-    spice_certificates, nbd_certificates: directories. secrets: values by object, for a guest that runs already.
+    for clocks that count from the moment of the start. displays: of the host's settings. chardev_certificates,
+    nbd_certificates: directories. secrets: values by object, for a guest that runs already.
     volumes: what volumes are, by pool and name. pages: directories by page size, and default_page: the host's, in KiB.
     nodes: those of the host that were found best for the guest. incoming: it waits for its memory instead of booting.
     """
@@ -276,7 +294,7 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     tpm_socket: str | None = None
     host_smbios: SmbiosSysinfo | None = None
     chardev_certificates: str = "/etc/pki/qemu"
-    spice_certificates: str = "/etc/pki/qemu"
+    displays: DisplaySettings = DisplaySettings()
     nbd_certificates: str = "/etc/pki/qemu"
     secrets: Mapping[str, bytes] = {}
     volumes: Mapping[tuple[str, str], AnyDiskSource] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from roost.drivers.qemu.plan.blocks import backend_id, throttle
@@ -28,16 +28,23 @@ def _expiry(text: str) -> str:
         ) from None
 
 
-def _passwords(domain: Domain, caps: Capabilities) -> Iterator[Command]:
+def passwords(domain: Domain, usual: Mapping[str, str]) -> Iterator[Command]:
+    """Those of the displays of a live document. usual: by kind, of those that have none.
+
+    Raises XmlError for a time that is none.
+    """
     for graphics in domain.devices.graphics:
-        if not isinstance(graphics, VncGraphics | SpiceGraphics) or graphics.passwd is None:
+        if not isinstance(graphics, VncGraphics | SpiceGraphics):
             continue
         protocol = graphics.type
-        arguments = {"protocol": protocol, "password": graphics.passwd}
+        password = graphics.passwd if graphics.passwd is not None else usual.get(protocol)
+        if password is None:
+            continue
+        arguments = {"protocol": protocol, "password": password}
         if graphics.connected is not None:
             arguments["connected"] = graphics.connected
         yield Command("set_password", arguments)
-        if not graphics.passwd:
+        if not password:
             # An empty password lets nobody in.
             yield Command("expire_password", {"protocol": protocol, "time": "now"})
         elif graphics.passwd_valid_to is not None:
@@ -83,7 +90,6 @@ def _balloon(domain: Domain, caps: Capabilities) -> Iterator[Command]:
 
 _SETTINGS: tuple[Callable[[Domain, Capabilities], Iterator[Command]], ...] = (
     _reboot,
-    _passwords,
     _throttles,
     _histograms,
     _links,
@@ -92,5 +98,5 @@ _SETTINGS: tuple[Callable[[Domain, Capabilities], Iterator[Command]], ...] = (
 
 
 def settings(domain: Domain, caps: Capabilities) -> tuple[Command, ...]:
-    """The commands, in order, for `domain`, a live document. Raises XmlError for a time that is none."""
+    """The commands but those for passwords, in order, for `domain`, a live document."""
     return tuple(command for make in _SETTINGS for command in make(domain, caps))

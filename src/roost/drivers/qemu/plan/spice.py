@@ -77,12 +77,14 @@ def _channels(spice: SpiceGraphics, ways: set[str]) -> Iterator[str]:
 
 def pieces(spice: SpiceGraphics, position: int, ctx: Context) -> Iterator[Piece]:
     words, ways = _listening(spice, position, ctx)
+    if "spice" in ctx.grants.displays.sasl:
+        words.append("sasl=on")
     if spice.mouse_mode is not None:
         words.append(f"agent-mouse={_AGENT_MOUSE[spice.mouse_mode]}")
-    if spice.passwd is None:
+    if spice.passwd is None and "spice" not in ctx.grants.displays.passwords:
         words.append("disable-ticketing=on")
     if "secure" in ways:
-        words.append(f"x509-dir={escape(ctx.grants.spice_certificates)}")
+        words.append(f"x509-dir={escape(ctx.grants.displays.spice_certificates)}")
     words.extend(_channels(spice, ways))
     for field, name in _COMPRESSION:
         value = getattr(spice, field)

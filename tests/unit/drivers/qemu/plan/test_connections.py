@@ -156,5 +156,5 @@ def test_ports_of_spice() -> None:
     displays = "<graphics type='spice' port='5903' tlsPort='5904' autoport='no'/>"
     needs = plan.needs(*live(displays))
     assert [(port.key, port.first) for port in needs.ports] == [("graphics0", 5903), ("graphics0.tls", 5904)]
-    text = words(displays, "-spice", grants=plan.Grants(spice_certificates="/c,d"))[0]
+    text = words(displays, "-spice", grants=plan.Grants(displays=plan.DisplaySettings(spice_certificates="/c,d")))[0]
     assert text.startswith("port=5903,tls-port=5904,addr=127.0.0.1,disable-ticketing=on,x509-dir=/c,,d,")

@@ -21,7 +21,8 @@ def settings(name: str, old: str = "", new: str = "") -> list[tuple[str, dict[st
     text = (plans.GOLDEN / f"{name}.xml").read_text()
     assert old in text
     domain = parse(text.replace(old, new, 1), live=True)
-    return [(command.name, command.arguments) for command in plan.settings(domain, machines.capabilities())]
+    commands = (*plan.settings(domain, machines.capabilities()), *plan.passwords(domain, {}))
+    return [(command.name, command.arguments) for command in commands]
 
 
 def test_nothing_to_set() -> None:
@@ -78,6 +79,16 @@ def test_password() -> None:
         ("set_password", {"protocol": "vnc", "password": "x", "connected": "keep"}),
         ("expire_password", {"protocol": "vnc", "time": "1893553445"}),
     ]
+
+
+def test_usual_passwords_are_for_displays_that_have_none() -> None:
+    own = plans.document("vnc")
+    assert [each.arguments["password"] for each in plan.passwords(own, {"vnc": "usual"})] == ["x"]
+    (display,) = own.devices.graphics
+    none = msgspec.structs.replace(display, passwd=None)
+    domain = msgspec.structs.replace(own, devices=msgspec.structs.replace(own.devices, graphics=(none,)))
+    assert [each.arguments["password"] for each in plan.passwords(domain, {"vnc": "usual"})] == ["usual"]
+    assert list(plan.passwords(domain, {"spice": "usual"})) == []
 
 
 def test_empty_password_lets_nobody_in() -> None:
