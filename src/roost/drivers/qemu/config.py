@@ -113,14 +113,13 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """What holds for all displays."""
         passwords = {"vnc": self.vnc_password, "spice": self.spice_password}
         sasl = {"vnc": self.vnc_sasl_dir, "spice": self.spice_sasl_dir}
-        verify = (self.vnc_tls_x509_verify, self.default_tls_x509_verify)
         return DisplaySettings(
             addresses={"vnc": self.vnc_listen, "spice": self.spice_listen},
             sockets=frozenset(kind for kind in ("vnc", "spice") if getattr(self, f"{kind}_auto_unix_socket")),
             passwords={kind: password for kind, password in passwords.items() if password is not None},
             sasl={kind: directory for kind, directory in sasl.items() if getattr(self, f"{kind}_sasl")},
             vnc_certificates=self.certificates("vnc") if self.vnc_tls else None,
-            vnc_verifies=next((each for each in verify if each is not None), False),
+            vnc_verifies=self._verifies_clients("vnc", otherwise=False),
             spice_certificates=self.certificates("spice"),
         )
 
@@ -133,8 +132,12 @@ class QemuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     @property
     def backup_verifies_clients(self) -> bool:
         """Whether those who fetch a backup by TLS must show a certificate."""
-        settings = (self.backup_tls_x509_verify, self.default_tls_x509_verify)
-        return next((each for each in settings if each is not None), True)
+        return self._verifies_clients("backup", otherwise=True)
+
+    def _verifies_clients(self, use: Literal["vnc", "backup"], *, otherwise: bool) -> bool:
+        """otherwise: where neither this use nor all of them say."""
+        own: bool | None = getattr(self, f"{use}_tls_x509_verify")
+        return next((each for each in (own, self.default_tls_x509_verify) if each is not None), otherwise)
 
     @property
     def backup_key_secret(self) -> str:

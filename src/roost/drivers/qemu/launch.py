@@ -169,7 +169,8 @@ class Launcher:
             live = await self._acquire(record, guest, live, needs, found, reset_nvram=reset_nvram)
             await self.turns.next()
             incoming = memory is not None and memory.incoming
-            grants = self._granted(guest, guest.resources.descriptors.listen(monitor_path), incoming=incoming)
+            monitor = guest.resources.descriptors.listen(monitor_path)
+            grants = self._granted(guest, monitor, displays, incoming=incoming)
             live = L.with_clock(live, grants.utc_offset)
             guest.facts.clock = L.clock_ahead(live)
             record.live = live = L.with_ports(live, grants.ports, grants.names, displays.addresses)
@@ -231,13 +232,13 @@ class Launcher:
         await tuning.place_helpers(context.host, guest, live)
         return live
 
-    def _granted(self, guest: Guest, monitor: int, *, incoming: bool) -> plan.Grants:
+    def _granted(self, guest: Guest, monitor: int, displays: plan.DisplaySettings, *, incoming: bool) -> plan.Grants:
         """What the command line may name."""
         certificates = self.context.config.certificates
         return msgspec.structs.replace(
             guest.resources.grants(monitor),
             chardev_certificates=certificates("chardev"),
-            displays=self.context.config.displays,
+            displays=displays,
             nbd_certificates=certificates("nbd"),
             incoming=incoming,
         )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from roost.errors import OperationInvalid
+from roost.errors import OperationInvalid, SystemCallError
 from roost.host.api import Controller, DeviceRule, DeviceSetting, GroupSetting, GroupUsage
 from roost.host.linux import bpf, devices
 from roost.host.linux.cgroup_values import DEVICES_V1, DEVICES_V2, V1, V2, Setting
@@ -254,30 +254,27 @@ class LinuxControlGroups:
     # -- processes
 
     def add_process(self, path: str, pid: int, threads: str) -> None:
-        try:
-            for hierarchy in self._hierarchies:
-                if hierarchy.version == 2 or not hierarchy.is_threaded:
-                    write_setting(hierarchy.group(path) / "cgroup.procs", str(pid))
-                if hierarchy.is_threaded:
-                    write_setting(hierarchy.group(path, threads) / "cgroup.procs", str(pid))
-        except OSError as error:
-            raise system_error(f"Unable to add process {pid} to the control group {path}", error) from error
+        self._add(path, pid, threads, is_helper=False)
 
     def add_helper(self, path: str, pid: int, threads: str) -> None:
         # What it starts after its move is where it is.
         for each in _family(pid):
             try:
-                self._add_helper(path, str(each), threads)
-            except OSError as error:
-                if error.errno != errno.ESRCH:
-                    raise system_error(f"Unable to add process {each} to the control group {path}", error) from error
+                self._add(path, each, threads, is_helper=True)
+            except SystemCallError as error:
+                if error.int1 != errno.ESRCH:
+                    raise
 
-    def _add_helper(self, path: str, pid: str, threads: str) -> None:
-        for hierarchy in self._hierarchies:
-            if hierarchy.version == 2:
-                write_setting(hierarchy.group(path) / "cgroup.procs", pid)
-            if hierarchy.is_threaded:
-                write_setting(hierarchy.group(path, threads) / "cgroup.procs", pid)
+    def _add(self, path: str, pid: int, threads: str, *, is_helper: bool) -> None:
+        """is_helper: only its threads are bounded, as far as the hierarchy can tell them from the process."""
+        try:
+            for hierarchy in self._hierarchies:
+                if hierarchy.version == 2 or not (is_helper or hierarchy.is_threaded):
+                    write_setting(hierarchy.group(path) / "cgroup.procs", str(pid))
+                if hierarchy.is_threaded:
+                    write_setting(hierarchy.group(path, threads) / "cgroup.procs", str(pid))
+        except OSError as error:
+            raise system_error(f"Unable to add process {pid} to the control group {path}", error) from error
 
     def add_thread(self, path: str, thread: int, threads: str) -> None:
         for hierarchy in self._hierarchies:

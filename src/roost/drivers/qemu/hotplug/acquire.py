@@ -81,7 +81,8 @@ async def acquire(
         stack.callback(process.terminate, 0.0)
     for passt in needs.passts:
         await Passts(context).start(record, guest, passt, directory)
-    await place_helpers(context.host, guest, live)
+    if needs.virtiofs or needs.passts:
+        await place_helpers(context.host, guest, live)
     grants = msgspec.structs.replace(
         resources.grants(-1),
         secrets=secrets,
